@@ -1,0 +1,4 @@
+dist_man_MANS += doc/mochila.1 doc/mochila.yaml.5
+dist_doc_DATA = README NEWS doc/architecture.md doc/merge-table.md \
+	examples/config.yaml
+EXTRA_DIST += examples/quickstart.sh COPYING .clang-format

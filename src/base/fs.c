@@ -1,0 +1,332 @@
+#include "base/fs.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define COPY_CHUNK (128u << 10)
+#define PATH_LIMIT 4096
+
+int
+fs_open_dir(int dirfd, const char *path)
+{
+	return openat(dirfd, path,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+fs_open_read(int dirfd, const char *path)
+{
+	/* O_NONBLOCK: the open of a FIFO must not wait for a writer */
+	int fd = openat(dirfd, path,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+ssize_t
+fs_read_full(int fd, void *p, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t k = read(fd, (char *)p + got, n - got);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -1;
+		if (k == 0)
+			break;
+		got += (size_t)k;
+	}
+	return (ssize_t)got;
+}
+
+int
+fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
+    struct err *e)
+{
+	AUTO_FD fd = fs_open_read(dirfd, path);
+	size_t begin = b->n;
+
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_MSG, errno, "open '%s'", path);
+	for (;;) {
+		char *to = buf_reserve(b, COPY_CHUNK);
+		ssize_t k;
+
+		if (!to)
+			return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG,
+			    ERR_RETRY_NEVER, "'%s' is too large", path);
+		k = fs_read_full(fd, to, COPY_CHUNK);
+		if (k < 0)
+			return err_sys(e, ERR_SCOPE_MSG, errno, "read '%s'",
+			    path);
+		b->n += (size_t)k;
+		b->p[b->n] = '\0';
+		if (b->n - begin > max)
+			return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG,
+			    ERR_RETRY_NEVER,
+			    "'%s' is larger than %zu bytes", path, max);
+		if ((size_t)k < COPY_CHUNK)
+			return 0;
+	}
+}
+
+int
+fs_write_all(int fd, const void *p, size_t n, struct err *e)
+{
+	const char *from = p;
+
+	while (n > 0) {
+		ssize_t k = write(fd, from, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return err_sys(e, ERR_SCOPE_MSG, errno, "write");
+		if (k == 0)
+			return err_sys(e, ERR_SCOPE_MSG, ENOSPC, "write");
+		from += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+/* Directory part of PATH ("." when none), into OUT. */
+static int
+parent_of(const char *path, char *out, size_t n)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	if (!slash) {
+		out[0] = '.';
+		out[1] = '\0';
+		return 0;
+	}
+	if (len == 0)
+		len = 1; /* "/" */
+	if (len >= n) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(out, path, len);
+	out[len] = '\0';
+	return 0;
+}
+
+int
+fs_sync_dir(int dirfd, const char *path, struct err *e)
+{
+	AUTO_FD fd = fs_open_dir(dirfd, path);
+
+	if (fd < 0 || fsync(fd) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "sync directory '%s'",
+		    path);
+	return 0;
+}
+
+static int
+sync_parent(int dirfd, const char *path, struct err *e)
+{
+	char dir[PATH_LIMIT];
+
+	if (parent_of(path, dir, sizeof dir) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "'%s'", path);
+	return fs_sync_dir(dirfd, dir, e);
+}
+
+/* A name beside PATH that nobody else uses. */
+static char *
+temp_beside(const char *path)
+{
+	uint64_t r = 0;
+
+	if (getrandom(&r, sizeof r, 0) != sizeof r)
+		r = (uint64_t)getpid();
+	return xasprintf("%s.tmp-%016llx", path, (unsigned long long)r);
+}
+
+int
+fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
+    size_t n, struct err *e)
+{
+	AUTO_STR tmp = temp_beside(path);
+	AUTO_FD fd = openat(dirfd, tmp,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "create '%s'", tmp);
+	rc = fs_write_all(fd, p, n, e);
+	if (rc != 0)
+		err_wrap(e, "'%s'", path);
+	else if (fsync(fd) != 0)
+		rc = err_sys(e, ERR_SCOPE_BOX, errno, "sync '%s'", tmp);
+	else if (renameat(dirfd, tmp, dirfd, path) != 0)
+		rc = err_sys(e, ERR_SCOPE_BOX, errno, "rename to '%s'", path);
+	if (rc != 0) {
+		unlinkat(dirfd, tmp, 0);
+		return rc;
+	}
+	return sync_parent(dirfd, path, e);
+}
+
+int
+fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e)
+{
+	AUTO_STR part = xstrdup(path);
+	char *at = part;
+
+	if (path[0] == '\0' || strlen(path) >= PATH_LIMIT)
+		return err_sys(e, ERR_SCOPE_BOX, ENAMETOOLONG, "make '%s'",
+		    path);
+	for (;;) {
+		char *end, saved;
+
+		while (*at == '/')
+			at++;
+		end = at + strcspn(at, "/");
+		if (end == at)
+			return 0;
+		saved = *end;
+		if (end - at == 2 && at[0] == '.' && at[1] == '.')
+			return err_sys(e, ERR_SCOPE_BOX, EINVAL, "make '%s'",
+			    path);
+		*end = '\0';
+		if (mkdirat(dirfd, part, mode) == 0) {
+			if (sync_parent(dirfd, part, e) != 0)
+				return e->code;
+		} else if (errno != EEXIST) {
+			return err_sys(e, ERR_SCOPE_BOX, errno, "make '%s'",
+			    part);
+		}
+		*end = saved;
+		at = end;
+	}
+}
+
+/* rename(2) that never replaces. */
+static int
+rename_new(int fromdir, const char *from, int todir, const char *to)
+{
+	if (renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* a file system without the flag: link(2) does not replace either */
+	if (linkat(fromdir, from, todir, to, 0) != 0)
+		return -1;
+	return unlinkat(fromdir, from, 0);
+}
+
+static int
+copy_bytes(int in, int out, struct err *e)
+{
+	AUTO_STR chunk = xalloc(COPY_CHUNK);
+	ssize_t k;
+	int rc = 0;
+
+	while (rc == 0 && (k = fs_read_full(in, chunk, COPY_CHUNK)) != 0) {
+		if (k < 0)
+			return err_sys(e, ERR_SCOPE_MSG, errno, "read");
+		rc = fs_write_all(out, chunk, (size_t)k, e);
+	}
+	return rc;
+}
+
+static int
+copy_across(int fromdir, const char *from, int todir, const char *to,
+    struct err *e)
+{
+	AUTO_FD in = fs_open_read(fromdir, from);
+	AUTO_STR tmp = temp_beside(to);
+	AUTO_FD out = -1;
+	struct stat st;
+	int rc;
+
+	if (in < 0 || fstat(in, &st) != 0)
+		return err_sys(e, ERR_SCOPE_MSG, errno, "open '%s'", from);
+	out = openat(todir, tmp,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out < 0)
+		return err_sys(e, ERR_SCOPE_MSG, errno, "create '%s'", tmp);
+	rc = copy_bytes(in, out, e);
+	if (rc == 0) {
+		struct timespec times[2] = {st.st_atim, st.st_mtim};
+
+		if (futimens(out, times) != 0 || fsync(out) != 0 ||
+		    rename_new(todir, tmp, todir, to) != 0)
+			rc = err_sys(e, ERR_SCOPE_MSG, errno, "move to '%s'",
+			    to);
+	}
+	if (rc != 0) {
+		unlinkat(todir, tmp, 0);
+		return rc;
+	}
+	/* the copy is durable before the original goes */
+	rc = sync_parent(todir, to, e);
+	if (rc == 0 && unlinkat(fromdir, from, 0) != 0)
+		rc = err_sys(e, ERR_SCOPE_MSG, errno, "remove '%s'", from);
+	return rc;
+}
+
+int
+fs_move(int fromdir, const char *from, int todir, const char *to, bool sync,
+    struct err *e)
+{
+	int rc = 0;
+
+	if (rename_new(fromdir, from, todir, to) != 0) {
+		if (errno != EXDEV)
+			return err_sys(e, ERR_SCOPE_MSG, errno,
+			    "move '%s' to '%s'", from, to);
+		rc = copy_across(fromdir, from, todir, to, e);
+	}
+	if (rc == 0 && sync)
+		rc = sync_parent(todir, to, e);
+	if (rc == 0 && sync)
+		rc = sync_parent(fromdir, from, e);
+	return rc;
+}
+
+const char *
+fs_network_type(int fd)
+{
+	/* statfs(2): f_type of what cannot share a memory map */
+	static const struct {
+		unsigned type;
+		const char *name;
+	} remote[] = {
+	    {0x6969, "nfs"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"},
+	    {0x517b, "smb"}, {0x01021997, "9p"}, {0x5346414f, "afs"},
+	    {0x6b414653, "afs"}, {0x73757245, "coda"}, {0x65735546, "fuse"},
+	    {0x00c36400, "ceph"}, {0x47504653, "gpfs"},
+	    {0x0bd00bd0, "lustre"}, {0x7461636f, "ocfs2"},
+	    {0x786f4256, "vboxsf"}, {0x61756673, "aufs"},
+	};
+	struct statfs st;
+
+	if (fstatfs(fd, &st) != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++)
+		if ((unsigned)st.f_type == remote[i].type)
+			return remote[i].name;
+	return NULL;
+}

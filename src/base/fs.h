@@ -1,0 +1,52 @@
+/*
+ * fs: small helpers on file descriptors.  Every fd is O_CLOEXEC from birth;
+ * paths are relative to a directory fd.  EINTR is retried.  Any thread.
+ */
+#ifndef BASE_FS_H
+#define BASE_FS_H
+
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Open for reading without following a last symlink; -1 and errno. */
+int fs_open_dir(int dirfd, const char *path);
+int fs_open_read(int dirfd, const char *path); /* regular files only: EINVAL */
+
+/* Read all of PATH, at most MAX bytes (ERR_TOOBIG), appended to B. */
+int fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
+    struct err *e);
+
+/* All N bytes, or ERR_IO/ERR_FULL (scope MSG). */
+int fs_write_all(int fd, const void *p, size_t n, struct err *e);
+
+/* Up to N bytes at the file's offset; less only at the end; -1 and errno. */
+ssize_t fs_read_full(int fd, void *p, size_t n);
+
+/*
+ * Replace PATH by N bytes: temporary name beside it, write, fsync, rename,
+ * fsync of the directory.  MODE as for open(2).
+ */
+int fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
+    size_t n, struct err *e);
+
+int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
+
+/* mkdir -p below DIRFD, each new directory fsynced in its parent. */
+int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e);
+
+/*
+ * Move a file between directories that may lie on two file systems:
+ * rename(2), or copy + fsync + rename + unlink.  Never replaces an existing
+ * TO (EEXIST).  Both directories are fsynced unless SYNC is false.
+ */
+int fs_move(int fromdir, const char *from, int todir, const char *to,
+    bool sync, struct err *e);
+
+/*
+ * Name of the file system when it is one that LMDB cannot live on (nfs,
+ * cifs, smb2, 9p, fuse without mmap, afs, ...), else NULL.
+ */
+const char *fs_network_type(int fd);
+
+#endif

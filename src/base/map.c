@@ -1,0 +1,246 @@
+/*
+ * Open addressing with linear probing, at most 3/4 full, deletion by moving
+ * back what follows (no tombstones).  SipHash-1-3 with a random key.
+ */
+#include "base/map.h"
+
+#include "base/alloc.h"
+
+#include <sys/random.h>
+
+struct map_slot {
+	uint64_t hash; /* never 0; 0: free */
+	struct span key; /* p NULL: a number, in n */
+	uint64_t v;
+};
+
+#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+
+static void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[1] = ROTL(v[1], 13) ^ v[0];
+	v[0] = ROTL(v[0], 32);
+	v[2] += v[3];
+	v[3] = ROTL(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = ROTL(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = ROTL(v[1], 17) ^ v[2];
+	v[2] = ROTL(v[2], 32);
+}
+
+static uint64_t
+sip(const uint64_t seed[2], const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	uint64_t v[4] = {
+	    seed[0] ^ UINT64_C(0x736f6d6570736575),
+	    seed[1] ^ UINT64_C(0x646f72616e646f6d),
+	    seed[0] ^ UINT64_C(0x6c7967656e657261),
+	    seed[1] ^ UINT64_C(0x7465646279746573),
+	};
+	uint64_t last = (uint64_t)n << 56, m;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&m, p, 8);
+		v[3] ^= m;
+		sip_round(v);
+		v[0] ^= m;
+	}
+	for (size_t i = 0; i < n; i++)
+		last |= (uint64_t)p[i] << (8 * i);
+	v[3] ^= last;
+	sip_round(v);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static struct span
+number_key(uint64_t key)
+{
+	return span_of(NULL, (size_t)key);
+}
+
+static uint64_t
+hash_of(const struct map *m, struct span key, bool number)
+{
+	uint64_t num = key.n, h;
+
+	h = number ? sip(m->seed, &num, sizeof num)
+		   : sip(m->seed, key.p, key.n);
+	return h ? h : 1;
+}
+
+static bool
+same(const struct map_slot *s, uint64_t hash, struct span key, bool number)
+{
+	if (s->hash != hash)
+		return false;
+	if (number)
+		return s->key.p == NULL && s->key.n == key.n;
+	return s->key.p != NULL && span_eq(s->key, key);
+}
+
+/* The slot of KEY, or the free one where it belongs. */
+static size_t
+probe(const struct map *m, uint64_t hash, struct span key, bool number)
+{
+	size_t at = (size_t)hash & (m->cap - 1);
+
+	while (m->slot[at].hash && !same(&m->slot[at], hash, key, number))
+		at = (at + 1) & (m->cap - 1);
+	return at;
+}
+
+static void
+grow(struct map *m)
+{
+	struct map_slot *old = m->slot;
+	size_t n = m->cap;
+
+	m->cap = n ? 2 * n : 16;
+	m->slot = xcalloc(m->cap, sizeof *m->slot);
+	for (size_t i = 0; i < n; i++) {
+		size_t at;
+
+		if (!old[i].hash)
+			continue;
+		at = (size_t)old[i].hash & (m->cap - 1);
+		while (m->slot[at].hash)
+			at = (at + 1) & (m->cap - 1);
+		m->slot[at] = old[i];
+	}
+	xfree(old);
+}
+
+static bool
+put(struct map *m, struct span key, bool number, uint64_t v, bool replace)
+{
+	uint64_t hash = hash_of(m, key, number);
+	size_t at;
+
+	if (m->n + 1 > m->cap / 4 * 3)
+		grow(m);
+	at = probe(m, hash, key, number);
+	if (m->slot[at].hash) {
+		if (replace)
+			m->slot[at].v = v;
+		return false;
+	}
+	m->slot[at] = (struct map_slot){hash, key, v};
+	m->n++;
+	return true;
+}
+
+static bool
+get(const struct map *m, struct span key, bool number, uint64_t *v_r)
+{
+	size_t at;
+
+	if (m->n == 0)
+		return false;
+	at = probe(m, hash_of(m, key, number), key, number);
+	if (!m->slot[at].hash)
+		return false;
+	*v_r = m->slot[at].v;
+	return true;
+}
+
+static bool
+del(struct map *m, struct span key, bool number)
+{
+	size_t at, next, mask = m->cap - 1;
+
+	if (m->n == 0)
+		return false;
+	at = probe(m, hash_of(m, key, number), key, number);
+	if (!m->slot[at].hash)
+		return false;
+	for (next = (at + 1) & mask; m->slot[next].hash;
+	     next = (next + 1) & mask) {
+		size_t home = (size_t)m->slot[next].hash & mask;
+
+		/* may it move back to AT without passing its home? */
+		if (((next - home) & mask) >= ((next - at) & mask)) {
+			m->slot[at] = m->slot[next];
+			at = next;
+		}
+	}
+	m->slot[at].hash = 0;
+	m->n--;
+	return true;
+}
+
+/* An empty key with a NULL pointer would look like the number 0. */
+static struct span
+bytes_key(struct span key)
+{
+	return key.p ? key : SPAN("");
+}
+
+void
+map_init(struct map *m)
+{
+	*m = (struct map){0};
+	if (getrandom(m->seed, sizeof m->seed, 0) != sizeof m->seed) {
+		/* only a kernel without it: a fixed seed is slow at worst */
+		m->seed[0] = (uint64_t)(uintptr_t)m;
+		m->seed[1] = 1;
+	}
+}
+
+void
+map_release(struct map *m)
+{
+	xfree(m->slot);
+	m->slot = NULL;
+	m->n = m->cap = 0;
+}
+
+bool
+map_set(struct map *m, struct span key, uint64_t v)
+{
+	return put(m, bytes_key(key), false, v, true);
+}
+
+bool
+map_add(struct map *m, struct span key, uint64_t v)
+{
+	return put(m, bytes_key(key), false, v, false);
+}
+
+bool
+map_get(const struct map *m, struct span key, uint64_t *v_r)
+{
+	return get(m, bytes_key(key), false, v_r);
+}
+
+bool
+map_del(struct map *m, struct span key)
+{
+	return del(m, bytes_key(key), false);
+}
+
+bool
+map_set_u64(struct map *m, uint64_t key, uint64_t v)
+{
+	return put(m, number_key(key), true, v, true);
+}
+
+bool
+map_get_u64(const struct map *m, uint64_t key, uint64_t *v_r)
+{
+	return get(m, number_key(key), true, v_r);
+}
+
+bool
+map_del_u64(struct map *m, uint64_t key)
+{
+	return del(m, number_key(key), true);
+}

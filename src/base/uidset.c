@@ -1,0 +1,271 @@
+#include "base/uidset.h"
+
+#include "base/alloc.h"
+
+void
+uidset_init(struct uidset *s)
+{
+	*s = (struct uidset){0};
+}
+
+void
+uidset_release(struct uidset *s)
+{
+	xfree(s->v);
+	uidset_init(s);
+}
+
+void
+uidset_clear(struct uidset *s)
+{
+	s->n = 0;
+}
+
+/* Index of the first range whose hi >= UID; s->n when there is none. */
+static size_t
+find(const struct uidset *s, uint32_t uid)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->v[mid].hi < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Replace ranges [from, to) by the COUNT ranges of NEW. */
+static void
+splice(struct uidset *s, size_t from, size_t to, const struct uidrange *put,
+    size_t count)
+{
+	size_t tail = s->n - to, n = from + count + tail;
+
+	while (s->cap < n) {
+		s->cap = s->cap ? s->cap * 2 : 4;
+		s->v = xrealloc(s->v, s->cap, sizeof *s->v);
+	}
+	if (tail && from + count != to)
+		memmove(s->v + from + count, s->v + to, tail * sizeof *s->v);
+	for (size_t i = 0; i < count; i++)
+		s->v[from + i] = put[i];
+	s->n = n;
+}
+
+void
+uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi)
+{
+	struct uidrange r;
+	size_t from, to;
+
+	if (lo > hi) {
+		uint32_t t = lo;
+
+		lo = hi;
+		hi = t;
+	}
+	if (hi == 0)
+		return;
+	if (lo == 0)
+		lo = 1;
+	if (s->n > 0 && s->v[s->n - 1].hi < lo) {
+		/* the usual case: ascending */
+		if (s->v[s->n - 1].hi == lo - 1) {
+			s->v[s->n - 1].hi = hi;
+			return;
+		}
+		from = to = s->n;
+	} else {
+		from = find(s, lo > 1 ? lo - 1 : lo);
+		to = from;
+	}
+	r = (struct uidrange){lo, hi};
+	while (to < s->n && (hi == UINT32_MAX || s->v[to].lo <= hi + 1)) {
+		if (s->v[to].lo < r.lo)
+			r.lo = s->v[to].lo;
+		if (s->v[to].hi > r.hi)
+			r.hi = s->v[to].hi;
+		to++;
+	}
+	splice(s, from, to, &r, 1);
+}
+
+void
+uidset_add(struct uidset *s, uint32_t uid)
+{
+	uidset_add_range(s, uid, uid);
+}
+
+void
+uidset_add_set(struct uidset *s, const struct uidset *other)
+{
+	for (size_t i = 0; i < other->n; i++)
+		uidset_add_range(s, other->v[i].lo, other->v[i].hi);
+}
+
+void
+uidset_remove_range(struct uidset *s, uint32_t lo, uint32_t hi)
+{
+	struct uidrange keep[2];
+	size_t from = find(s, lo), to = from, n = 0;
+
+	if (lo > hi)
+		return;
+	while (to < s->n && s->v[to].lo <= hi) {
+		if (s->v[to].lo < lo)
+			keep[n++] = (struct uidrange){s->v[to].lo, lo - 1};
+		if (s->v[to].hi > hi)
+			keep[n++] = (struct uidrange){hi + 1, s->v[to].hi};
+		to++;
+	}
+	if (to > from)
+		splice(s, from, to, keep, n);
+}
+
+void
+uidset_remove_set(struct uidset *s, const struct uidset *other)
+{
+	for (size_t i = 0; i < other->n; i++)
+		uidset_remove_range(s, other->v[i].lo, other->v[i].hi);
+}
+
+bool
+uidset_has(const struct uidset *s, uint32_t uid)
+{
+	size_t at = find(s, uid);
+
+	return at < s->n && s->v[at].lo <= uid && uid != 0;
+}
+
+uint64_t
+uidset_count(const struct uidset *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += (uint64_t)s->v[i].hi - s->v[i].lo + 1;
+	return n;
+}
+
+bool
+uidset_eq(const struct uidset *a, const struct uidset *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].lo != b->v[i].lo || a->v[i].hi != b->v[i].hi)
+			return false;
+	return true;
+}
+
+bool
+uidset_parse(struct span s, size_t max_ranges, struct uidset *set_r)
+{
+	struct uidset set = {0};
+	size_t n = 0;
+
+	while (s.n > 0) {
+		size_t end = span_index(s, ','), colon;
+		struct span item = span_of(s.p, end);
+		uint32_t lo, hi;
+
+		colon = span_index(item, ':');
+		if (++n > max_ranges || !span_u32(span_of(s.p, colon), &lo) ||
+		    lo == 0)
+			goto bad;
+		hi = lo;
+		if (colon < item.n &&
+		    (!span_u32(span_of(item.p + colon + 1,
+		        item.n - colon - 1), &hi) || hi == 0))
+			goto bad;
+		uidset_add_range(&set, lo, hi);
+		if (end == s.n)
+			break;
+		s = span_of(s.p + end + 1, s.n - end - 1);
+		if (s.n == 0)
+			goto bad;
+	}
+	if (n == 0)
+		goto bad;
+	uidset_release(set_r);
+	*set_r = set;
+	return true;
+bad:
+	uidset_release(&set);
+	return false;
+}
+
+static void
+format_range(uint32_t lo, uint32_t hi, bool first, struct buf *b)
+{
+	if (!first)
+		buf_addc(b, ',');
+	buf_add_u64(b, lo);
+	if (hi > lo) {
+		buf_addc(b, ':');
+		buf_add_u64(b, hi);
+	}
+}
+
+void
+uidset_format(const struct uidset *s, struct buf *b)
+{
+	for (size_t i = 0; i < s->n; i++)
+		format_range(s->v[i].lo, s->v[i].hi, i == 0, b);
+}
+
+bool
+uidset_slice(const struct uidset *s, uint64_t *pos, size_t max_len,
+    uint64_t count, struct buf *b, struct uidset *slice_r)
+{
+	const size_t widest = 2 * 10 + 2;
+	size_t begin = b->n, at;
+	uint64_t left = count ? count : UINT64_MAX;
+	bool any = false;
+
+	if (slice_r)
+		uidset_clear(slice_r);
+	if (*pos > UINT32_MAX)
+		return false;
+	at = find(s, (uint32_t)*pos);
+	for (; at < s->n && left > 0; at++) {
+		uint32_t lo = s->v[at].lo, hi = s->v[at].hi;
+
+		if (lo < *pos)
+			lo = (uint32_t)*pos;
+		if ((uint64_t)hi - lo >= left)
+			hi = (uint32_t)(lo + left - 1);
+		if (any && b->n - begin + widest > max_len)
+			break;
+		format_range(lo, hi, !any, b);
+		if (slice_r)
+			uidset_add_range(slice_r, lo, hi);
+		left -= (uint64_t)hi - lo + 1;
+		*pos = (uint64_t)hi + 1;
+		any = true;
+	}
+	return any;
+}
+
+uint32_t
+uidset_first(const struct uidset *s)
+{
+	return s->n ? s->v[0].lo : 0;
+}
+
+uint32_t
+uidset_next(const struct uidset *s, uint32_t u)
+{
+	size_t at;
+
+	if (u == UINT32_MAX)
+		return 0;
+	at = find(s, u + 1);
+	if (at == s->n)
+		return 0;
+	return s->v[at].lo > u ? s->v[at].lo : u + 1;
+}

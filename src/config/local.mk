@@ -1,0 +1,31 @@
+noinst_LIBRARIES += libconfig.a
+libconfig_a_SOURCES = \
+	src/config/config.h \
+	src/config/dirs.c \
+	src/config/load.c \
+	src/config/nearest.c src/config/nearest.h \
+	src/config/secret.c \
+	src/config/value.c src/config/value.h \
+	src/config/yaml.c src/config/yaml.h
+
+check_PROGRAMS += \
+	tests/unit/test-config-load \
+	tests/unit/test-config-nearest \
+	tests/unit/test-config-secret \
+	tests/unit/test-config-yaml
+TESTS += \
+	tests/unit/test-config-load \
+	tests/unit/test-config-nearest \
+	tests/unit/test-config-secret \
+	tests/unit/test-config-yaml
+
+config_test_libs = libconfig.a libbase.a $(YAML_LIBS) $(CMOCKA_LIBS) \
+	$(OPENSSL_LIBS) $(PTHREAD_LIBS)
+tests_unit_test_config_load_SOURCES = tests/unit/test-config-load.c
+tests_unit_test_config_load_LDADD = $(config_test_libs)
+tests_unit_test_config_nearest_SOURCES = tests/unit/test-config-nearest.c
+tests_unit_test_config_nearest_LDADD = $(config_test_libs)
+tests_unit_test_config_secret_SOURCES = tests/unit/test-config-secret.c
+tests_unit_test_config_secret_LDADD = $(config_test_libs)
+tests_unit_test_config_yaml_SOURCES = tests/unit/test-config-yaml.c
+tests_unit_test_config_yaml_LDADD = $(config_test_libs)

@@ -1,0 +1,275 @@
+/*
+ * imap: one session with one server.  RFC 3501, 4315, 4959, 5161, 5258,
+ * 5819, 6851, 7162, 7888.
+ *
+ * Straight calls, one thread.  Errors: scope tells what is lost.
+ *   MSG      this message; the session goes on
+ *   BOX      this mailbox (NO to SELECT, UIDNOTSTICKY, ...)
+ *   CONN     the connection is of no more use: imap_free it
+ *   ACCOUNT  login refused, server unreachable
+ * A tagged NO sets e->resp to its response code.
+ *
+ * Invariants:
+ *  1. UIDs only; message numbers are never used to name a message.
+ *  2. An answer counts only with its tagged OK; until then what it brought
+ *     is not handed out as complete.
+ *  3. Untagged data may come at any time and belongs to the session.
+ *  4. Never plain EXPUNGE, never CLOSE, never absolute FLAGS.
+ *  5. Extensions are used when enabled, not when claimed.
+ */
+#ifndef IMAP_IMAP_H
+#define IMAP_IMAP_H
+
+#include "base/log.h"
+#include "mail/flags.h"
+#include "net/stream.h"
+#include "plan/view.h"
+
+struct imap;
+struct imap_trace;
+
+/* The --trace file, shared by sessions: "> " and "< " lines with time and
+ * session number; secrets "***", long literals cut.  Thread-safe. */
+int imap_trace_open(const char *path, struct imap_trace **t_r, struct err *e);
+void imap_trace_free(struct imap_trace **t);
+
+struct imap_conf {
+	struct net_conf net;
+	const char *user;
+	struct span password;   /* borrowed during imap_open only */
+	const char *const *auth; /* SASL mechanisms in order of the
+				    configuration, NULL-terminated; NULL: auto */
+	const char *const *disable; /* extensions not to use, NULL-terminated */
+	bool allow_plaintext;   /* login without TLS to other machines */
+	struct imap_trace *trace; /* may be NULL */
+	struct log *log;
+	struct kwtab *kw;       /* keywords seen are interned here */
+};
+
+enum {
+	IMAP_CAP_CONDSTORE = 1 << 0,
+	IMAP_CAP_QRESYNC = 1 << 1, /* ENABLED said so */
+	IMAP_CAP_UIDPLUS = 1 << 2,
+	IMAP_CAP_MOVE = 1 << 3,
+	IMAP_CAP_LITERAL_PLUS = 1 << 4,
+	IMAP_CAP_LITERAL_MINUS = 1 << 5,
+	IMAP_CAP_LIST_STATUS = 1 << 6,
+	IMAP_CAP_LIST_EXTENDED = 1 << 7,
+	IMAP_CAP_NAMESPACE = 1 << 8,
+	IMAP_CAP_UNSELECT = 1 << 9,
+	IMAP_CAP_ESEARCH = 1 << 10,
+	IMAP_CAP_ENABLE = 1 << 11,
+	IMAP_CAP_SASL_IR = 1 << 12,
+	IMAP_CAP_OBJECTID = 1 << 13,
+	IMAP_CAP_SPECIAL_USE = 1 << 14,
+	IMAP_CAP_ID = 1 << 15,
+	IMAP_CAP_APPENDLIMIT = 1 << 16,
+	IMAP_CAP_MULTIAPPEND = 1 << 17,
+	IMAP_CAP_STARTTLS = 1 << 18,
+	IMAP_CAP_LOGINDISABLED = 1 << 19,
+	IMAP_CAP_COMPRESS = 1 << 20
+};
+
+/*
+ * Connect, TLS, greeting, login (SASL-IR and the capabilities that come with
+ * the tagged OK are used), ENABLE QRESYNC.  CONF is borrowed for the life of
+ * the session, .password only for this call.  Login refused: ERR_AUTH, tried
+ * once.  Never sends a password in clear over a network unless allowed.
+ */
+int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
+/* LOGOUT, politely, but waiting at most two seconds; errors are ignored. */
+void imap_logout(struct imap *s);
+void imap_free(struct imap **s);
+DEFINE_AUTO(imap)
+
+uint32_t imap_caps(const struct imap *s);
+struct stream_stats imap_stats(const struct imap *s);
+
+/* A line of the listing. */
+struct imap_box {
+	struct span wire;
+	char delim;       /* 0: none */
+	uint32_t attrs;   /* ATTR_* of wire/resp.h */
+	uint32_t has;     /* HAS_MESSAGES ... of wire/resp.h: what STATUS said */
+	uint32_t messages, uidnext, uidvalidity;
+	uint64_t highestmodseq;
+	struct span mailboxid;
+};
+
+struct imap_listing {
+	struct imap_box *v;
+	size_t n;
+	struct span prefix; /* personal namespace (RFC 2342), "" when none */
+	char delim;         /* for new mailboxes; 0: flat */
+};
+
+/*
+ * All mailboxes with their numbers, in one flight: NAMESPACE and
+ * LIST "" "*" RETURN (SUBSCRIBED? STATUS (...)); without LIST-STATUS one
+ * pipelined STATUS each.  A doubled name is listed once.  An error means the
+ * listing is not complete.
+ */
+int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
+    struct err *e);
+
+/* NO [NONEXISTENT] to STATUS (or any NO): *exists_r = false. */
+int imap_exists(struct imap *s, struct span wire, bool *exists_r,
+    struct err *e);
+
+struct imap_selected {
+	uint32_t exists, uidvalidity, uidnext; /* uidnext 0: not said */
+	uint64_t highestmodseq;                /* 0: none, or NOMODSEQ */
+	bool read_only, uid_not_sticky;
+	bool any_keyword; /* PERMANENTFLAGS has \*, or was not said */
+	struct flags permanent; /* what sticks; FLAG_ALL when not said */
+	bool qresync;     /* the delta in the view came from QRESYNC */
+};
+
+/*
+ * SELECT, or EXAMINE when READ_ONLY.  With a cursor (uidvalidity and modseq
+ * not 0) and QRESYNC enabled: SELECT (QRESYNC (v m)); changed messages and
+ * vanished UIDs are put into *r (UID, FLAGS, MODSEQ; not complete).  The
+ * server ignores a cursor of another UIDVALIDITY: the caller compares.
+ * Without a cursor, r gets nothing.  Fills r->uidvalidity, uidnext,
+ * highestmodseq, exists in any case; r->same is false.
+ * A mailbox that is not there, or cannot be selected: scope BOX.
+ */
+int imap_select(struct imap *s, struct span wire, bool read_only,
+    uint32_t uidvalidity, uint64_t modseq, struct arena *mem,
+    struct imap_selected *sel_r, struct rview *r, struct err *e);
+
+/*
+ * UID FETCH set (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]) of the
+ * selected mailbox, added to *r; sets are split and pipelined.  Fetching UIDs
+ * that are gone is no error.  ALL: 1:* ; afterwards r->complete is true when
+ * the count agrees with EXISTS.  Other untagged changes that come along
+ * (FETCH, VANISHED) are added to *r as well.
+ */
+int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
+    bool with_size, struct arena *mem, struct rview *r, struct err *e);
+
+/*
+ * Partial bodies for comparison: for each of the N requests
+ * BODY.PEEK[]<off.len>; pipelined.  *got_r[i] in MEM; SPAN_NONE when the
+ * server sent nothing.  LEN at most 8192.
+ */
+struct imap_sample {
+	uint32_t uid;
+	uint64_t off;
+	uint32_t len;
+	struct span got;
+};
+int imap_fetch_samples(struct imap *s, struct arena *mem,
+    struct imap_sample *v, size_t n, struct err *e);
+
+/*
+ * Whole messages, as a stream, newest first or in the set's order, without a
+ * callback:
+ *
+ *	imap_fetch_begin(s, uids, n, mem, &f)
+ *	while ((rc = imap_fetch_next(f, &m, e)) > 0) {
+ *		while ((rc = imap_fetch_read(f, &chunk, e)) > 0)
+ *			use chunk (valid until the next call);
+ *		if (rc == 0) rc = imap_fetch_done(f, &m, e);
+ *	}
+ *	imap_fetch_end(&f)
+ *
+ * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.
+ * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
+ * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m.
+ * A message for which the server sent NIL, nothing, or NO is not handed out;
+ * the caller sees that it did not get it.  A NO that concerns a single
+ * message (its own command is retried one by one) does not end the fetch:
+ * imap_fetch_failed() lists those UIDs with their text.
+ * Commands are pipelined in a window (by octets: SIZES, may be NULL, are
+ * RFC822.SIZE hints per UID).
+ */
+struct imap_fetch;
+int imap_fetch_begin(struct imap *s, const uint32_t *uids,
+    const uint64_t *sizes, size_t n, struct arena *mem,
+    struct imap_fetch **f_r, struct err *e);
+int imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
+int imap_fetch_read(struct imap_fetch *f, struct span *chunk_r,
+    struct err *e);
+int imap_fetch_done(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
+struct imap_failed {
+	uint32_t uid;
+	struct span why;
+};
+size_t imap_fetch_failed(const struct imap_fetch *f,
+    const struct imap_failed **v_r);
+/* After a CONN error too.  Leaves the session usable only when all was read. */
+void imap_fetch_end(struct imap_fetch **f);
+
+/*
+ * APPEND in a pipelined window:
+ *
+ *	imap_append_begin(s, wire, &a)
+ *	for each message:
+ *		imap_append_send(a, tag, flags, idate, size)  header of literal
+ *		imap_append_data(a, p, n) ... exactly SIZE octets
+ *		imap_append_finish(a)
+ *		while (imap_append_result(a, false, &res) > 0) use res
+ *	while (imap_append_result(a, true, &res) > 0) use res
+ *	imap_append_end(&a)
+ *
+ * COOKIE is the caller's number for the message.  imap_append_send returns 0
+ * when the literal may follow; 1 when the server refused it before the
+ * literal (its result is queued; send no data); negative on errors.
+ * Literals are non-synchronising (LITERAL+) up to 1 MiB, and LITERAL- up to
+ * 4096; others wait for "+" (RFC 7888 §4, §5).
+ * Results come in order of sending, each once.
+ */
+struct imap_append;
+struct imap_appended {
+	uint64_t cookie;
+	bool ok;
+	uint32_t uidvalidity, uid; /* 0: the server did not say (no UIDPLUS) */
+	char resp[32];             /* response code of a NO, "TOOBIG" */
+	char why[200];             /* text of a NO */
+};
+int imap_append_begin(struct imap *s, struct span wire,
+    struct imap_append **a_r, struct err *e);
+int imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
+    int64_t idate, uint64_t size, struct err *e);
+int imap_append_data(struct imap_append *a, const char *p, size_t n,
+    struct err *e);
+int imap_append_finish(struct imap_append *a, struct err *e);
+/* 1: *res_r filled; 0: none now (WAIT: none outstanding). */
+int imap_append_result(struct imap_append *a, bool wait,
+    struct imap_appended *res_r, struct err *e);
+void imap_append_end(struct imap_append **a);
+
+/*
+ * UID STORE +FLAGS.SILENT / -FLAGS.SILENT, with (UNCHANGEDSINCE n) when
+ * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  Several are pipelined:
+ * queue with imap_store, then imap_store_flush.  *modified_r: UIDs that the
+ * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO.  FETCH
+ * data that came back is added to *r.
+ */
+struct imap_store {
+	struct uidset uids; /* owned by the caller */
+	bool add;
+	struct flags flags;
+	uint64_t unchangedsince; /* 0: unconditional */
+};
+int imap_store(struct imap *s, const struct imap_store *v, size_t n,
+    struct arena *mem, struct rview *r, struct uidset *modified_r,
+    struct uidset *failed_r, struct err *e);
+
+/*
+ * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET
+ * (RFC 4315 §2.1).  Without UIDPLUS: ERR_NO, scope BOX, nothing was sent.
+ * Vanished UIDs that were announced are added to r->vanished.
+ */
+int imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct rview *r, struct err *e);
+
+/* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
+int imap_create(struct imap *s, struct span wire, struct err *e);
+/* DELETE (and UNSUBSCRIBE); NONEXISTENT is success. */
+int imap_delete(struct imap *s, struct span wire, struct err *e);
+/* UNSELECT, or nothing when none is selected; never CLOSE. */
+int imap_unselect(struct imap *s, struct err *e);
+
+#endif

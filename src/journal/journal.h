@@ -1,0 +1,150 @@
+/*
+ * journal: what both sides last agreed on, in LMDB.
+ *
+ *	journal_lock -> journal_open -> read: journal_boxes, journal_pairs
+ *	-> journal_begin, journal_put..., journal_commit
+ *
+ * Invariants:
+ *  1. The journal records agreement, nothing else (plus what is known not to
+ *     agree yet: holds).  A row exists only when its file is durable.
+ *  2. The cursor of a mailbox moves in the same transaction as the last
+ *     effect that it covers.
+ *  3. A run without anything to record begins no write transaction.
+ *  4. No network call inside a transaction; none leaves its thread; values
+ *     are copied out before it ends.
+ *  5. Full sync per commit; no MDB_WRITEMAP, NOSYNC, DUPSORT.
+ *
+ * Tables (keys big-endian; doc/architecture.md has the layout):
+ *   meta     name -> value (format version, account, next ids)
+ *   mailbox  u64 id -> box record
+ *   pair     u64 box, u32 uid -> row
+ *   keyword  u32 id -> name
+ *   hold     u64 box, 'R' u32 uid | 'L' base name -> hold record
+ *
+ * The room owns map growth: MDB_MAP_FULL aborts the transaction, grows the
+ * map and replays the puts of the batch, invisibly to the caller.
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "base/err.h"
+#include "maildir/maildir.h"
+#include "plan/view.h"
+
+struct journal;
+struct journal_lock;
+
+/*
+ * The account's lock: STATE/lock, held until freed (also by a crash).
+ * ERR_LOCKED names the holder's pid.  STATE is made if need be (0700).
+ */
+int journal_lock(const char *state_dir, struct journal_lock **l_r,
+    struct err *e);
+void journal_lock_free(struct journal_lock **l);
+DEFINE_AUTO(journal_lock)
+
+enum journal_mode {
+	JOURNAL_CREATE,   /* read and write; made when absent */
+	JOURNAL_READ      /* never writes; absent: an empty journal */
+};
+
+/*
+ * Open STATE/journal/.  ERR_JOURNAL (scope ACCOUNT, nothing touched) when
+ * it is newer than this program, damaged, or on a network file system; text
+ * says what to do (remove the directory to rebuild it: no mail is lost; or
+ * set state_dir).  A file shorter than its own header says is damaged: it is
+ * checked before it is mapped.
+ */
+int journal_open(const char *state_dir, enum journal_mode mode,
+    struct journal **j_r, struct err *e);
+void journal_free(struct journal **j);
+DEFINE_AUTO(journal)
+
+/* One mailbox. */
+struct jbox {
+	uint64_t id;      /* never reused; 0: new */
+	struct span wire; /* as LIST says */
+	struct span name, path;
+	char delim;
+	uint32_t uidvalidity, uidnext;
+	uint64_t highestmodseq; /* the cursor; 0: none */
+	uint32_t messages;  /* EXISTS when the cursor was taken */
+	uint64_t rows;      /* kept by the journal itself */
+	struct maildir_stamp stamp;
+	struct kwletters letters;
+	int64_t synced; /* wall seconds of the last run that recorded here */
+	struct span mailboxid; /* "" when unknown */
+};
+
+/* All mailboxes, by id.  Copies in MEM. */
+int journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
+    size_t *n_r, struct err *e);
+
+/* All keyword names, interned into KW in order (fresh kwtab: ids agree). */
+int journal_keywords(struct journal *j, struct kwtab *kw, struct err *e);
+
+/* All rows of a mailbox, ascending UIDs, p->complete = true. */
+int journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
+    struct pairs *p_r, struct err *e);
+/* Only the rows with UIDs in SET; complete = false. */
+int journal_pairs_in(struct journal *j, uint64_t box,
+    const struct uidset *set, struct arena *mem, struct pairs *p_r,
+    struct err *e);
+/* How many UIDs of SET have rows (also remote holds). */
+int journal_count_in(struct journal *j, uint64_t box,
+    const struct uidset *set, uint64_t *n_r, struct err *e);
+
+/* A message that could not be carried over. */
+struct jhold {
+	uint32_t uid;     /* remote: not fetched; else 0 */
+	struct span base; /* local: not appended; else "" */
+	uint32_t tries;
+	int64_t next;     /* wall seconds: not before */
+	struct span why;  /* at most 200 bytes */
+};
+int journal_holds(struct journal *j, uint64_t box, struct arena *mem,
+    struct jhold **v_r, size_t *n_r, struct err *e);
+
+/*
+ * Writing: one batch, one transaction.  begin only notes; the transaction is
+ * opened at commit, so a batch without a put writes nothing.  Puts copy.
+ * KW: new keywords (ids above what the journal has) are stored with the
+ * first put that could need them.
+ */
+struct journal_batch;
+struct journal_batch *journal_begin(struct journal *j,
+    const struct kwtab *kw);
+/* Give a new mailbox its id (b->id == 0), or replace the record.  .rows is
+ * ignored. */
+uint64_t journal_put_box(struct journal_batch *b, const struct jbox *box);
+void journal_del_box(struct journal_batch *b, uint64_t id); /* rows, holds too */
+void journal_put_pair(struct journal_batch *b, uint64_t box,
+    const struct pair *row);
+void journal_del_pair(struct journal_batch *b, uint64_t box, uint32_t uid);
+/* All rows of the mailbox go (UIDVALIDITY changed), before later puts. */
+void journal_del_pairs(struct journal_batch *b, uint64_t box);
+void journal_put_hold(struct journal_batch *b, uint64_t box,
+    const struct jhold *h);
+void journal_del_hold(struct journal_batch *b, uint64_t box, uint32_t uid,
+    struct span base);
+size_t journal_batch_size(const struct journal_batch *b); /* puts so far */
+/*
+ * All or nothing, durable on return.  Frees the batch in every case.
+ * ERR_FULL: disk full; nothing was written.
+ */
+int journal_commit(struct journal_batch **b, struct err *e);
+void journal_batch_free(struct journal_batch **b); /* abort */
+DEFINE_AUTO(journal_batch)
+
+/*
+ * The journal alone: every value decodes, row counts agree, no file twice in
+ * a mailbox, keyword ids known.  Appends one line per finding to OUT.
+ * *n_r: findings.
+ */
+int journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
+    struct err *e);
+
+/* Last committed transaction id. */
+uint64_t journal_txnid(struct journal *j);
+
+#endif

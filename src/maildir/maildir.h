@@ -1,0 +1,204 @@
+/*
+ * maildir: the local side.  One root directory per account.
+ *
+ *	maildir_open -> maildir_list -> per mailbox: maildir_stamp,
+ *	maildir_scan -> maildir_deliver_*, maildir_set_flags, maildir_bin ->
+ *	maildir_sync -> maildir_stamp
+ *
+ * Invariants of the room:
+ *  1. A file appears in new/ or cur/ only complete: written in tmp/, fsynced,
+ *     then renamed; the directory is fsynced before the journal may know it.
+ *  2. No file that is not ours is ever removed or overwritten; a message
+ *     leaves cur/ or new/ only into the bin, by rename.
+ *  3. All paths are opened below the root's fd, component by component,
+ *     without following symlinks.
+ *  4. Precondition by name: an operation on a file that is not there any
+ *     more is ERR_STALE, never a guess.
+ *
+ * Fallible functions return 0 or a negative enum err_code.  One thread per
+ * struct maildir.  Modes: directories 0700, files 0600.
+ */
+#ifndef MAILDIR_MAILDIR_H
+#define MAILDIR_MAILDIR_H
+
+#include "base/err.h"
+#include "mail/layout.h"
+#include "mail/name.h"
+#include "plan/view.h"
+
+struct maildir;
+
+/*
+ * ERR_IO with sys ENOENT when ROOT does not exist: the caller decides
+ * whether to make it (maildir_create_root).  HOST is for file names.
+ */
+int maildir_open(struct maildir **m_r, const char *root, enum layout layout,
+    struct err *e);
+int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
+void maildir_free(struct maildir **m);
+DEFINE_AUTO(maildir)
+int maildir_fd(const struct maildir *m); /* the root, borrowed */
+
+/* A directory that is, or holds, a mailbox. */
+struct maildir_dir {
+	struct span path; /* relative to the root; "" is the root itself */
+	bool has_cur, has_new, has_tmp;
+};
+
+/*
+ * All mailbox directories (has_cur or has_new), in path order.  Hidden
+ * directories are skipped in the nested layout, symlinks always.  At most
+ * 100,000 directories and 64 levels (ERR_TOOBIG).
+ */
+int maildir_list(struct maildir *m, struct arena *mem,
+    struct maildir_dir **v_r, size_t *n_r, struct err *e);
+
+/*
+ * Identity of the contents of cur/ and new/: equal stamps, same files.  A
+ * stamp is racy when a change in the same clock tick could not be seen; then
+ * it never compares equal.
+ */
+struct maildir_stamp {
+	int64_t cur_mtime_ns, new_mtime_ns;
+	uint64_t cur_ino, new_ino;
+};
+#define MAILDIR_STAMP_NONE ((struct maildir_stamp){0, 0, 0, 0})
+
+/* ERR_STALE when cur/ or new/ is missing. */
+int maildir_stamp(struct maildir *m, struct span path,
+    struct maildir_stamp *s_r, struct err *e);
+bool maildir_stamp_eq(const struct maildir_stamp *a,
+    const struct maildir_stamp *b); /* NONE equals nothing */
+
+/*
+ * Wait until a change made now would get another time than *S (at most 50 ms
+ * on file systems with fine times).  False when the times of this file
+ * system are too coarse (whole seconds): such a stamp must be stored as
+ * MAILDIR_STAMP_NONE unless it is over two seconds old.
+ */
+struct cancel;
+bool maildir_stamp_settle(const struct maildir_stamp *s,
+    const struct cancel *c);
+
+/*
+ * Everything in new/ and cur/.  Reads new/ first, then cur/, and again when
+ * a directory changed meanwhile (at most 5 times; then v->complete is
+ * false).  *stamp_r is the stamp that belongs to what was read.  No stat per
+ * file where d_type tells.  Files that are not regular, and names that are no
+ * message, are skipped.  LETTERS as in name_flags(); *letters_seen_r (may be
+ * NULL): a..z that occur without a meaning.  When cur/ or new/ is missing:
+ * v->damaged, and what there is.
+ */
+int maildir_scan(struct maildir *m, struct span path,
+    const struct kwletters *letters, struct arena *mem, struct lview *v_r,
+    struct maildir_stamp *stamp_r, uint32_t *letters_seen_r, struct err *e);
+
+/* Fill in has_stat, ino, fsize, mtime_ns.  ERR_STALE: gone. */
+int maildir_stat(struct maildir *m, struct span path, struct lmsg *msg,
+    struct err *e);
+
+/*
+ * Read the file and fill in stat and content.  ERR_STALE: gone.  Memory does
+ * not grow with the file.
+ */
+int maildir_digest(struct maildir *m, struct span path, struct lmsg *msg,
+    const struct cancel *c, struct err *e);
+
+/*
+ * Samples for comparison with the server: up to N bytes of the canonical
+ * form from canonical offset OFF, appended to OUT (less at the end).
+ */
+int maildir_sample(struct maildir *m, struct span path, struct span file,
+    uint64_t off, size_t n, struct buf *out, struct err *e);
+
+/*
+ * Reading a message for upload, in canonical form, as a stream.
+ *	maildir_read_open -> while (maildir_read(...) > 0) -> maildir_read_close
+ */
+struct maildir_reader;
+int maildir_read_open(struct maildir *m, struct span path, struct span file,
+    struct maildir_reader **r_r, struct err *e);
+/* Bytes appended to OUT (cleared first), 0 at the end, or an error. */
+int maildir_read(struct maildir_reader *r, struct buf *out, struct err *e);
+void maildir_reader_free(struct maildir_reader **r);
+DEFINE_AUTO(maildir_reader)
+
+/*
+ * Delivery, as a stream of wire bytes:
+ *	begin -> write* -> finish -> (publish) -> maildir_sync
+ * finish: line ends settled, file time set, (not yet fsynced), content
+ * known; publish: renamed into new/ or cur/ under *file_r with its flags.
+ * A batch of deliveries is made durable by maildir_deliver_flush() (fsync of
+ * each file) before they are published.  abort removes the temporary file.
+ */
+struct maildir_delivery;
+int maildir_deliver_begin(struct maildir *m, struct span path,
+    struct maildir_delivery **d_r, struct err *e);
+int maildir_deliver_write(struct maildir_delivery *d, const char *p, size_t n,
+    struct err *e);
+/* ERR_PROTO (scope MSG) for zero bytes: "no data" is not an empty message. */
+int maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
+    struct content *c_r, struct err *e);
+int maildir_deliver_flush(struct maildir_delivery *d, struct err *e);
+/*
+ * F decides new/ or cur/ (new/ only when nothing is to be shown); *shown_r is
+ * what the name shows.  *lmsg_r: file name, base and stat identity, in MEM.
+ */
+int maildir_deliver_publish(struct maildir_delivery *d, struct arena *mem,
+    struct flags f, const struct kwletters *letters, struct flags *shown_r,
+    struct lmsg *lmsg_r, struct err *e);
+void maildir_delivery_free(struct maildir_delivery **d); /* aborts */
+DEFINE_AUTO(maildir_delivery)
+
+/*
+ * Rename FILE so that it shows F.  A file in new/ moves to cur/ when there is
+ * something to show.  *file_r in MEM.  Never replaces another file.
+ */
+int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
+    struct span file, struct flags f, const struct kwletters *letters,
+    struct flags *shown_r, struct span *file_r, struct err *e);
+
+/* fsync cur/ and new/ of the mailbox. */
+int maildir_sync(struct maildir *m, struct span path, struct err *e);
+
+/* Make a mailbox, with parents as plain directories, durably. */
+int maildir_create(struct maildir *m, struct span path, struct err *e);
+
+/*
+ * The bin: STATE/bin/RUN/, one directory per run, holding the same tree as
+ * the Maildir.  bin_fd is the run's directory.  Bytes are durable in the bin
+ * before the message is gone from the mailbox.
+ */
+int maildir_bin(struct maildir *m, struct span path, struct span file,
+    int bin_fd, struct err *e);
+/* Whole mailbox directory (not its child mailboxes) into the bin. */
+int maildir_bin_box(struct maildir *m, struct span path, int bin_fd,
+    struct err *e);
+/*
+ * Put everything of the run's bin back: messages to cur/ of their mailbox,
+ * made again where it is gone; never over an existing name.  *n_r: messages
+ * put back.  Safe to repeat.
+ */
+int maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r,
+    struct err *e);
+
+/*
+ * dovecot-keywords: "N NAME" lines, N 0..25 for a..z.  Missing file: no
+ * letters.  Malformed lines are skipped.  Written by replace, only when the
+ * content differs.
+ */
+int maildir_letters_load(struct maildir *m, struct span path,
+    struct kwtab *kw, struct kwletters *letters_r, bool *exists_r,
+    struct err *e);
+int maildir_letters_save(struct maildir *m, struct span path,
+    const struct kwtab *kw, const struct kwletters *letters, struct err *e);
+
+/*
+ * Remove our own leftovers in tmp/ of a crashed run: files whose name marks
+ * them as ours (host, "mochila" tag) and that this process does not use;
+ * the caller holds the account's lock.  Others' files are left.
+ */
+int maildir_clean_tmp(struct maildir *m, struct span path, uint32_t *n_r,
+    struct err *e);
+
+#endif

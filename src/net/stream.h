@@ -1,0 +1,74 @@
+/*
+ * stream: a byte stream to a server: TCP, then perhaps TLS.
+ *
+ * Calls look blocking.  Underneath the socket is non-blocking and every wait
+ * is poll({socket, cancel}) with a deadline on silence.  While it writes, it
+ * also takes in what the server sends (into a buffer with a ceiling), so that
+ * a long pipeline cannot stop both sides.  One thread per stream.
+ *
+ * Errors: ERR_NET, ERR_TIMEOUT, ERR_TLS, ERR_CANCELED; scope CONN (ACCOUNT
+ * for name resolution, connect and certificate failures).
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/err.h"
+
+enum net_tls { NET_TLS_IMPLICIT, NET_TLS_STARTTLS, NET_TLS_NONE };
+
+struct net_conf {
+	const char *host;      /* name or address literal */
+	uint16_t port;
+	enum net_tls tls;
+	const char *tls_ca;    /* PEM file; NULL: the system's store */
+	int64_t connect_ms;    /* over all addresses, handshake included */
+	int64_t silence_ms;    /* longest wait for a byte, or for room to write */
+	const struct cancel *cancel; /* borrowed; may be NULL */
+};
+
+struct stream;
+
+/*
+ * Resolve, connect (each address in turn, RFC 8305 order without the race),
+ * and for NET_TLS_IMPLICIT do the handshake: TLS 1.2 or later, certificate
+ * chain and host name verified (RFC 9525: SAN only), SNI.  CONF is borrowed
+ * for the life of the stream.
+ */
+int stream_open(const struct net_conf *conf, struct stream **s_r,
+    struct err *e);
+void stream_free(struct stream **s); /* closes at once */
+DEFINE_AUTO(stream)
+
+/*
+ * TLS on an open plain stream (STARTTLS).  Plaintext that was received but
+ * not yet read is an attack (RFC 9051 §11.1... injection): ERR_TLS.
+ */
+int stream_starttls(struct stream *s, struct err *e);
+
+/* Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill. */
+int stream_write(struct stream *s, const void *p, size_t n, struct err *e);
+int stream_flush(struct stream *s, struct err *e);
+
+/*
+ * Bytes received and not yet consumed.  stream_fill() first flushes, then
+ * waits until there is at least one more byte than before; end of stream is
+ * ERR_NET "closed by the server".
+ */
+struct span stream_peek(const struct stream *s);
+void stream_consume(struct stream *s, size_t n);
+int stream_fill(struct stream *s, struct err *e);
+
+/* Counters for reports. A round trip: a wait for data after having written. */
+struct stream_stats {
+	uint64_t bytes_in, bytes_out; /* application bytes */
+	uint64_t round_trips;
+};
+struct stream_stats stream_stats(const struct stream *s);
+
+bool stream_is_tls(const struct stream *s);
+/* The peer is on this machine (127.0.0.0/8, ::1). */
+bool stream_is_loopback(const struct stream *s);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * plan: what is to be done, out of what was seen.  PURE and total: the same
+ * views give the same plan; no I/O, no clock, no randomness.
+ *
+ *	plan_init(&pl, mem);
+ *	for each mailbox:  plan_classes(...)   which bodies must be compared
+ *	for each mailbox:  plan_merge(&pl, ...)
+ *	plan_brake(&pl, &policy);
+ *	plan_order(&pl);
+ *	... sync/ applies pl.op[] or prints it ...
+ *
+ * Each op carries the number of its case in doc/merge-table.md.
+ */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include "plan/view.h"
+
+/* Numbered as in doc/merge-table.md; never renumber. */
+enum plan_case {
+	/* a row, both sides there */
+	CASE_SAME = 1,         /* nothing changed */
+	CASE_L_FLAGS = 2,      /* flags changed here */
+	CASE_R_FLAGS = 3,      /* flags changed on the server */
+	CASE_LR_FLAGS = 4,     /* on both sides */
+	/* a row, one side gone */
+	CASE_L_GONE = 5,       /* deleted here */
+	CASE_L_GONE_R_FLAGS = 6, /* deleted here, flags changed there */
+	CASE_R_GONE = 7,
+	CASE_R_GONE_L_FLAGS = 8,
+	CASE_LR_GONE = 9,
+	/* no row */
+	CASE_L_NEW = 10,
+	CASE_R_NEW = 11,
+	CASE_LR_NEW_EQUAL = 12, /* equal content on both sides: adopted */
+	CASE_L_HOLD = 13,       /* server refused it; waits */
+	CASE_R_HOLD = 14,       /* could not be fetched; waits */
+	/* UIDs mean nothing any more (UIDVALIDITY changed, UIDNEXT back) */
+	CASE_RENUM_EQUAL = 15,  /* row's file = a message of the new numbers */
+	CASE_RENUM_L_ONLY = 16, /* not on the server any more: pushed again */
+	CASE_RENUM_L_GONE = 17, /* row's file is gone too: row forgotten */
+	/* the server's mod-sequence went back */
+	CASE_DOUBT_R_GONE = 18, /* absence is not believed: pushed again */
+	/* policy */
+	CASE_EXPUNGE = 19,      /* expunge: yes, and \Deleted on both sides */
+	CASE_L_REPLACED = 20    /* same name, other content: old goes, new comes */
+};
+
+enum op_kind {
+	OP_RECORD,  /* nothing to carry out: row gets file, flags, modseq */
+	OP_ADOPT,   /* row for UID and file; flags follow as LFLAGS/RFLAGS */
+	OP_FORGET,  /* row goes */
+	OP_PULL,    /* fetch UID into a new file */
+	OP_PUSH,    /* append the file */
+	OP_LFLAGS,  /* file gets +add -del */
+	OP_RFLAGS,  /* UID STORE +add -del */
+	OP_LDELETE, /* file to the bin */
+	OP_RDELETE, /* UID STORE \Deleted, UID EXPUNGE */
+	OP_WAIT     /* held message; shown in the plan, not carried out */
+};
+
+struct op {
+	enum op_kind kind;
+	enum plan_case why;
+	uint32_t box;     /* the caller's number of the mailbox */
+	uint32_t uid;     /* 0: none yet (PUSH) */
+	uint32_t old_uid; /* RENUM_*: UID of the row that it replaces, else 0 */
+	struct span file; /* as observed = precondition; "" for PULL */
+	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
+	/*
+	 * The row as it is to be recorded once the op is done: flags of both
+	 * sides as they are meant to be, uid 0 for PUSH (APPENDUID fills it).
+	 * For PULL .file is empty.
+	 */
+	struct pair row;
+	/*
+	 * A message may need two ops (LFLAGS and RFLAGS after ADOPT or
+	 * CASE_LR_FLAGS).  All ops of one message stand side by side with the
+	 * same GROUP; each carries the full row.
+	 */
+	uint32_t group;
+	bool held; /* by the brake: not to be carried out */
+};
+
+/* Why the brake holds a mailbox's deletes. */
+enum brake {
+	BRAKE_OFF = 0,
+	BRAKE_BOX,      /* over max_deletes and a quarter of the mailbox */
+	BRAKE_ACCOUNT,  /* over 20 and half of the account */
+	BRAKE_DAMAGED,  /* Maildir root missing or empty, cur/ or new/ missing */
+	BRAKE_LIST      /* LIST lost most mailboxes */
+};
+
+struct plan_policy {
+	uint32_t max_deletes; /* default 100 */
+	bool allow_deletes;   /* --allow-deletes */
+	bool expunge;         /* also remove what carries \Deleted */
+	bool root_damaged;    /* the Maildir root is missing or has no mailbox */
+	bool list_damaged;    /* LIST lost most mailboxes */
+	uint64_t account_messages; /* rows of the whole account */
+};
+
+/* What plan_merge() counted for one mailbox, and what the brake said. */
+struct plan_box {
+	uint32_t box;
+	uint64_t rows;    /* messages agreed on before */
+	bool damaged;
+	uint32_t ldeletes, rdeletes, held;
+	enum brake brake;
+	/*
+	 * May the marks move?  The cursor (HIGHESTMODSEQ) must not pass a held
+	 * remote deletion, the directory stamp not a held local one.
+	 */
+	bool keep_cursor, keep_stamp;
+};
+
+struct plan {
+	struct arena *mem;
+	struct op *op;
+	size_t n, cap;
+	struct plan_box *box;
+	size_t nbox, boxcap;
+	uint32_t groups;
+};
+
+void plan_init(struct plan *pl, struct arena *mem);
+
+/*
+ * Whose content has to be known before the merge: new files and new UIDs of
+ * one mailbox that could be one message.  A file can only be a UID's message
+ * when its canonical size, or its raw size, is RFC822.SIZE.  The caller first
+ * fills in lmsg.content of new files (plan_new_files tells which) and
+ * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
+ *
+ * plan_new_files: indexes into l->v of files that no row names (by file name,
+ * base, or stat identity).
+ */
+void plan_new_files(struct arena *mem, const struct pairs *base,
+    const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
+void plan_candidates(struct arena *mem, const struct pairs *base,
+    const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
+
+/*
+ * Merge one mailbox.  ROWS: how many rows it has in the journal, also when
+ * BASE holds only the touched ones.  NEW_KLASS: messages of equal .klass
+ * (not 0) on both sides are one message, in order of UID and file name.
+ */
+void plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
+    uint64_t rows, const struct lview *l, const struct rview *r,
+    const struct plan_policy *policy);
+
+/* Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held. */
+void plan_brake(struct plan *pl, const struct plan_policy *policy);
+
+/*
+ * The order of carrying out, stable: per mailbox RECORD, ADOPT, FORGET,
+ * LFLAGS, RFLAGS, PULL (newest first), PUSH; then all deletes of all
+ * mailboxes (round 2: only where round 1 is recorded).
+ */
+void plan_order(struct plan *pl);
+
+/* Is there anything to carry out or to record? (WAIT and held do not count) */
+bool plan_empty(const struct plan *pl);
+
+/* One line for people, e.g. "pull INBOX uid 12 (case 11: new on server)". */
+void plan_print_op(const struct op *op, struct span mailbox,
+    const struct kwtab *kw, struct buf *out);
+
+/* "pull", "push", ... and the words for a case, both static. */
+const char *plan_kind_word(enum op_kind kind);
+const char *plan_case_words(enum plan_case why);
+
+/*
+ * Three-way merge of flags.  bl, br: what each side showed at the last
+ * agreement; l, r: what it shows now.
+ *   add = (l - bl) + (r - br),  del = (bl - l) + (br - r)
+ * an added flag beats a removed one (possible only when bl and br differ).
+ * to_l = (l + add) - del, to_r likewise.
+ */
+void plan_merge_flags(struct arena *mem, struct flags bl, struct flags br,
+    struct flags l, struct flags r, struct flags *to_l_r,
+    struct flags *to_r_r);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * view: what a pass saw of a mailbox, on each side and in the journal.
+ *
+ * These structures are values in the pass's arena: nothing in them is owned.
+ * Local = Maildir side, remote = server side.
+ */
+#ifndef PLAN_VIEW_H
+#define PLAN_VIEW_H
+
+#include "base/uidset.h"
+#include "mail/digest.h"
+#include "mail/flags.h"
+
+/*
+ * A row of agreement: this UID and this file are one message.
+ *
+ * The flags are kept per side, as they were after the last agreement.  They
+ * differ only where a side cannot hold a flag (no letter left, a server
+ * without \*, a letter that we do not know): what a side never showed is
+ * never taken for a removal.
+ */
+struct pair {
+	uint32_t uid;
+	struct span file; /* "cur/base:2,S" or "new/base", as last seen */
+	struct flags l, r;
+	uint64_t modseq; /* 0: unknown */
+	uint64_t size;   /* octets of the canonical form */
+	int64_t idate;   /* INTERNALDATE, seconds since 1970; 0: unknown */
+	uint64_t ino;    /* stat identity of the file when it was read: */
+	uint64_t fsize;
+	int64_t mtime_ns;
+	uint8_t sha[DIGEST_LEN];
+};
+
+struct pairs {
+	struct pair *v; /* ascending UIDs */
+	size_t n, cap;
+	bool complete; /* all rows of the mailbox, not only the touched ones */
+};
+
+/* A file in cur/ or new/. */
+struct lmsg {
+	struct span file; /* "cur/base:2,S" */
+	struct span base; /* the part before ":2," */
+	struct flags flags;
+	/*
+	 * Known only once somebody asked (maildir_stat, maildir_digest); needed
+	 * for files that no row names.
+	 */
+	bool has_stat, has_content;
+	uint64_t ino, fsize;
+	int64_t mtime_ns;
+	struct content content;
+	uint32_t klass; /* equal content on both sides: same number; 0: none */
+	bool hold;      /* the server refused it; not to be tried in this run */
+};
+
+struct lview {
+	struct lmsg *v;
+	size_t n, cap;
+	bool same;     /* not looked at: as in the journal; v is empty */
+	bool complete; /* v is all there is: absence is meant */
+	bool damaged;  /* directory, cur/ or new/ missing: absence is not */
+};
+
+/* A message on the server. */
+struct rmsg {
+	uint32_t uid;
+	struct flags flags;
+	uint64_t modseq; /* 0: unknown */
+	uint64_t size;   /* RFC822.SIZE */
+	int64_t idate;   /* seconds since 1970 */
+	bool has_meta;   /* size and idate are known */
+	uint32_t klass;  /* as in lmsg */
+	bool hold;       /* could not be fetched; not to be tried in this run */
+};
+
+struct rview {
+	struct rmsg *v; /* ascending UIDs */
+	size_t n, cap;
+	struct uidset vanished; /* UIDs that are gone */
+	bool same;     /* nothing changed: as in the journal; v is empty */
+	bool complete; /* v is all there is: absence is meant */
+	/*
+	 * The server's numbers went back or UIDVALIDITY changed: absence here is
+	 * no delete (design.md §5).  RENUMBERED: UIDs of rows mean nothing any
+	 * more.
+	 */
+	bool doubt, renumbered;
+	uint32_t uidvalidity, uidnext; /* uidnext 0: not said */
+	uint64_t highestmodseq;        /* 0: not said, or NOMODSEQ */
+	uint32_t exists;
+};
+
+void pairs_add(struct arena *mem, struct pairs *p, struct pair row);
+void lview_add(struct arena *mem, struct lview *v, struct lmsg m);
+void rview_add(struct arena *mem, struct rview *v, struct rmsg m);
+/* Sort by UID; of two answers for one UID the later one counts. */
+void rview_sort(struct rview *v);
+struct rmsg *rview_find(const struct rview *v, uint32_t uid); /* sorted */
+struct pair *pairs_find(const struct pairs *p, uint32_t uid); /* sorted */
+
+#endif

@@ -1,0 +1,515 @@
+/*
+ * apply: carries out what the plan says for one mailbox.
+ *
+ * Round 1 brings messages and flags to where they are missing and records
+ * that; round 2 (apply_deletes) removes.  Order within round 1: keyword
+ * letters are on disk before a file name uses them; renames are durable
+ * before the journal knows the new name (a rename that a power cut undoes
+ * would otherwise look like a flag that a person removed).
+ */
+#include "sync/internal.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void
+apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op)
+{
+	struct group *g = &r->group[op->group];
+
+	report_op(r, b, op);
+	g->left--;
+	if (g->left > 0 || g->failed)
+		return;
+	journal_put_pair(batch, b->j.id, &g->row);
+}
+
+void
+apply_undone(struct run *r, struct sbox *b, const struct op *op)
+{
+	r->group[op->group].failed = true;
+	b->undone = true;
+	b->rescan = true;
+}
+
+static bool
+letter_taken(const struct sbox *b, unsigned i)
+{
+	return b->letters.id[i] != 0 || (b->letters_seen & (1u << i)) != 0;
+}
+
+int
+apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
+{
+	struct kwletters next = b->letters;
+	bool changed = false;
+	int rc;
+
+	for (uint32_t k = 0; k < f.n; k++) {
+		unsigned slot = 26;
+
+		for (unsigned i = 0; i < 26; i++) {
+			if (next.id[i] == f.kw[k]) {
+				slot = 26;
+				break;
+			}
+			if (slot == 26 && next.id[i] == 0 &&
+			    !letter_taken(b, i))
+				slot = i;
+		}
+		if (slot < 26) {
+			next.id[slot] = f.kw[k];
+			changed = true;
+		}
+	}
+	if (!changed)
+		return 0;
+	rc = maildir_letters_save(r->m, b->j.path, r->kw, &next, e);
+	if (rc == 0) {
+		b->letters = next;
+		b->j.letters = next;
+	}
+	return rc;
+}
+
+static int
+set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op, struct err *e)
+{
+	struct group *g = &r->group[op->group];
+	struct flags shown;
+	struct span file;
+	int rc;
+
+	rc = apply_letters(r, b, g->row.l, e);
+	if (rc == 0)
+		rc = maildir_set_flags(r->m, &r->pass, b->j.path, op->file,
+		    g->row.l, &b->letters, &shown, &file, e);
+	if (rc == 0) {
+		g->row.l = shown;
+		g->row.file = file;
+		b->wrote_l = true;
+		apply_done(r, b, batch, op);
+		return 0;
+	}
+	if (e->scope > ERR_SCOPE_MSG)
+		return rc;
+	if (rc != ERR_STALE)
+		report_failed(r, b, op->uid, op->file, e->text);
+	apply_undone(r, b, op);
+	err_clear(e);
+	return 0;
+}
+
+/* What this server can keep of F (PERMANENTFLAGS, RFC 3501 §7.1). */
+static struct flags
+permanent(struct run *r, struct flags f)
+{
+	struct flags keep = f;
+
+	keep.sys &= r->sel.permanent.sys |
+		    (r->sel.any_keyword ? (uint32_t)FLAG_PASSED : 0);
+	if (!r->sel.any_keyword) {
+		struct flags kw = flags_and(&r->pass, f, r->sel.permanent);
+
+		keep.kw = kw.kw;
+		keep.n = kw.n;
+	}
+	return keep;
+}
+
+struct stores {
+	struct imap_store *v;
+	size_t n, cap;
+	struct map by_key;
+};
+
+static void
+stores_add(struct run *r, struct stores *s, bool add, struct flags f,
+    uint64_t unchangedsince, uint32_t uid)
+{
+	struct buf key;
+	uint64_t at;
+
+	if (flags_empty(f))
+		return;
+	buf_init(&key, 1 << 20);
+	buf_addc(&key, add ? '+' : '-');
+	flags_format(r->kw, f, &key);
+	if (!map_get(&s->by_key, buf_span(&key), &at)) {
+		VEC_GROW(s->v, s->n, s->cap);
+		at = s->n++;
+		s->v[at] = (struct imap_store){
+		    .add = add, .flags = f, .unchangedsince = unchangedsince};
+		uidset_init(&s->v[at].uids);
+		map_add(&s->by_key, arena_span(&r->pass, buf_span(&key)), at);
+	}
+	uidset_add(&s->v[at].uids, uid);
+	buf_release(&key);
+}
+
+static void
+stores_release(struct stores *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		uidset_release(&s->v[i].uids);
+	xfree(s->v);
+	map_release(&s->by_key);
+}
+
+/*
+ * Two rounds: what is to be added (or only removed), on the condition that
+ * nobody changed the message since it was observed; then the removals of
+ * messages that also had additions, on the condition that nobody changed
+ * them since our own first round.
+ */
+static int
+store_rounds(struct run *r, struct sbox *b, struct op **v, size_t n,
+    struct uidset *modified, struct uidset *failed, struct rview *back,
+    struct err *e)
+{
+	uint64_t since = b->r.highestmodseq, second = 0;
+	int rc = 0;
+
+	for (int round = 0; round < 2 && rc == 0; round++) {
+		struct stores s = {0};
+
+		map_init(&s.by_key);
+		for (size_t i = 0; i < back->n; i++)
+			if (back->v[i].modseq > second)
+				second = back->v[i].modseq;
+		for (size_t i = 0; i < n; i++) {
+			struct flags add = permanent(r, v[i]->add);
+			struct flags del = v[i]->del;
+			bool both = !flags_empty(add) && !flags_empty(del);
+
+			if (uidset_has(modified, v[i]->uid) ||
+			    uidset_has(failed, v[i]->uid))
+				continue;
+			if (round == 0) {
+				stores_add(r, &s, true, add, since, v[i]->uid);
+				if (!both)
+					stores_add(r, &s, false, del, since,
+					    v[i]->uid);
+			} else if (both) {
+				stores_add(
+				    r, &s, false, del, second, v[i]->uid);
+			}
+		}
+		if (s.n > 0) {
+			b->wrote_r = true;
+			rc = imap_store(r->imap, s.v, s.n, &r->pass, back,
+			    modified, failed, e);
+		}
+		stores_release(&s);
+	}
+	return rc;
+}
+
+static int
+set_remote_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n, struct err *e)
+{
+	struct uidset modified, failed;
+	struct rview back = {0};
+	int rc;
+
+	if (n == 0)
+		return 0;
+	rc = observe_reselect(r, b, e);
+	if (rc != 0)
+		return rc;
+	uidset_init(&modified);
+	uidset_init(&failed);
+	uidset_init(&back.vanished);
+	rc = store_rounds(r, b, v, n, &modified, &failed, &back, e);
+	rview_sort(&back);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct group *g = &r->group[v[i]->group];
+		const struct rmsg *m = rview_find(&back, v[i]->uid);
+		struct flags add = permanent(r, v[i]->add);
+
+		if (uidset_has(&modified, v[i]->uid)) {
+			apply_undone(r, b, v[i]);
+			continue;
+		}
+		if (uidset_has(&failed, v[i]->uid)) {
+			report_failed(r, b, v[i]->uid, v[i]->file,
+			    "the server refuses the change of flags");
+			g->failed = true;
+			b->undone = true;
+			continue;
+		}
+		g->row.r = flags_minus(
+		    &r->pass, g->row.r, flags_minus(&r->pass, v[i]->add, add));
+		if (m && m->modseq > g->row.modseq)
+			g->row.modseq = m->modseq;
+		apply_done(r, b, batch, v[i]);
+	}
+	uidset_release(&modified);
+	uidset_release(&failed);
+	uidset_release(&back.vanished);
+	return rc;
+}
+
+/* Holds of what is not there any more. */
+static void
+drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
+{
+	struct map bases;
+
+	map_init(&bases);
+	for (size_t i = 0; i < b->l.n; i++)
+		map_add(&bases, b->l.v[i].base, i);
+	for (size_t i = 0; i < b->nhold; i++) {
+		const struct jhold *h = &b->hold[i];
+		uint64_t at;
+		bool gone;
+
+		if (h->uid)
+			gone = uidset_has(&b->r.vanished, h->uid) ||
+			       b->r.renumbered ||
+			       (b->r.complete && !rview_find(&b->r, h->uid));
+		else
+			gone = b->l.complete && !map_get(&bases, h->base, &at);
+		if (gone) {
+			journal_del_hold(batch, b->j.id, h->uid, h->base);
+			r->rep->waiting--;
+		}
+	}
+	map_release(&bases);
+}
+
+/* The ops of one kind in B's round 1, as an array in the pass's arena. */
+static size_t
+ops_of_kind(
+    struct run *r, const struct sbox *b, enum op_kind kind, struct op ***v_r)
+{
+	struct op **v =
+	    arena_array(&r->pass, b->op_to - b->op_from + 1, sizeof *v);
+	size_t n = 0;
+
+	for (size_t i = b->op_from; i < b->op_to; i++)
+		if (r->plan.op[i].kind == kind && !r->plan.op[i].held)
+			v[n++] = &r->plan.op[i];
+	*v_r = v;
+	return n;
+}
+
+static int
+apply_rows_and_flags(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch = record_begin(r, b);
+	struct op **v;
+	struct err first = {0};
+	size_t n;
+	int rc = 0;
+
+	drop_old_holds(r, b, batch);
+	if (b->r.renumbered) {
+		/* old rows and new numbers change places in one transaction */
+		journal_del_pairs(batch, b->j.id);
+		b->j.highestmodseq = 0;
+		b->j.uidnext = b->j.messages = 0;
+	}
+	if (!b->r.same)
+		b->j.uidvalidity = b->r.uidvalidity;
+	n = ops_of_kind(r, b, OP_FORGET, &v);
+	for (size_t i = 0; i < n; i++) {
+		journal_del_pair(
+		    batch, b->j.id, v[i]->old_uid ? v[i]->old_uid : v[i]->uid);
+		report_op(r, b, v[i]);
+	}
+	n = ops_of_kind(r, b, OP_RECORD, &v);
+	for (size_t i = 0; i < n; i++)
+		apply_done(r, b, batch, v[i]);
+	n = ops_of_kind(r, b, OP_ADOPT, &v);
+	for (size_t i = 0; i < n; i++)
+		apply_done(r, b, batch, v[i]);
+	n = ops_of_kind(r, b, OP_LFLAGS, &v);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = set_local_flags(r, b, batch, v[i], e);
+	}
+	if (rc == 0) {
+		n = ops_of_kind(r, b, OP_RFLAGS, &v);
+		rc = set_remote_flags(r, b, batch, v, n, e);
+	}
+	if (rc != 0) {
+		first = *e;
+		b->undone = true;
+	}
+	/* what was done is kept, whatever ended it */
+	if (!b->wrote_l || maildir_sync(r->m, b->j.path, e) == 0) {
+		if (record_commit(r, b, &batch, e) != 0)
+			return e->code;
+	} else {
+		journal_batch_free(&batch);
+		return e->code;
+	}
+	if (rc != 0)
+		*e = first;
+	return rc;
+}
+
+int
+apply_box(struct run *r, struct sbox *b, struct err *e)
+{
+	struct op **v;
+	size_t n;
+	int rc;
+
+	rc = apply_rows_and_flags(r, b, e);
+	if (rc != 0)
+		return rc;
+	n = ops_of_kind(r, b, OP_PULL, &v);
+	if (n > 0 && b->local_missing) {
+		rc = maildir_create(r->m, b->j.path, e);
+		if (rc != 0)
+			return rc;
+		b->local_missing = false;
+	}
+	if (n > 0)
+		rc = pull_ops(r, b, v, n, e);
+	if (rc != 0)
+		return rc;
+	n = ops_of_kind(r, b, OP_PUSH, &v);
+	if (n > 0 && b->remote_missing) {
+		/* new mail in a mailbox that was deleted on the server: it is
+		 * made again once its old messages are out of the way */
+		b->undone = true;
+		return 0;
+	}
+	return n > 0 ? push_ops(r, b, v, n, e) : 0;
+}
+
+int
+apply_open_bin(struct run *r, struct err *e)
+{
+	char when[32], *path;
+	int state, rc;
+
+	if (r->bin_fd >= 0)
+		return 0;
+	state = fs_open_dir(AT_FDCWD, r->a->state_dir);
+	if (state < 0)
+		return err_sys(
+		    e, ERR_SCOPE_ACCOUNT, errno, "open '%s'", r->a->state_dir);
+	clock_format_utc(r->now, when, sizeof when);
+	/* "2026-11-23 08:45:59Z" -> 20261123-084559-PID */
+	snprintf(r->rep->run, sizeof r->rep->run,
+	    "%.4s%.2s%.2s-%.2s%.2s%.2s-%x", when, when + 5, when + 8, when + 11,
+	    when + 14, when + 17, (unsigned)getpid());
+	path = xasprintf("bin/%s", r->rep->run);
+	rc = fs_mkdirs(state, path, 0700, e);
+	if (rc == 0) {
+		r->bin_fd = fs_open_dir(state, path);
+		if (r->bin_fd < 0)
+			rc = err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+			    "open '%s/%s'", r->a->state_dir, path);
+	}
+	if (rc != 0)
+		r->rep->run[0] = '\0';
+	xfree(path);
+	close(state);
+	return rc;
+}
+
+static int
+delete_remote(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
+{
+	struct uidset set;
+	struct rview back = {0};
+	int rc;
+
+	uidset_init(&set);
+	uidset_init(&back.vanished);
+	for (size_t i = b->del_from; i < b->del_to; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op->kind == OP_RDELETE && !op->held)
+			uidset_add(&set, op->uid);
+	}
+	rc = set.n > 0 ? observe_reselect(r, b, e) : 0;
+	if (rc == 0 && set.n > 0) {
+		b->wrote_r = true;
+		rc = imap_expunge(r->imap, &set, &r->pass, &back, e);
+	}
+	for (size_t i = b->del_from; i < b->del_to && rc == 0; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op->kind != OP_RDELETE || op->held)
+			continue;
+		journal_del_pair(batch, b->j.id, op->uid);
+		report_op(r, b, op);
+	}
+	uidset_release(&set);
+	uidset_release(&back.vanished);
+	return rc;
+}
+
+static int
+delete_local(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
+{
+	int rc;
+
+	for (size_t i = b->del_from; i < b->del_to; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op->kind != OP_LDELETE || op->held)
+			continue;
+		rc = apply_open_bin(r, e);
+		if (rc == 0)
+			rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = maildir_bin(
+			    r->m, b->j.path, op->file, r->bin_fd, e);
+		if (rc == 0) {
+			b->wrote_l = true;
+			journal_del_pair(batch, b->j.id, op->uid);
+			report_op(r, b, op);
+			continue;
+		}
+		if (e->scope > ERR_SCOPE_MSG)
+			return rc;
+		b->undone = b->rescan = true;
+		if (rc != ERR_STALE)
+			report_failed(r, b, op->uid, op->file, e->text);
+		err_clear(e);
+	}
+	return 0;
+}
+
+int
+apply_deletes(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	struct err first = {0};
+	int rc;
+
+	if (b->del_from == b->del_to)
+		return 0;
+	batch = record_begin(r, b);
+	rc = delete_local(r, b, batch, e);
+	if (rc == 0)
+		rc = delete_remote(r, b, batch, e);
+	if (rc != 0) {
+		first = *e;
+		b->undone = true;
+	}
+	if (record_commit(r, b, &batch, e) != 0)
+		return e->code;
+	if (rc != 0)
+		*e = first;
+	return rc;
+}

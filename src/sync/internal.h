@@ -1,0 +1,190 @@
+/*
+ * internal: what the files of sync/ share.
+ *
+ * One run of one account, in one thread:
+ *
+ *	run.c      sync_account: lock, open, passes, close
+ *	tree.c     which mailboxes; create and delete them
+ *	observe.c  what changed on each side of one mailbox
+ *	adopt.c    which new messages of both sides are the same
+ *	apply.c    carry out a plan: flags, deletes
+ *	pull.c     messages down
+ *	push.c     messages up
+ *	record.c   what is agreed now, into the journal; holds
+ *	report.c   events and counters
+ *
+ * Invariants:
+ *  1. A row is put into the journal only after its effects on both sides are
+ *     durable; a message whose ops did not all succeed keeps its old row (or
+ *     none), and the next observation decides again.
+ *  2. The cursor recorded is the HIGHESTMODSEQ of the SELECT that began the
+ *     observation, and only when every effect of that observation is done or
+ *     on hold.  Changes that we make ourselves lie beyond it; the pass that
+ *     follows sees them, finds them equal to the rows, and moves the cursor
+ *     on.
+ *  3. A directory stamp is recorded only for a scan whose every difference is
+ *     done; a stamp is taken only once the clock has left its tick.
+ *  4. Deletes come last, after everything that brings messages to a side has
+ *     been recorded for all mailboxes.
+ *  5. What finds nothing to do writes nothing.
+ */
+#ifndef SYNC_INTERNAL_H
+#define SYNC_INTERNAL_H
+
+#include "journal/journal.h"
+#include "plan/plan.h"
+#include "plan/tree.h"
+#include "sync/sync.h"
+
+/*
+ * Passes of one run: the first does the work, the second usually only
+ * confirms.  More are needed when somebody else is at work meanwhile.
+ */
+#define SYNC_PASSES 5
+
+struct sbox {
+	struct jbox j;		/* as it is to be recorded; id 0: not yet */
+	struct jbox recorded;	/* as the journal has it */
+	struct imap_box listed; /* numbers of the listing */
+	bool is_listed;		/* listed is valid: until we write there */
+	bool local_missing, remote_missing; /* a side has no such mailbox */
+	bool was_damaged;
+	bool failed;   /* an error ended it for this run */
+	bool gone;     /* removed on both sides in this run */
+	bool selected; /* by the account's patterns and the command line */
+
+	/* what has to be looked at in the next pass */
+	bool dirty_l, dirty_r;
+	bool rescan; /* set meanwhile: look again in the next pass */
+
+	/* of the current pass; in the pass's arena */
+	bool observed;
+	struct pairs base;
+	struct lview l;
+	struct rview r;
+	struct maildir_stamp stamp; /* of l */
+	bool stamp_coarse;	    /* cannot be trusted: record NONE */
+	struct kwletters letters;
+	uint32_t letters_seen; /* a..z in use without a meaning */
+	struct jhold *hold;    /* all of the mailbox, due or not; run's arena */
+	size_t nhold;
+	size_t op_from, op_to;	 /* round 1 */
+	size_t del_from, del_to; /* round 2 */
+	bool undone;		 /* some effect neither done nor on hold */
+	bool wrote_r, wrote_l;
+	bool keep_cursor, keep_stamp;
+	bool held_said; /* the brake has been reported in this run */
+};
+
+struct run {
+	const struct config *conf;
+	const struct config_account *a;
+	const struct sync_options *o;
+	struct sync_report *rep;
+
+	struct arena mem; /* of the whole run */
+	struct journal_lock *lock;
+	struct journal *j;
+	struct maildir *m;	    /* NULL in a dry run without a Maildir */
+	struct imap_conf imap_conf; /* borrowed by the session */
+	struct imap *imap;
+	struct kwtab *kw;
+
+	struct sbox *box;
+	size_t nbox;
+	uint64_t account_messages;
+	bool list_damaged, root_damaged;
+
+	struct span selected_wire; /* what the session has selected, "" none */
+	bool selected_rw;
+	uint32_t selected_uidvalidity;
+	struct imap_selected sel;
+
+	int64_t now;	/* wall seconds at the start */
+	int bin_fd;	/* -1 until something goes to the bin */
+	bool no_upload; /* quota: no more APPEND in this run */
+
+	/* of the current pass */
+	struct arena pass;
+	struct plan plan;
+	struct group *group; /* by op.group */
+};
+
+/* The ops of one message; its row is recorded when all are done. */
+struct group {
+	uint32_t left; /* ops of round 1 not yet done */
+	bool failed;
+	struct pair row; /* as it will be recorded */
+};
+
+/* run.c: lock (unless dry), journal, Maildir, connection. */
+int run_open(struct run *r, bool remote, struct err *e);
+void run_close(struct run *r); /* copes with half-open */
+
+/* tree.c */
+int tree_prepare(struct run *r, struct err *e);
+int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
+
+/* observe.c */
+int observe_box(struct run *r, struct sbox *b, struct err *e);
+/* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
+ * scope BOX, when UIDVALIDITY is not what was observed. */
+int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+
+/* adopt.c */
+int adopt_box(struct run *r, struct sbox *b, struct err *e);
+
+/* apply.c */
+int apply_box(struct run *r, struct sbox *b, struct err *e);
+int apply_deletes(struct run *r, struct sbox *b, struct err *e);
+/* Give each keyword of F a letter where one is free; saves the table. */
+int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
+
+/* An op of round 1 is done, or not; the last one records the row. */
+void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op);
+void apply_undone(struct run *r, struct sbox *b, const struct op *op);
+
+/* STATE/bin/RUN into r->bin_fd, made when the first thing goes there. */
+int apply_open_bin(struct run *r, struct err *e);
+
+/* undo.c: runs older than bin_days go for good. */
+int bin_expire(
+    const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e);
+
+/* pull.c, push.c: N ops, all of that kind. */
+int pull_ops(
+    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+int push_ops(
+    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+
+/* record.c */
+/* A batch for B: the mailbox has an id afterwards. */
+struct journal_batch *record_begin(struct run *r, struct sbox *b);
+/* Commits what was put, and B's record when it changed; an empty batch
+ * writes nothing. Frees the batch. */
+int record_commit(
+    struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e);
+/* Cursor and stamp, as far as invariants 2 and 3 allow. */
+int record_marks(struct run *r, struct sbox *b, struct err *e);
+void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
+    uint32_t uid, struct span why);
+void record_hold_file(struct run *r, struct sbox *b,
+    struct journal_batch *batch, struct span base, struct span why);
+const struct jhold *record_find_hold(
+    const struct sbox *b, uint32_t uid, struct span base);
+
+/* report.c */
+void report_op(struct run *r, const struct sbox *b, const struct op *op);
+void report_box(struct run *r, const struct sbox *b, const char *op,
+    int case_number, const char *text);
+void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
+    struct span file, const char *text);
+void report_held(
+    struct run *r, const struct sbox *b, uint64_t n, const char *text);
+void report_progress(
+    struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
+/* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
+int report_contain(struct run *r, struct sbox *b, struct err *e);
+
+#endif

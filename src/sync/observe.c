@@ -1,0 +1,382 @@
+/*
+ * observe: what changed on each side of one mailbox since the journal.
+ *
+ * What the server says of changes (QRESYNC) is believed only when it adds
+ * up: known messages - vanished + new = EXISTS.  Otherwise, and whenever its
+ * numbers went back, the delta is thrown away and everything is listed; what
+ * is missing then is not taken for deleted when the numbers went back.
+ */
+#include "sync/internal.h"
+
+#include "base/map.h"
+
+/* A file whose stat or content must be looked at, though a row names it. */
+static int
+recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
+    const struct pair *row, struct err *e)
+{
+	int rc = maildir_stat(r->m, b->j.path, m, e);
+
+	if (rc != 0)
+		return rc;
+	if (m->fsize == row->fsize && m->mtime_ns == row->mtime_ns) {
+		m->content.size = row->size;
+		memcpy(m->content.sha, row->sha, sizeof row->sha);
+		m->has_content = true;
+		return 0;
+	}
+	return maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
+}
+
+/* --full: compare every file with its row. */
+static int
+recheck_all(struct run *r, struct sbox *b, struct err *e)
+{
+	struct map by_file;
+	uint64_t at;
+	int rc = 0;
+
+	map_init(&by_file);
+	for (size_t i = 0; i < b->base.n; i++)
+		map_add(&by_file, b->base.v[i].file, i);
+	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
+		if (!map_get(&by_file, b->l.v[i].file, &at))
+			continue;
+		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
+		if (rc == ERR_STALE || e->scope == ERR_SCOPE_MSG) {
+			b->rescan = true;
+			rc = 0;
+		}
+	}
+	map_release(&by_file);
+	return rc;
+}
+
+/* Letters of the mailbox: the file rules; the journal mends what it lost. */
+static int
+load_letters(struct run *r, struct sbox *b, struct err *e)
+{
+	bool exists;
+	int rc;
+
+	memset(&b->letters, 0, sizeof b->letters);
+	if (!b->local_missing) {
+		rc = maildir_letters_load(
+		    r->m, b->j.path, r->kw, &b->letters, &exists, e);
+		if (rc != 0)
+			return rc;
+	}
+	for (int i = 0; i < 26; i++) {
+		bool taken = b->letters.id[i] != 0;
+
+		for (int k = 0; k < 26 && !taken; k++)
+			taken = b->j.letters.id[i] != 0 &&
+				b->letters.id[k] == b->j.letters.id[i];
+		if (!taken)
+			b->letters.id[i] = b->j.letters.id[i];
+	}
+	b->j.letters = b->letters;
+	return 0;
+}
+
+static int
+observe_local(struct run *r, struct sbox *b, struct err *e)
+{
+	struct maildir_stamp before;
+	int rc;
+
+	b->l = (struct lview){.same = true};
+	b->letters_seen = 0;
+	rc = load_letters(r, b, e);
+	if (rc != 0 || !b->dirty_l)
+		return rc;
+	if (b->local_missing) {
+		/* seen to be gone, by a complete listing of the root */
+		b->l = (struct lview){.complete = true};
+		return 0;
+	}
+	b->stamp_coarse = maildir_stamp(r->m, b->j.path, &before, e) != 0 ||
+			  !maildir_stamp_settle(&before, r->o->cancel);
+	err_clear(e);
+	b->l = (struct lview){0};
+	rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,
+	    &b->stamp, &b->letters_seen, e);
+	if (rc != 0)
+		return rc;
+	if (!b->l.complete && !b->l.damaged)
+		b->rescan = true;
+	return 0;
+}
+
+/* UIDs of the view that neither row nor hold knows. */
+static void
+unknown_uids(const struct sbox *b, struct uidset *set)
+{
+	for (size_t i = 0; i < b->r.n; i++) {
+		uint32_t uid = b->r.v[i].uid;
+
+		if (!pairs_find(&b->base, uid) &&
+		    !record_find_hold(b, uid, SPAN_NONE))
+			uidset_add(set, uid);
+	}
+}
+
+/*
+ * Does the delta agree with EXISTS?  What rows and holds know, less what
+ * vanished of it, plus what is new.
+ */
+static int
+delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	struct uidset seen;
+	uint64_t vanished, known;
+	int rc;
+
+	uidset_init(&seen);
+	for (size_t i = 0; i < b->r.n; i++)
+		if (!uidset_has(&b->r.vanished, b->r.v[i].uid))
+			uidset_add(&seen, b->r.v[i].uid);
+	rc = journal_count_in(r->j, b->j.id, &b->r.vanished, &vanished, e);
+	if (rc == 0)
+		rc = journal_count_in(r->j, b->j.id, &seen, &known, e);
+	if (rc == 0)
+		*ok_r = (uint64_t)b->j.messages + uidset_count(&seen) ==
+			(uint64_t)b->r.exists + vanished + known;
+	uidset_release(&seen);
+	return rc;
+}
+
+static int
+list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
+{
+	struct rview fresh = {
+	    .doubt = b->r.doubt,
+	    .renumbered = b->r.renumbered,
+	    .uidvalidity = b->r.uidvalidity,
+	    .uidnext = b->r.uidnext,
+	    .highestmodseq = b->r.highestmodseq,
+	    .exists = b->r.exists,
+	};
+	int rc;
+
+	uidset_init(&fresh.vanished);
+	uidset_release(&b->r.vanished);
+	b->r = fresh;
+	rc =
+	    imap_fetch_meta(r->imap, NULL, true, with_size, &r->pass, &b->r, e);
+	rview_sort(&b->r);
+	if (rc == 0 && !b->r.complete)
+		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "the listing has %zu of %u messages; "
+		    "nothing is concluded from it",
+		    b->r.n, b->r.exists);
+	return rc;
+}
+
+static int
+select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
+    struct rview *view, struct err *e)
+{
+	int rc;
+
+	r->selected_wire = SPAN_NONE;
+	rc = imap_select(r->imap, b->j.wire, r->o->dry_run, uidvalidity, modseq,
+	    &r->pass, &r->sel, view, e);
+	if (rc != 0)
+		return rc;
+	r->selected_wire = b->j.wire;
+	r->selected_rw = !r->sel.read_only;
+	r->selected_uidvalidity = view->uidvalidity;
+	if (r->sel.uid_not_sticky)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "the server keeps no UIDs for this mailbox "
+		    "(UIDNOTSTICKY); it cannot be synced");
+	if (view->uidvalidity == 0)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "the server gives no UIDVALIDITY for this mailbox; "
+		    "it cannot be synced");
+	return 0;
+}
+
+int
+observe_reselect(struct run *r, struct sbox *b, struct err *e)
+{
+	struct rview scratch = {0};
+	int rc = 0;
+
+	if (!span_eq(r->selected_wire, b->j.wire)) {
+		uidset_init(&scratch.vanished);
+		rc = select_box(r, b, 0, 0, &scratch, e);
+		uidset_release(&scratch.vanished);
+		if (rc != 0)
+			return rc;
+	}
+	if (r->selected_uidvalidity != b->r.uidvalidity)
+		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UIDVALIDITY changed during the run");
+	if (!r->selected_rw && !r->o->dry_run)
+		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "the server opens this mailbox read-only");
+	return 0;
+}
+
+/* Numbers that went back, or UIDs of another generation. */
+static void
+judge_numbers(struct run *r, struct sbox *b)
+{
+	const struct jbox *j = &b->j;
+
+	if (j->uidvalidity == 0)
+		return;
+	if (b->r.uidvalidity != j->uidvalidity) {
+		b->r.renumbered = true;
+		log_warn(r->o->log,
+		    "%s: %.*s: UIDVALIDITY changed from %u to %u; messages are "
+		    "paired again by their content, nothing is deleted",
+		    r->a->name, SPAN_ARG(j->name), j->uidvalidity,
+		    b->r.uidvalidity);
+	} else if (b->r.uidnext != 0 && b->r.uidnext < j->uidnext) {
+		b->r.renumbered = true;
+		log_warn(r->o->log,
+		    "%s: %.*s: UIDNEXT went back from %u to %u (was the server "
+		    "restored from a backup?); messages are paired again by "
+		    "their content, nothing is deleted",
+		    r->a->name, SPAN_ARG(j->name), j->uidnext, b->r.uidnext);
+	} else if (b->r.highestmodseq != 0 &&
+		   b->r.highestmodseq < j->highestmodseq) {
+		b->r.doubt = true;
+		log_warn(r->o->log,
+		    "%s: %.*s: the mod-sequence went back from %llu to %llu "
+		    "(was the server's index rebuilt or restored?); everything "
+		    "is listed again, nothing is deleted",
+		    r->a->name, SPAN_ARG(j->name),
+		    (unsigned long long)j->highestmodseq,
+		    (unsigned long long)b->r.highestmodseq);
+	}
+}
+
+static int
+load_base(struct run *r, struct sbox *b, struct err *e)
+{
+	struct uidset touched;
+	int rc;
+
+	b->base = (struct pairs){.complete = true};
+	if (b->j.id == 0)
+		return 0;
+	if (!b->l.same || b->r.complete || b->r.renumbered)
+		return journal_pairs(r->j, b->j.id, &r->pass, &b->base, e);
+	uidset_init(&touched);
+	uidset_add_set(&touched, &b->r.vanished);
+	for (size_t i = 0; i < b->r.n; i++)
+		uidset_add(&touched, b->r.v[i].uid);
+	rc = journal_pairs_in(r->j, b->j.id, &touched, &r->pass, &b->base, e);
+	uidset_release(&touched);
+	return rc;
+}
+
+/* Holds of UIDs: those due are asked for again, the others marked. */
+static int
+due_holds(struct run *r, struct sbox *b, struct err *e)
+{
+	struct uidset due;
+	int rc = 0;
+
+	uidset_init(&due);
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].uid && b->hold[i].next <= r->now &&
+		    !uidset_has(&b->r.vanished, b->hold[i].uid))
+			uidset_add(&due, b->hold[i].uid);
+	if (due.n > 0)
+		rc = imap_fetch_meta(
+		    r->imap, &due, false, true, &r->pass, &b->r, e);
+	uidset_release(&due);
+	rview_sort(&b->r);
+	for (size_t i = 0; i < b->r.n; i++) {
+		const struct jhold *h =
+		    record_find_hold(b, b->r.v[i].uid, SPAN_NONE);
+
+		b->r.v[i].hold = h && h->next > r->now;
+	}
+	return rc;
+}
+
+static int
+observe_remote(struct run *r, struct sbox *b, struct err *e)
+{
+	bool cursor, ok = false;
+	int rc;
+
+	b->r = (struct rview){.same = true};
+	uidset_init(&b->r.vanished);
+	b->r.uidvalidity = b->j.uidvalidity;
+	b->r.uidnext = b->j.uidnext;
+	b->r.highestmodseq = b->j.highestmodseq;
+	b->r.exists = b->j.messages;
+	if (!b->dirty_r)
+		return 0;
+	b->r.same = false;
+	if (b->remote_missing) {
+		b->r.complete = true; /* verified by tree_prepare */
+		b->r.exists = 0;
+		return 0;
+	}
+	cursor = b->j.uidvalidity && b->j.highestmodseq && !r->o->full;
+	rc = select_box(r, b, cursor ? b->j.uidvalidity : 0,
+	    cursor ? b->j.highestmodseq : 0, &b->r, e);
+	if (rc != 0)
+		return rc;
+	rview_sort(&b->r);
+	judge_numbers(r, b);
+	if (cursor && r->sel.qresync && !b->r.doubt && !b->r.renumbered) {
+		rc = delta_adds_up(r, b, &ok, e);
+		if (rc != 0)
+			return rc;
+		if (!ok)
+			log_debug(r->o->log,
+			    "%s: %.*s: the changes do not add up to %u "
+			    "messages; listing all",
+			    r->a->name, SPAN_ARG(b->j.name), b->r.exists);
+	}
+	if (ok)
+		return 0;
+	return list_all(r, b, b->j.rows == 0 || b->r.renumbered, e);
+}
+
+int
+observe_box(struct run *r, struct sbox *b, struct err *e)
+{
+	struct uidset fresh;
+	int rc;
+
+	b->observed = true;
+	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
+	rc = observe_local(r, b, e);
+	if (rc == 0)
+		rc = observe_remote(r, b, e);
+	if (rc == 0)
+		rc = load_base(r, b, e);
+	if (rc != 0)
+		return rc;
+	if (!b->r.same && !b->remote_missing) {
+		rc = due_holds(r, b, e);
+		if (rc != 0)
+			return rc;
+	}
+	/* sizes and dates of what is new on the server */
+	uidset_init(&fresh);
+	unknown_uids(b, &fresh);
+	for (size_t i = 0; i < b->r.n; i++)
+		if (b->r.v[i].has_meta)
+			uidset_remove_range(
+			    &fresh, b->r.v[i].uid, b->r.v[i].uid);
+	if (fresh.n > 0) {
+		rc = imap_fetch_meta(
+		    r->imap, &fresh, false, true, &r->pass, &b->r, e);
+		rview_sort(&b->r);
+	}
+	uidset_release(&fresh);
+	if (rc == 0 && r->o->full && !b->l.same)
+		rc = recheck_all(r, b, e);
+	return rc;
+}

@@ -1,0 +1,119 @@
+/*
+ * record: what is agreed now.  See internal.h, invariants 1 to 3 and 5.
+ */
+#include "sync/internal.h"
+
+/* First wait after a failure, and the longest one, in seconds. */
+#define HOLD_FIRST (15 * 60)
+#define HOLD_MAX (24 * 60 * 60)
+
+static bool
+box_equal(const struct jbox *a, const struct jbox *b)
+{
+	return a->id == b->id && span_eq(a->wire, b->wire) &&
+	       span_eq(a->name, b->name) && span_eq(a->path, b->path) &&
+	       a->delim == b->delim && a->uidvalidity == b->uidvalidity &&
+	       a->uidnext == b->uidnext &&
+	       a->highestmodseq == b->highestmodseq &&
+	       a->messages == b->messages &&
+	       memcmp(&a->stamp, &b->stamp, sizeof a->stamp) == 0 &&
+	       memcmp(&a->letters, &b->letters, sizeof a->letters) == 0 &&
+	       span_eq(a->mailboxid, b->mailboxid);
+}
+
+struct journal_batch *
+record_begin(struct run *r, struct sbox *b)
+{
+	struct journal_batch *batch = journal_begin(r->j, r->kw);
+
+	if (b->j.id == 0) {
+		b->j.synced = r->now;
+		b->j.id = journal_put_box(batch, &b->j);
+	}
+	return batch;
+}
+
+int
+record_commit(
+    struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e)
+{
+	int rc;
+
+	if (journal_batch_size(*batch) == 0 && box_equal(&b->j, &b->recorded)) {
+		journal_batch_free(batch);
+		return 0;
+	}
+	b->j.synced = r->now;
+	journal_put_box(*batch, &b->j);
+	rc = journal_commit(batch, e);
+	if (rc == 0)
+		b->recorded = b->j;
+	else if (b->recorded.id == 0)
+		b->j.id = 0;
+	return rc;
+}
+
+int
+record_marks(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	bool marks = !b->undone && !b->failed;
+
+	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
+		b->j.uidvalidity = b->r.uidvalidity;
+		b->j.uidnext = b->r.uidnext;
+		b->j.highestmodseq = b->r.highestmodseq;
+		b->j.messages = b->r.exists;
+	}
+	if (!b->l.same && b->l.complete && !b->l.damaged) {
+		if (marks && !b->keep_stamp && !b->stamp_coarse)
+			b->j.stamp = b->stamp;
+		else if (maildir_stamp_eq(&b->j.stamp, &b->stamp))
+			/* something is left to do although nothing moved */
+			b->j.stamp = MAILDIR_STAMP_NONE;
+	}
+	if (box_equal(&b->j, &b->recorded))
+		return 0;
+	batch = record_begin(r, b);
+	return record_commit(r, b, &batch, e);
+}
+
+const struct jhold *
+record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
+{
+	for (size_t i = 0; i < b->nhold; i++) {
+		if (uid ? b->hold[i].uid == uid
+			: b->hold[i].uid == 0 && span_eq(b->hold[i].base, base))
+			return &b->hold[i];
+	}
+	return NULL;
+}
+
+static void
+hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
+    struct span base, struct span why)
+{
+	const struct jhold *old = record_find_hold(b, uid, base);
+	struct jhold h = {.uid = uid, .base = base, .why = why};
+	int64_t wait = HOLD_FIRST;
+
+	h.tries = old ? old->tries + 1 : 1;
+	for (uint32_t i = 1; i < h.tries && wait < HOLD_MAX; i++)
+		wait *= 4;
+	h.next = r->now + (wait < HOLD_MAX ? wait : HOLD_MAX);
+	journal_put_hold(batch, b->j.id, &h);
+}
+
+void
+record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
+    uint32_t uid, struct span why)
+{
+	hold(r, b, batch, uid, SPAN_NONE, why);
+}
+
+void
+record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct span base, struct span why)
+{
+	hold(r, b, batch, 0, base, why);
+}

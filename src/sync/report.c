@@ -1,0 +1,132 @@
+#include "sync/internal.h"
+
+static void
+send_event(struct run *r, struct sync_event *ev, const struct sbox *b)
+{
+	if (!r->o->sink)
+		return;
+	ev->account = r->a->name;
+	if (b)
+		ev->mailbox = b->j.name;
+	r->o->sink->event(r->o->sink, ev);
+}
+
+void
+report_op(struct run *r, const struct sbox *b, const struct op *op)
+{
+	struct buf text;
+	struct sync_event ev = {
+	    .kind = r->o->dry_run ? SYNC_EVENT_PLAN : SYNC_EVENT_OP,
+	    .op = plan_kind_word(op->kind),
+	    .case_number = (int)op->why,
+	    .uid = op->uid,
+	    .file = op->file,
+	};
+
+	if (!r->o->dry_run) {
+		switch (op->kind) {
+		case OP_PULL:
+			r->rep->pulled++;
+			break;
+		case OP_PUSH:
+			r->rep->pushed++;
+			break;
+		case OP_ADOPT:
+			r->rep->adopted++;
+			break;
+		case OP_LFLAGS:
+		case OP_RFLAGS:
+			r->rep->flags++;
+			break;
+		case OP_LDELETE:
+			r->rep->deleted_local++;
+			break;
+		case OP_RDELETE:
+			r->rep->deleted_remote++;
+			break;
+		case OP_RECORD:
+		case OP_FORGET:
+		case OP_WAIT:
+			break;
+		}
+	}
+	buf_init(&text, 8192);
+	plan_print_op(op, b->j.name, r->kw, &text);
+	ev.text = buf_cstr(&text);
+	send_event(r, &ev, b);
+	buf_release(&text);
+}
+
+void
+report_box(struct run *r, const struct sbox *b, const char *op, int case_number,
+    const char *text)
+{
+	struct sync_event ev = {
+	    .kind = r->o->dry_run ? SYNC_EVENT_PLAN : SYNC_EVENT_OP,
+	    .op = op,
+	    .case_number = case_number,
+	    .text = text,
+	};
+
+	send_event(r, &ev, b);
+}
+
+void
+report_failed(struct run *r, const struct sbox *b, uint32_t uid,
+    struct span file, const char *text)
+{
+	struct sync_event ev = {
+	    .kind = SYNC_EVENT_FAILED,
+	    .op = "",
+	    .uid = uid,
+	    .file = file,
+	    .text = text,
+	};
+
+	r->rep->failed++;
+	send_event(r, &ev, b);
+}
+
+void
+report_held(struct run *r, const struct sbox *b, uint64_t n, const char *text)
+{
+	struct sync_event ev = {
+	    .kind = SYNC_EVENT_HELD,
+	    .op = "",
+	    .total = n,
+	    .text = text,
+	};
+
+	r->rep->held += n;
+	send_event(r, &ev, b);
+}
+
+void
+report_progress(
+    struct run *r, const struct sbox *b, uint64_t done, uint64_t total)
+{
+	struct sync_event ev = {
+	    .kind = SYNC_EVENT_PROGRESS,
+	    .op = "",
+	    .done = done,
+	    .total = total,
+	    .text = "",
+	};
+	struct stream_stats st;
+
+	if (r->imap) {
+		st = imap_stats(r->imap);
+		ev.bytes = st.bytes_in + st.bytes_out;
+	}
+	send_event(r, &ev, b);
+}
+
+int
+report_contain(struct run *r, struct sbox *b, struct err *e)
+{
+	if (e->scope > ERR_SCOPE_BOX)
+		return e->code;
+	b->failed = true;
+	report_failed(r, b, 0, SPAN_NONE, e->text);
+	return 0;
+}

@@ -1,0 +1,399 @@
+/*
+ * run: one account from lock to logout.
+ */
+#include "sync/internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <sysexits.h>
+
+/* Exit status 3: deletes held back (design: the user has to decide). */
+#define STATUS_HELD 3
+
+static int
+open_maildir(struct run *r, struct err *e)
+{
+	struct jbox *known;
+	size_t n = 0;
+	int rc;
+
+	rc = maildir_open(&r->m, r->a->maildir, r->a->layout, e);
+	if (rc == 0 || e->sys != ENOENT)
+		return rc;
+	err_clear(e);
+	rc = journal_boxes(r->j, &r->mem, &known, &n, e);
+	if (rc != 0)
+		return rc;
+	if (n > 0 && !r->o->allow_deletes)
+		return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
+		    "the Maildir '%s' is missing (not mounted?), nothing is "
+		    "done; to fetch everything again remove the account's "
+		    "journal '%s/journal'",
+		    r->a->maildir, r->a->state_dir);
+	if (r->o->dry_run)
+		return 0;
+	rc = maildir_create_root(r->a->maildir, e);
+	if (rc == 0)
+		rc = maildir_open(&r->m, r->a->maildir, r->a->layout, e);
+	return rc;
+}
+
+static int
+connect_server(struct run *r, struct err *e)
+{
+	struct buf secret;
+	struct imap_conf conf = {
+	    .net =
+		{
+		    .host = r->a->host,
+		    .port = r->a->port,
+		    .tls = r->a->tls,
+		    .tls_ca = r->a->tls_ca,
+		    .connect_ms = 1000 * (int64_t)r->a->timeout_s,
+		    .silence_ms = 1000 * (int64_t)r->a->timeout_s,
+		    .cancel = r->o->cancel,
+		},
+	    .user = r->a->user,
+	    .auth = r->a->auth,
+	    .disable = r->a->disable_extensions,
+	    .allow_plaintext = r->a->allow_plaintext,
+	    .trace = r->o->trace,
+	    .log = r->o->log,
+	    .kw = r->kw,
+	};
+	int rc;
+
+	buf_init(&secret, 64 * 1024);
+	rc = config_password(r->conf, r->a, r->o->cancel, &secret, e);
+	if (rc == 0) {
+		r->imap_conf = conf;
+		r->imap_conf.password = buf_span(&secret);
+		rc = imap_open(&r->imap_conf, &r->imap, e);
+		r->imap_conf.password = SPAN_NONE;
+	}
+	buf_wipe(&secret);
+	return rc;
+}
+
+int
+run_open(struct run *r, bool remote, struct err *e)
+{
+	int rc = 0;
+
+	if (!r->o->dry_run)
+		rc = journal_lock(r->a->state_dir, &r->lock, e);
+	if (rc == 0)
+		rc = journal_open(r->a->state_dir,
+		    r->o->dry_run ? JOURNAL_READ : JOURNAL_CREATE, &r->j, e);
+	if (rc == 0)
+		rc = journal_keywords(r->j, r->kw, e);
+	if (rc == 0)
+		rc = open_maildir(r, e);
+	if (rc == 0 && remote)
+		rc = connect_server(r, e);
+	return rc;
+}
+
+void
+run_close(struct run *r)
+{
+	imap_free(&r->imap);
+	maildir_free(&r->m);
+	journal_free(&r->j);
+	journal_lock_free(&r->lock);
+	kwtab_free(&r->kw);
+	arena_release(&r->mem);
+	fd_close_auto(&r->bin_fd);
+}
+
+/* Observe and merge every mailbox that may have changed. */
+static int
+plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
+{
+	int rc = 0;
+
+	plan_init(&r->plan, &r->pass);
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		b->observed = false;
+		if (b->failed || b->gone || (!b->dirty_l && !b->dirty_r))
+			continue;
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = observe_box(r, b, e);
+		if (rc == 0)
+			rc = adopt_box(r, b, e);
+		if (rc != 0) {
+			rc = report_contain(r, b, e);
+			continue;
+		}
+		plan_merge(&r->plan, (uint32_t)i, &b->base, b->j.rows, &b->l,
+		    &b->r, policy);
+	}
+	if (rc != 0)
+		return rc;
+	plan_brake(&r->plan, policy);
+	plan_order(&r->plan);
+	return 0;
+}
+
+static bool
+is_delete(const struct op *op)
+{
+	return op->kind == OP_LDELETE || op->kind == OP_RDELETE;
+}
+
+/* Which ops belong to which mailbox and round; the plan is in order. */
+static void
+slice_plan(struct run *r)
+{
+	const struct plan *pl = &r->plan;
+	size_t i = 0;
+
+	for (size_t k = 0; k < r->nbox; k++) {
+		struct sbox *b = &r->box[k];
+
+		b->op_from = b->op_to = b->del_from = b->del_to = 0;
+		b->keep_cursor = b->keep_stamp = false;
+	}
+	while (i < pl->n) {
+		struct sbox *b = &r->box[pl->op[i].box];
+		bool del = is_delete(&pl->op[i]);
+		size_t from = i;
+
+		while (i < pl->n && pl->op[i].box == pl->op[from].box &&
+		       is_delete(&pl->op[i]) == del)
+			i++;
+		if (del) {
+			b->del_from = from;
+			b->del_to = i;
+		} else {
+			b->op_from = from;
+			b->op_to = i;
+		}
+	}
+	r->group = arena_array(&r->pass, pl->groups + 1, sizeof *r->group);
+	for (i = 0; i < pl->n; i++) {
+		const struct op *op = &pl->op[i];
+
+		r->group[op->group].row = op->row;
+		if (!is_delete(op) && op->kind != OP_WAIT &&
+		    op->kind != OP_FORGET)
+			r->group[op->group].left++;
+	}
+	for (i = 0; i < pl->nbox; i++) {
+		r->box[pl->box[i].box].keep_cursor = pl->box[i].keep_cursor;
+		r->box[pl->box[i].box].keep_stamp = pl->box[i].keep_stamp;
+	}
+}
+
+static const char *
+brake_words(enum brake why)
+{
+	switch (why) {
+	case BRAKE_BOX:
+		return "too many for one mailbox (max_deletes and a quarter "
+		       "of it)";
+	case BRAKE_ACCOUNT:
+		return "more than half of the account";
+	case BRAKE_DAMAGED:
+		return "the Maildir looks damaged or not mounted";
+	case BRAKE_LIST:
+		return "the server's list lost most mailboxes";
+	case BRAKE_OFF:
+		break;
+	}
+	return "";
+}
+
+static void
+report_brake(struct run *r)
+{
+	for (size_t i = 0; i < r->plan.nbox; i++) {
+		const struct plan_box *pb = &r->plan.box[i];
+		const struct sbox *b = &r->box[pb->box];
+		char *text;
+
+		if (pb->held == 0 || b->held_said)
+			continue;
+		r->box[pb->box].held_said = true;
+		text = xasprintf("%u deletes held back: %s; run sync with "
+				 "--allow-deletes if that is meant",
+		    pb->held, brake_words(pb->brake));
+		report_held(r, b, pb->held, text);
+		xfree(text);
+	}
+}
+
+static int
+apply_pass(struct run *r, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->observed || b->failed)
+			continue;
+		rc = apply_box(r, b, e);
+		if (rc != 0)
+			rc = report_contain(r, b, e);
+	}
+	/* round 2: what brings mail is recorded for all (invariant 4) */
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->observed || b->failed)
+			continue;
+		rc = apply_deletes(r, b, e);
+		if (rc == 0 && (b->remote_missing || b->local_missing))
+			rc = tree_finish_deleted(r, b, e);
+		if (rc == 0 && !b->gone && !b->remote_missing &&
+		    !b->local_missing)
+			rc = record_marks(r, b, e);
+		if (rc != 0)
+			rc = report_contain(r, b, e);
+	}
+	return rc;
+}
+
+/* What has to be looked at once more; false when nothing. */
+static bool
+next_pass(struct run *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->observed)
+			uidset_release(&b->r.vanished);
+		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
+		b->dirty_r = b->observed && (b->wrote_r || b->rescan);
+		if (b->failed || b->gone)
+			continue;
+		if (b->dirty_l || b->dirty_r) {
+			struct err e = {0};
+
+			any = true;
+			b->nhold = 0;
+			if (b->j.id && journal_holds(r->j, b->j.id, &r->mem,
+					   &b->hold, &b->nhold, &e) != 0)
+				b->failed = true;
+		}
+	}
+	return any;
+}
+
+static void
+print_plan(struct run *r)
+{
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (!r->plan.op[i].held)
+			report_op(
+			    r, &r->box[r->plan.op[i].box], &r->plan.op[i]);
+}
+
+static int
+passes(struct run *r, struct err *e)
+{
+	struct plan_policy policy = {
+	    .max_deletes = r->a->max_deletes,
+	    .allow_deletes = r->o->allow_deletes,
+	    .expunge = r->a->expunge,
+	    .root_damaged = r->root_damaged,
+	    .list_damaged = r->list_damaged,
+	    .account_messages = r->account_messages,
+	};
+	bool more = true;
+	int rc = 0;
+
+	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0; pass++) {
+		arena_init(&r->pass);
+		rc = plan_pass(r, &policy, e);
+		if (rc == 0) {
+			slice_plan(r);
+			report_brake(r);
+			if (r->o->dry_run)
+				print_plan(r);
+			else
+				rc = apply_pass(r, e);
+		}
+		more = next_pass(r) && !r->o->dry_run;
+		if (more && pass + 1 == SYNC_PASSES)
+			log_info(r->o->log,
+			    "%s: others keep changing things; the next run "
+			    "goes on",
+			    r->a->name);
+		arena_release(&r->pass);
+	}
+	return rc;
+}
+
+/* Runs older than bin_days leave the bin. */
+static void
+clean_bin(struct run *r)
+{
+	struct err e = {0};
+	uint32_t n = 0;
+
+	if (!r->o->dry_run && r->rep->run[0] != '\0' &&
+	    bin_expire(r->a, r->now, &n, &e) != 0)
+		log_warn(r->o->log, "%s: %s", r->a->name, e.text);
+}
+
+static int
+run_account(struct run *r, struct err *e)
+{
+	int rc = run_open(r, true, e);
+
+	if (rc == 0)
+		rc = tree_prepare(r, e);
+	if (rc == 0)
+		rc = passes(r, e);
+	if (r->imap) {
+		struct stream_stats st;
+
+		if (rc == 0)
+			imap_logout(r->imap);
+		st = imap_stats(r->imap);
+		r->rep->bytes_in = st.bytes_in;
+		r->rep->bytes_out = st.bytes_out;
+		r->rep->round_trips = st.round_trips;
+	}
+	clean_bin(r);
+	return rc;
+}
+
+static int
+exit_status(const struct run *r, int rc, const struct err *e)
+{
+	if (rc == ERR_STALE && e->scope == ERR_SCOPE_ACCOUNT)
+		return STATUS_HELD;
+	if (rc != 0)
+		return err_exit_status(e);
+	if (r->rep->failed > 0 || r->rep->waiting > 0)
+		return EX_DATAERR;
+	return r->rep->held > 0 ? STATUS_HELD : EX_OK;
+}
+
+void
+sync_account(const struct config *c, const struct config_account *a,
+    const struct sync_options *o, struct sync_report *rep)
+{
+	struct run r = {.conf = c, .a = a, .o = o, .rep = rep, .bin_fd = -1};
+	int64_t begin = clock_mono_ms();
+	int rc;
+
+	memset(rep, 0, sizeof *rep);
+	rep->account = a->name;
+	arena_init(&r.mem);
+	r.kw = kwtab_new();
+	r.now = clock_wall_s();
+	rc = run_account(&r, &rep->err);
+	rep->status = exit_status(&r, rc, &rep->err);
+	rep->seconds = (double)(clock_mono_ms() - begin) / 1000.0;
+	run_close(&r);
+}

@@ -1,0 +1,143 @@
+/*
+ * undo: the bin of one run, put back or thrown away.
+ *
+ * What comes back is a new file for the next sync, which uploads it again
+ * (or pairs it, should the server have it once more).
+ */
+#include "sync/internal.h"
+
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_NAME_MIN 17 /* "20261123-084559-1" */
+#define BIN_DEPTH 80
+#define DAY 86400
+
+/* "20261123-084559-1a2b": a run id, and nothing that leaves the bin. */
+static bool
+run_name_ok(struct span s)
+{
+	if (s.n < RUN_NAME_MIN || s.n > 39)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool digit = c >= '0' && c <= '9';
+
+		if (i == 8 || i == 15 ? c != '-'
+		    : i < 15	      ? !digit
+				      : !digit && (c < 'a' || c > 'f'))
+			return false;
+	}
+	return true;
+}
+
+static int
+open_run(
+    const struct config_account *a, const char *run, int *fd_r, struct err *e)
+{
+	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
+	AUTO_FD bin = state < 0 ? -1 : fs_open_dir(state, "bin");
+
+	if (!run_name_ok(span_str(run)))
+		return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+		    "'%s' is no run; runs look like "
+		    "20261123-084559-1a2b",
+		    run);
+	*fd_r = bin < 0 ? -1 : fs_open_dir(bin, run);
+	if (*fd_r < 0)
+		return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+		    "account '%s' has no run '%s' in its bin (%s/bin)", a->name,
+		    run, a->state_dir);
+	return 0;
+}
+
+int
+sync_undo(const struct config_account *a, const char *run,
+    const struct cancel *cancel, uint64_t *n_r, struct err *e)
+{
+	AUTO(journal_lock) lock = NULL;
+	AUTO(maildir) m = NULL;
+	AUTO_FD fd = -1;
+	int rc;
+
+	rc = open_run(a, run, &fd, e);
+	if (rc == 0)
+		rc = cancel_check(cancel, e);
+	if (rc == 0)
+		rc = journal_lock(a->state_dir, &lock, e);
+	if (rc == 0)
+		rc = maildir_open(&m, a->maildir, a->layout, e);
+	if (rc == 0)
+		rc = maildir_unbin(m, fd, n_r, e);
+	return rc;
+}
+
+/* rm -r below DIRFD, without following anything. */
+static int
+remove_tree(int dirfd, const char *name, int depth)
+{
+	int fd, rc = 0;
+	struct dirent *d;
+	DIR *dir;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if ((errno != EISDIR && errno != EPERM) || depth > BIN_DEPTH)
+		return -1;
+	fd = fs_open_dir(dirfd, name);
+	if (fd < 0)
+		return -1;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -1;
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			rc = remove_tree(fd, d->d_name, depth + 1);
+	closedir(dir);
+	return rc == 0 ? unlinkat(dirfd, name, AT_REMOVEDIR) : rc;
+}
+
+int
+bin_expire(
+    const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e)
+{
+	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
+	int fd = state < 0 ? -1 : fs_open_dir(state, "bin");
+	struct dirent *d;
+	DIR *dir;
+	int rc = 0;
+
+	*n_r = 0;
+	if (fd < 0)
+		return 0;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_sys(
+		    e, ERR_SCOPE_BOX, errno, "read '%s/bin'", a->state_dir);
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL) {
+		struct stat st;
+
+		/* the directory was last written during its run */
+		if (!run_name_ok(span_str(d->d_name)) ||
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISDIR(st.st_mode) ||
+		    st.st_mtime > now - (int64_t)a->bin_days * DAY)
+			continue;
+		if (remove_tree(fd, d->d_name, 0) == 0)
+			(*n_r)++;
+		else
+			rc = err_sys(e, ERR_SCOPE_BOX, errno,
+			    "remove '%s/bin/%s'", a->state_dir, d->d_name);
+	}
+	closedir(dir);
+	return rc;
+}

@@ -1,0 +1,28 @@
+/*
+ * text: small encodings of the wire.  Pure.
+ */
+#ifndef WIRE_TEXT_H
+#define WIRE_TEXT_H
+
+#include "base/buf.h"
+
+/*
+ * INTERNALDATE "dd-Mon-yyyy hh:mm:ss +zzzz" (RFC 3501 §9 date-time; day may
+ * be space-padded) to seconds since 1970, years 1 to 9999.  False when
+ * malformed.
+ */
+bool wire_date_parse(struct span s, int64_t *wall_s_r);
+/* Always in +0000; clamps to years 1 to 9999. */
+void wire_date_format(int64_t wall_s, struct buf *b);
+
+/* Base64 (RFC 4648 §4), strict on decoding. */
+void wire_b64_encode(struct span s, struct buf *b);
+bool wire_b64_decode(struct span s, struct buf *b);
+
+/*
+ * IMAP4 capability words, ASCII case-insensitive: is WORD in the blank-
+ * separated LIST?
+ */
+bool wire_word_in(struct span list, struct span word);
+
+#endif

@@ -1,0 +1,170 @@
+"""Private IMAP servers on loopback, one per test session.
+
+Each server runs as an ordinary user, keeps everything below one directory,
+listens on free ports of 127.0.0.1 and is stopped by the pid that it wrote.
+Any login name is a new account; the password is "test".
+"""
+
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+PASSWORD = "test"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for_port(port, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket() as s:
+            s.settimeout(0.5)
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("nothing listens on port %d" % port)
+
+
+def stop_pid(pid):
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        if not os.path.exists("/proc/%d" % pid):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def make_certificate(directory, name="localhost"):
+    """A CA and a certificate for NAME; returns (ca, cert, key) paths."""
+    ca, ca_key = directory / "ca.pem", directory / "ca.key"
+    cert, key = directory / "cert.pem", directory / "cert.key"
+    csr, ext = directory / "cert.csr", directory / "cert.ext"
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+            "-subj", "/CN=test authority", "-keyout", str(ca_key),
+            "-out", str(ca))
+    openssl("req", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
+            "-keyout", str(key), "-out", str(csr))
+    ext.write_text("subjectAltName=DNS:%s\n" % name)
+    openssl("x509", "-req", "-in", str(csr), "-CA", str(ca), "-CAkey",
+            str(ca_key), "-CAcreateserial", "-days", "30", "-extfile",
+            str(ext), "-out", str(cert))
+    return ca, cert, key
+
+
+CONF = """
+base_dir = {base}/run
+state_dir = {base}/state
+log_path = {base}/log/dovecot.log
+instance_name = mochila-test-{port}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{cert}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+first_valid_uid = 1
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={base}/mail/%u
+}}
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 0
+mailbox_list_index = yes
+maildir_very_dirty_syncs = no
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+{extra}
+"""
+
+
+class Dovecot:
+    """Dovecot 2.3 with QRESYNC; EXTRA is more configuration."""
+
+    def __init__(self, base, extra=""):
+        self.base = base
+        self.port, self.tls_port = free_port(), free_port()
+        for name in ("run", "state", "log", "mail"):
+            (base / name).mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            self.user = "nobody"
+        else:
+            self.user = pwd.getpwuid(os.geteuid()).pw_name
+        entry = pwd.getpwnam(self.user)
+        group = grp.getgrgid(entry.pw_gid).gr_name
+        self.ca, cert, key = make_certificate(base)
+        self.conf = base / "dovecot.conf"
+        self.conf.write_text(CONF.format(
+            base=base, port=self.port, tls_port=self.tls_port, cert=cert,
+            key=key, user=self.user, group=group, uid=entry.pw_uid,
+            gid=entry.pw_gid, password=PASSWORD, extra=extra))
+        drop = []
+        if os.geteuid() == 0:
+            for top, dirs, files in os.walk(base):
+                for name in dirs + files + ["."]:
+                    os.chown(os.path.join(top, name), entry.pw_uid,
+                             entry.pw_gid)
+            # the directories above must let the server's user pass
+            for parent in base.parents:
+                mode = parent.stat().st_mode
+                if not mode & 0o001 and parent.stat().st_uid == 0:
+                    parent.chmod(mode | 0o011)
+            drop = ["setpriv", "--reuid=%d" % entry.pw_uid,
+                    "--regid=%d" % entry.pw_gid, "--clear-groups", "--"]
+        binary = shutil.which("dovecot") or "/usr/sbin/dovecot"
+        subprocess.run(drop + [binary, "-c", str(self.conf)], check=True)
+        wait_for_port(self.port)
+        wait_for_port(self.tls_port)
+
+    def maildir(self, user):
+        return self.base / "mail" / user / "Maildir"
+
+    def doveadm(self, *args):
+        return subprocess.run(["doveadm", "-c", str(self.conf), *args],
+                              check=True, capture_output=True, text=True)
+
+    def stop(self):
+        stop_pid(int((self.base / "run" / "master.pid").read_text()))

@@ -1,0 +1,366 @@
+"""One account of a test: the server's side, the Maildir, and mochila.
+
+The witness is never mochila: the server is read with imaplib, the Maildir
+with os.listdir, bytes are compared by hashlib.
+"""
+
+import hashlib
+import imaplib
+import json
+import os
+import re
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+from servers import PASSWORD
+
+imaplib._MAXLINE = 10_000_000
+
+SYSTEM = {"\\Seen": "S", "\\Answered": "R", "\\Flagged": "F",
+          "\\Deleted": "T", "\\Draft": "D", "$Forwarded": "P"}
+
+# IMAP commands that change something on the server.
+CHANGING = re.compile(
+    rb"^(UID )?(APPEND|STORE|EXPUNGE|COPY|MOVE|CREATE|DELETE|RENAME|"
+    rb"SUBSCRIBE|UNSUBSCRIBE|CLOSE)\b", re.I)
+
+
+def canonical(data):
+    """The CRLF form: every LF that no CR precedes gets one."""
+    return re.sub(rb"(?<!\r)\n", b"\r\n", data)
+
+
+def digest(data):
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+def message(token, body="", size=0, headers=""):
+    """A message with CRLF line ends that TOKEN tells from all others."""
+    text = ("From: Ana <ana@example.org>\r\nTo: bo@example.org\r\n"
+            "Subject: message %s\r\nMessage-ID: <%s@example.org>\r\n"
+            "Date: Mon, 23 Nov 2026 08:45:59 +0000\r\n%s\r\n%s %s\r\n"
+            % (token, token, headers, token, body))
+    data = text.encode()
+    while len(data) < size:
+        data += (b"%s filler " % token.encode() * 6)[:70] + b"\r\n"
+    return data
+
+
+def quote(name):
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class ServerSide:
+    """The account as imaplib sees it.  Mailbox names are wire names."""
+
+    def __init__(self, port, user):
+        self.port, self.user = port, user
+        self.imap = None
+
+    def connect(self):
+        if self.imap is None:
+            self.imap = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
+            self.imap.login(self.user, PASSWORD)
+        return self.imap
+
+    def close(self):
+        if self.imap is not None:
+            try:
+                self.imap.logout()
+            except (OSError, imaplib.IMAP4.error):
+                pass
+            self.imap = None
+
+    def do(self, method, *args):
+        typ, data = getattr(self.connect(), method)(*args)
+        assert typ == "OK", (method, args, typ, data)
+        return data
+
+    def mailboxes(self):
+        names = []
+        for line in self.do("list"):
+            if line is None:
+                continue
+            if isinstance(line, tuple):
+                attrs, name = line[0], line[1]
+                names.append((attrs, name.decode()))
+                continue
+            m = re.match(rb'\(([^)]*)\) (?:"[^"]*"|NIL) (.*)$', line)
+            name = m.group(2).decode()
+            if name.startswith('"'):
+                name = re.sub(r'\\(.)', r'\1', name[1:-1])
+            names.append((m.group(1), name))
+        return sorted(n for a, n in names
+                      if b"\\noselect" not in a.lower()
+                      and b"\\nonexistent" not in a.lower())
+
+    def create(self, name):
+        self.do("create", quote(name))
+
+    def append(self, box, data, flags=(), when=None):
+        date = imaplib.Time2Internaldate(when) if when else None
+        self.do("append", quote(box), "(%s)" % " ".join(flags), date, data)
+
+    def select(self, box, readonly=False):
+        data = self.do("select", quote(box), readonly)
+        return int(data[0])
+
+    def store(self, box, uid, what, flags):
+        self.select(box)
+        self.do("uid", "STORE", str(uid), what, "(%s)" % " ".join(flags))
+
+    def expunge(self, box, uids):
+        self.select(box)
+        text = ",".join(map(str, uids))
+        self.do("uid", "STORE", text, "+FLAGS.SILENT", "(\\Deleted)")
+        self.do("uid", "EXPUNGE", text)
+
+    def messages(self, box, bodies=True):
+        """{uid: dict(flags, body, date)}."""
+        count = self.select(box, readonly=True)
+        if count == 0:
+            return {}
+        items = "(UID FLAGS INTERNALDATE%s)" % (
+            " BODY.PEEK[]" if bodies else "")
+        found = {}
+        data = self.do("uid", "FETCH", "1:*", items)
+        for part in data:
+            if isinstance(part, tuple):
+                head, body = part
+            elif part and part != b")":
+                head, body = part, None
+                if b"UID" not in head:
+                    continue
+            else:
+                continue
+            uid = int(re.search(rb"UID (\d+)", head).group(1))
+            flags = re.search(rb"FLAGS \(([^)]*)\)", head).group(1).split()
+            date = imaplib.Internaldate2tuple(head)
+            found[uid] = {
+                "flags": {f.decode() for f in flags} - {"\\Recent"},
+                "body": body, "date": time.mktime(date) if date else 0}
+        assert len(found) == count, (box, len(found), count)
+        return found
+
+    def everything(self):
+        return {box: self.messages(box) for box in self.mailboxes()}
+
+    def status(self, box, items="(MESSAGES UIDNEXT HIGHESTMODSEQ)"):
+        return self.do("status", quote(box), items)[0]
+
+
+class LocalSide:
+    """The Maildir tree, nested layout by default."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def mailboxes(self):
+        found = []
+        for top, dirs, _ in os.walk(self.root):
+            if "cur" in dirs and "new" in dirs:
+                found.append(os.path.relpath(top, self.root))
+            dirs[:] = [d for d in dirs if d not in ("cur", "new", "tmp")]
+        return sorted(found)
+
+    def letters(self, box):
+        table = {}
+        try:
+            text = (self.root / box / "dovecot-keywords").read_text()
+        except FileNotFoundError:
+            return table
+        for line in text.splitlines():
+            number, name = line.split(" ", 1)
+            table[chr(ord("a") + int(number))] = name
+        return table
+
+    def files(self, box):
+        """[(relative name, flag set, path)]."""
+        letters = self.letters(box)
+        back = {v: k for k, v in SYSTEM.items()}
+        found = []
+        for sub in ("new", "cur"):
+            for name in sorted(os.listdir(self.root / box / sub)):
+                info = name.split(":2,")[1] if ":2," in name else ""
+                flags = {back.get(c) or letters.get(c) or "?" + c
+                         for c in info}
+                found.append((sub + "/" + name, flags,
+                              self.root / box / sub / name))
+        return found
+
+    def make(self, box):
+        for sub in ("cur", "new", "tmp"):
+            (self.root / box / sub).mkdir(parents=True, exist_ok=True)
+
+    def add(self, box, data, name, sub="new", when=None):
+        self.make(box)
+        path = self.root / box / sub / name
+        tmp = self.root / box / "tmp" / name
+        tmp.write_bytes(data)
+        if when:
+            os.utime(tmp, (when, when))
+        os.rename(tmp, path)
+        return path
+
+    def everything(self):
+        return {box: self.files(box) for box in self.mailboxes()}
+
+    def snapshot(self):
+        """Everything that must stay when nothing is to be done."""
+        seen = {}
+        for top, dirs, files in os.walk(self.root):
+            for name in dirs + files:
+                st = os.lstat(os.path.join(top, name))
+                seen[os.path.join(top, name)] = (
+                    st.st_ino, st.st_size, st.st_mtime_ns, st.st_mode)
+        return seen
+
+    def litter(self):
+        return [str(p) for p in self.root.rglob("tmp/*")]
+
+
+class World:
+    def __init__(self, base, server, user, binary, tls=False):
+        self.base, self.binary = Path(base), binary
+        self.server_process = server
+        self.user = user
+        self.server = ServerSide(server.port, user)
+        self.root = self.base / "Mail"
+        self.local = LocalSide(self.root)
+        self.state = self.base / "state"
+        self.home = self.base / "home"
+        self.home.mkdir(parents=True)
+        self.config = self.base / "config.yaml"
+        self.options = {
+            "host": "localhost", "user": user,
+            "port": server.tls_port if tls else server.port,
+            "tls": "implicit" if tls else "none",
+            "password_file": str(self.base / "password"),
+            "maildir": str(self.root),
+        }
+        if tls:
+            self.options["tls_ca"] = str(server.ca)
+        (self.base / "password").write_text(PASSWORD + "\n")
+        (self.base / "password").chmod(0o600)
+        self.trace = self.base / "trace"
+        self.write_config()
+
+    def write_config(self, **options):
+        self.options.update(options)
+        lines = ["state_dir: %s" % json.dumps(str(self.state)),
+                 "accounts:", "  home:"]
+        for key, value in self.options.items():
+            if value is not None:
+                lines.append("    %s: %s" % (key, json.dumps(value)))
+        self.config.write_text("\n".join(lines) + "\n")
+        self.config.chmod(0o600)
+
+    def env(self):
+        return {"HOME": str(self.home), "PATH": os.environ["PATH"],
+                "LC_ALL": "C.UTF-8", "TZ": "UTC", **{
+                    k: v for k, v in os.environ.items()
+                    if k.startswith(("ASAN", "UBSAN", "LSAN", "LD_"))}}
+
+    def run(self, *args, status=0, timeout=300):
+        done = subprocess.run(
+            [self.binary, "-c", str(self.config), *args], env=self.env(),
+            capture_output=True, timeout=timeout)
+        done.out = done.stdout.decode(errors="replace")
+        done.err = done.stderr.decode(errors="replace")
+        if status is not None:
+            assert done.returncode == status, (
+                args, done.returncode, done.out, done.err)
+        return done
+
+    def sync(self, *args, status=0, **kw):
+        return self.run("sync", *args, status=status, **kw)
+
+    def summary(self, *args, status=0):
+        done = self.sync("--json", *args, status=status)
+        events = [json.loads(line) for line in done.out.splitlines()]
+        assert events[-1]["event"] == "summary", done.out
+        return events[-1]
+
+    def dump(self):
+        done = self.run("journal", "dump", "home")
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    def txnid(self):
+        done = subprocess.run(
+            ["mdb_stat", "-e", str(self.state / "home" / "journal")],
+            capture_output=True, text=True, check=True)
+        return int(re.search(r"Last transaction ID: (\d+)",
+                             done.stdout).group(1))
+
+    def commands(self):
+        """The command lines of the last traced run."""
+        lines = []
+        for line in self.trace.read_bytes().splitlines():
+            m = re.search(rb"> \S+ (.*)$", line)
+            if m:
+                lines.append(m.group(1))
+        return lines
+
+    # what must hold
+
+    def expected(self):
+        """Multiset per mailbox of (digest, flags), from each side."""
+        remote, local = {}, {}
+        for box, messages in self.server.everything().items():
+            remote[box] = Counter(
+                (digest(m["body"] or b""), frozenset(m["flags"]))
+                for m in messages.values())
+        for box, files in self.local.everything().items():
+            local[self.wire(box)] = Counter(
+                (digest(path.read_bytes()), frozenset(flags))
+                for _, flags, path in files)
+        return remote, local
+
+    def wire(self, box):
+        return box
+
+    def assert_equal(self):
+        remote, local = self.expected()
+        assert sorted(remote) == sorted(local)
+        for box in remote:
+            assert remote[box] == local[box], (
+                box, remote[box] - local[box], local[box] - remote[box])
+        assert self.local.litter() == []
+        self.server.close()
+
+    def assert_journal(self):
+        """One row for each message, on both sides."""
+        rows = self.dump()
+        keys = {(r["mailbox"], r["uid"]) for r in rows}
+        files = {r["file"] for r in rows}
+        assert len(keys) == len(rows) and len(files) == len(rows)
+        on_server = {(box, uid) for box in self.server.mailboxes()
+                     for uid in self.server.messages(box, bodies=False)}
+        assert {(self.wire_of_name(b), u) for b, u in keys} == on_server
+        on_disk = {os.path.normpath(os.path.join(box, name))
+                   for box, all_ in self.local.everything().items()
+                   for name, _, _ in all_}
+        assert files == on_disk
+        self.server.close()
+
+    def wire_of_name(self, name):
+        return name
+
+    def assert_idle(self):
+        """One more run writes nothing, anywhere."""
+        before, txn = self.local.snapshot(), self.txnid()
+        if self.trace.exists():
+            self.trace.unlink()
+        done = self.sync("--trace", str(self.trace))
+        assert done.out == "" and done.err == "", (done.out, done.err)
+        changing = [c for c in self.commands() if CHANGING.match(c)]
+        assert changing == []
+        assert self.local.snapshot() == before
+        assert self.txnid() == txn
+
+    def assert_settled(self):
+        self.assert_equal()
+        self.assert_journal()
+        self.assert_idle()

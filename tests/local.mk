@@ -1,0 +1,10 @@
+EXTRA_DIST += tests/run.sh tests/packages.sh \
+	tests/e2e/conftest.py tests/e2e/servers.py tests/e2e/world.py \
+	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
+	tests/e2e/test_daily.py tests/e2e/test_safety.py
+
+# The whole program against real servers; needs what tests/run.sh installs.
+.PHONY: check-e2e
+check-e2e: mochila
+	cd $(srcdir)/tests/e2e && MOCHILA=$(abs_builddir)/mochila \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# tests/run.sh: install what the tests need, build, run all of them.
+#
+#   tests/run.sh          everything that CI runs
+#
+# FUZZ_SECONDS (default 20) is the time for each fuzz target.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/tests/packages.sh"
+
+# shellcheck disable=SC2086
+need $BUILD_PACKAGES clang libcmocka-dev dovecot-core dovecot-imapd \
+	lmdb-utils openssl procps util-linux mandoc python3 python3-pytest
+# the sanitizers' run-time for clang is a package of its own
+version=$(clang -dumpversion | cut -d. -f1)
+need "libclang-rt-$version-dev"
+
+work=$(mktemp -d /tmp/mochila-tests-XXXXXX)
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+jobs=$(nproc)
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+build() { # NAME CC FLAGS...
+	local dir=$work/$1 cc=$2
+	shift 2
+	mkdir "$dir"
+	(cd "$dir" && "$top/configure" -q CC="$cc" --enable-werror "$@" &&
+		make -s -j"$jobs")
+}
+
+show() { # the log of make check, when it failed
+	cat "$1/test-suite.log" 2>/dev/null || true
+	return 1
+}
+
+say "configure scripts"
+# out of tree: a clean clone stays clean but for what autoreconf makes
+(cd "$top" && autoreconf -fi >/dev/null)
+
+say "gcc: build, unit tests"
+build gcc gcc
+make -C "$work/gcc" -s -j"$jobs" check || show "$work/gcc"
+
+say "clang with AddressSanitizer and UBSan: build, unit tests"
+build clang clang --enable-sanitizers CFLAGS='-O1 -g'
+make -C "$work/clang" -s -j"$jobs" check || show "$work/clang"
+
+say "manual pages"
+mandoc -T lint -W warning "$top"/doc/mochila.1 "$top"/doc/mochila.yaml.5
+
+say "fuzzing, ${FUZZ_SECONDS:-20} seconds a target"
+bash "$top/tests/fuzz/fuzz.sh" "${FUZZ_SECONDS:-20}"
+
+say "install"
+make -C "$work/gcc" -s install DESTDIR="$work/dest" >/dev/null
+"$work/dest/usr/local/bin/mochila" --version
+
+say "distcheck"
+(cd "$work/gcc" && make -s -j"$jobs" distcheck >"$work/distcheck.log" 2>&1) ||
+	{ tail -50 "$work/distcheck.log"; exit 1; }
+
+say "quickstart"
+MOCHILA_BINARY=$work/gcc/mochila bash "$top/examples/quickstart.sh"
+
+say "whole program against Dovecot, with AddressSanitizer"
+cd "$top/tests/e2e"
+MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q \
+	-p no:cacheprovider --deselect \
+	test_acceptance.py::test_ten_thousand_messages_and_three_hundred_changes .
+
+say "10,000 messages, 300 changes"
+MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
+	-p no:cacheprovider test_acceptance.py
