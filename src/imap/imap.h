@@ -142,8 +142,8 @@ int imap_select(struct imap *s, struct span wire, bool read_only,
  * UID FETCH set (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]) of the
  * selected mailbox, added to *r; sets are split and pipelined.  Fetching UIDs
  * that are gone is no error.  ALL: 1:* ; afterwards r->complete is true when
- * the count agrees with EXISTS.  Other untagged changes that come along
- * (FETCH, VANISHED) are added to *r as well.
+ * all that EXISTS had counted came, or was announced as gone.  Other untagged
+ * changes that come along (FETCH, VANISHED) are added to *r as well.
  */
 int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e);

@@ -40,7 +40,7 @@ void wire_cmd_secret(struct wire_cmd *c, struct span s, bool quote);
 /* "(\Seen $Forwarded work)" */
 void wire_cmd_flags(struct wire_cmd *c, const struct kwtab *t,
     struct flags f);
-/* " \"23-Nov-2026 08:45:59 +0000\"" without the leading blank. */
+/* "23-Nov-2026 08:45:59 +0000", with the quotes. */
 void wire_cmd_date(struct wire_cmd *c, int64_t wall_s);
 void wire_cmd_end(struct wire_cmd *c); /* CR LF */
 

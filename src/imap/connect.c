@@ -1,0 +1,265 @@
+#include "imap/internal.h"
+
+/* Of one response, without streamed bodies. */
+#define RESPONSE_MAX (64u << 20)
+#define RESPONSE_NODES (8u << 20)
+#define RESPONSE_DEPTH 40
+#define COMMAND_MAX (1u << 20)
+#define LOGOUT_MS 2000
+
+struct cap {
+	const char *word;
+	uint32_t bit;
+};
+
+static const struct cap caps[] = {
+    {"CONDSTORE", IMAP_CAP_CONDSTORE},
+    {"UIDPLUS", IMAP_CAP_UIDPLUS},
+    {"MOVE", IMAP_CAP_MOVE},
+    {"LITERAL+", IMAP_CAP_LITERAL_PLUS},
+    {"LITERAL-", IMAP_CAP_LITERAL_MINUS},
+    {"LIST-STATUS", IMAP_CAP_LIST_STATUS},
+    {"LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED},
+    {"NAMESPACE", IMAP_CAP_NAMESPACE},
+    {"UNSELECT", IMAP_CAP_UNSELECT},
+    {"ESEARCH", IMAP_CAP_ESEARCH},
+    {"ENABLE", IMAP_CAP_ENABLE},
+    {"SASL-IR", IMAP_CAP_SASL_IR},
+    {"OBJECTID", IMAP_CAP_OBJECTID},
+    {"SPECIAL-USE", IMAP_CAP_SPECIAL_USE},
+    {"ID", IMAP_CAP_ID},
+    {"MULTIAPPEND", IMAP_CAP_MULTIAPPEND},
+    {"STARTTLS", IMAP_CAP_STARTTLS},
+    {"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
+    {"COMPRESS=DEFLATE", IMAP_CAP_COMPRESS},
+};
+
+static bool
+disabled(const struct imap *s, struct span word)
+{
+	const char *const *v = s->conf->disable;
+
+	for (; v && *v; v++)
+		if (span_eq_case(span_str(*v), word))
+			return true;
+	return false;
+}
+
+void
+imap_note_caps(struct imap *s, const struct wire_node *words)
+{
+	uint32_t had_qresync = s->caps & IMAP_CAP_QRESYNC;
+	struct span w;
+
+	s->caps = had_qresync;
+	s->offers_qresync = false;
+	buf_clear(&s->mechs);
+	for (; words; words = words->next) {
+		if (!wire_astring(words, &w) || disabled(s, w))
+			continue;
+		for (size_t i = 0; i < sizeof caps / sizeof *caps; i++)
+			if (span_eq_case(w, span_str(caps[i].word)))
+				s->caps |= caps[i].bit;
+		if (span_eq_case(w, SPAN("QRESYNC"))) {
+			/* RFC 7162 §3.2.3: QRESYNC includes CONDSTORE. */
+			s->offers_qresync = !disabled(s, SPAN("CONDSTORE"));
+			if (s->offers_qresync)
+				s->caps |= IMAP_CAP_CONDSTORE;
+		} else if (w.n > 5 &&
+		    span_eq_case(span_of(w.p, 5), SPAN("AUTH="))) {
+			buf_add(&s->mechs, w.p + 5, w.n - 5);
+			buf_addc(&s->mechs, ' ');
+		} else if (w.n >= 11 &&
+		    span_eq_case(span_of(w.p, 11), SPAN("APPENDLIMIT"))) {
+			s->caps |= IMAP_CAP_APPENDLIMIT;
+		}
+	}
+}
+
+static int
+ask_caps(struct imap *s, struct err *e)
+{
+	imap_begin(s, "CAPABILITY");
+	return imap_run(s, ERR_SCOPE_ACCOUNT, "CAPABILITY", e);
+}
+
+static int
+greeting(struct imap *s, bool *preauth_r, struct err *e)
+{
+	int rc = imap_next(s, e);
+
+	if (rc < 0) {
+		/* BYE to begin with: the server does not want us now. */
+		e->scope = ERR_SCOPE_ACCOUNT;
+		return err_wrap(e, "%s port %u", s->conf->net.host,
+		    s->conf->net.port);
+	}
+	if (rc != IMAP_GOT_RESPONSE || s->resp.type != RESP_STATUS ||
+	    s->resp.tag.n ||
+	    (s->resp.cond != COND_OK && s->resp.cond != COND_PREAUTH))
+		return err_set(e, ERR_PROTO, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER,
+		    "%s port %u: this does not greet like an IMAP server",
+		    s->conf->net.host, s->conf->net.port);
+	*preauth_r = s->resp.cond == COND_PREAUTH;
+	return 0;
+}
+
+static int
+starttls(struct imap *s, bool preauth, struct err *e)
+{
+	/* RFC 9051 §11.1: a PREAUTH greeting would skip the TLS. */
+	if (preauth)
+		return err_set(e, ERR_TLS, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+		    "%s port %u: the server wants no login and so no STARTTLS; "
+		    "set tls: implicit",
+		    s->conf->net.host, s->conf->net.port);
+	imap_begin(s, "STARTTLS");
+	if (imap_run(s, ERR_SCOPE_ACCOUNT, "STARTTLS", e) < 0)
+		return e->code;
+	if (stream_starttls(s->st, e) < 0)
+		return imap_break(s, e);
+	/* RFC 3501 §6.2.1: what was said in clear does not count. */
+	s->caps = 0;
+	s->offers_qresync = false;
+	buf_clear(&s->mechs);
+	return 0;
+}
+
+static int
+refuse_clear(const struct imap *s, struct err *e)
+{
+	if (stream_is_tls(s->st) || stream_is_loopback(s->st) ||
+	    s->conf->allow_plaintext)
+		return 0;
+	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "the password would go to %s in clear; set tls: implicit (or "
+	    "starttls), or allow_plaintext: true",
+	    s->conf->net.host);
+}
+
+/* RFC 5161; RFC 7162 §3.2.3. */
+static int
+enable(struct imap *s, struct err *e)
+{
+	bool enabled = false;
+	int rc;
+
+	if (!(s->caps & IMAP_CAP_ENABLE) || !s->offers_qresync)
+		return 0;
+	imap_begin(s, "ENABLE QRESYNC");
+	rc = imap_send(s, e);
+	if (rc < 0)
+		return rc;
+	do {
+		rc = imap_next(s, e);
+		if (rc < 0)
+			return rc;
+		for (const struct wire_node *n = s->resp.words;
+		     s->resp.type == RESP_ENABLED && n; n = n->next)
+			enabled |= wire_is_atom(n, "QRESYNC");
+	} while (imap_tag_number(s) != s->tag);
+	if (enabled && s->resp.cond == COND_OK)
+		s->caps |= IMAP_CAP_QRESYNC;
+	return 0;
+}
+
+static int
+begin_session(struct imap *s, struct err *e)
+{
+	bool preauth = false;
+
+	if (greeting(s, &preauth, e) < 0)
+		return e->code;
+	if (s->conf->net.tls == NET_TLS_STARTTLS && starttls(s, preauth, e) < 0)
+		return e->code;
+	if (!preauth) {
+		if (refuse_clear(s, e) < 0)
+			return e->code;
+		if (!s->caps && !s->mechs.n && ask_caps(s, e) < 0)
+			return e->code;
+		/* What is offered after the login is another matter. */
+		if (imap_login(s, e) < 0)
+			return e->code;
+	}
+	s->logged_in = true;
+	if (!s->caps && ask_caps(s, e) < 0)
+		return e->code;
+	return enable(s, e);
+}
+
+int
+imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e)
+{
+	static const struct wire_limits limits = {.max_octets = RESPONSE_MAX,
+	    .max_nodes = RESPONSE_NODES, .max_depth = RESPONSE_DEPTH,
+	    .stream_min = IMAP_STREAM_MIN};
+	struct imap *s = xcalloc(1, sizeof *s);
+
+	s->conf = conf;
+	s->lex = wire_lex_new(&limits);
+	resp_init(&s->resp);
+	wire_cmd_init(&s->cmd, COMMAND_MAX, false);
+	buf_init(&s->mechs, 4096);
+	buf_init(&s->in_line, 8192);
+	s->session = imap_trace_session(conf->trace);
+	imap_trace_note(s, '*', "connect %s port %u", conf->net.host,
+	    conf->net.port);
+	if (stream_open(&conf->net, &s->st, e) < 0 ||
+	    begin_session(s, e) < 0) {
+		imap_trace_note(s, '*', "%s", e->text);
+		imap_free(&s);
+		return e->code;
+	}
+	s->cmd.literal_plus = s->caps & IMAP_CAP_LITERAL_PLUS;
+	*s_r = s;
+	return 0;
+}
+
+void
+imap_logout(struct imap *s)
+{
+	struct err e;
+	uint32_t tag = 0;
+
+	if (s->broken)
+		return;
+	s->leaving = true;
+	stream_set_silence(s->st, LOGOUT_MS);
+	imap_begin(s, "LOGOUT");
+	if (imap_send(s, &e) != 0)
+		return;
+	/* Some say BYE and hang up, some say it twice (RFC 3501 §6.1.3). */
+	while (tag != s->tag)
+		if (imap_next_tagged(s, &tag, &e) < 0)
+			return;
+}
+
+void
+imap_free(struct imap **s)
+{
+	struct imap *x = *s;
+
+	if (!x)
+		return;
+	stream_free(&x->st);
+	resp_release(&x->resp);
+	wire_lex_free(&x->lex);
+	wire_cmd_release(&x->cmd);
+	buf_release(&x->mechs);
+	buf_release(&x->in_line);
+	xfree(x);
+	*s = NULL;
+}
+
+uint32_t
+imap_caps(const struct imap *s)
+{
+	return s->caps;
+}
+
+struct stream_stats
+imap_stats(const struct imap *s)
+{
+	return stream_stats(s->st);
+}

@@ -1,0 +1,258 @@
+#include "imap/internal.h"
+
+#include <assert.h>
+
+/* Commands under way at once. */
+#define META_WINDOW 4
+#define SAMPLE_WINDOW 4
+#define SAMPLES_PER_COMMAND 64
+#define SAMPLE_MAX 8192
+
+bool
+imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
+{
+	const struct resp *r = &s->resp;
+	struct rmsg m = {.uid = r->uid, .size = r->size, .idate = r->idate};
+
+	if (!(r->has & HAS_UID))
+		return false;
+	m.has_meta = (r->has & HAS_SIZE) && (r->has & HAS_DATE);
+	if (r->has & HAS_MODSEQ)
+		m.modseq = r->modseq;
+	for (const struct wire_node *n = r->flags; n; n = n->next)
+		if (n->kind == WIRE_ATOM)
+			m.flags = flags_add_name(mem, s->conf->kw, m.flags,
+			    n->s);
+	*m_r = m;
+	return true;
+}
+
+static int
+send_meta(struct imap *s, struct span set, bool with_size, struct err *e)
+{
+	imap_begin(s, "UID FETCH ");
+	wire_cmd_span(&s->cmd, set);
+	wire_cmd_raw(&s->cmd, " (UID FLAGS");
+	if (s->caps & IMAP_CAP_CONDSTORE)
+		wire_cmd_raw(&s->cmd, " MODSEQ");
+	if (with_size)
+		wire_cmd_raw(&s->cmd, " INTERNALDATE RFC822.SIZE");
+	wire_cmd_raw(&s->cmd, ")");
+	return imap_send(s, e);
+}
+
+static int
+finish_meta(struct imap *s, struct err *e)
+{
+	uint32_t tag;
+
+	if (imap_next_tagged(s, &tag, e) < 0)
+		return e->code;
+	return imap_check_ok(s, ERR_SCOPE_BOX, e, "UID FETCH");
+}
+
+/*
+ * The set in pieces, a few under way at once.  After a NO the answers to the
+ * others are still read, so that the session stays of use.
+ */
+static int
+fetch_set(struct imap *s, const struct uidset *set, bool with_size,
+    struct err *e)
+{
+	struct uidset slice;
+	struct buf line;
+	uint64_t pos = 0;
+	unsigned out = 0;
+	struct err first = {0};
+
+	uidset_init(&slice);
+	buf_init(&line, IMAP_SET_OCTETS + 64);
+	for (;;) {
+		buf_clear(&line);
+		bool more = first.code == 0 &&
+		    uidset_slice(set, &pos, IMAP_SET_OCTETS, 0, &line, &slice);
+		if (more && send_meta(s, buf_span(&line), with_size, e) < 0)
+			break;
+		out += more;
+		if (!more && out == 0)
+			break;
+		if (out >= META_WINDOW || !more) {
+			if (finish_meta(s, e) < 0) {
+				if (s->broken)
+					break;
+				if (first.code == 0)
+					first = *e;
+			}
+			out--;
+		}
+	}
+	uidset_release(&slice);
+	buf_release(&line);
+	if (s->broken)
+		return e->code;
+	if (first.code) {
+		*e = first;
+		return e->code;
+	}
+	return 0;
+}
+
+/* What was expunged meanwhile is not there any more. */
+static void
+drop_vanished(struct rview *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (!uidset_has(&r->vanished, r->v[i].uid))
+			r->v[n++] = r->v[i];
+	r->n = n;
+}
+
+int
+imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
+    bool with_size, struct arena *mem, struct rview *r, struct err *e)
+{
+	uint64_t due = s->exists + s->expunged;
+	int rc = 0;
+
+	s->view = r;
+	s->mem = mem;
+	if (!all) {
+		rc = fetch_set(s, set, with_size, e);
+	} else if (s->exists > 0) {
+		/* "1:*" names the last message even of an empty mailbox. */
+		rc = send_meta(s, SPAN("1:*"), with_size, e);
+		if (rc == 0)
+			rc = finish_meta(s, e);
+	}
+	s->view = NULL;
+	if (rc < 0)
+		return rc;
+	rview_sort(r);
+	drop_vanished(r);
+	if (all) {
+		/*
+		 * Whatever was there and has not been announced as gone. What
+		 * arrived meanwhile may be in the answer or not.
+		 */
+		r->complete = r->n + s->expunged >= due;
+		r->exists = (uint32_t)r->n;
+	}
+	return 0;
+}
+
+/* V[from..to) ask for the same stretch of different messages. */
+static int
+send_samples(struct imap *s, const struct imap_sample *v, size_t from,
+    size_t to, struct err *e)
+{
+	struct uidset set;
+
+	uidset_init(&set);
+	for (size_t i = from; i < to; i++)
+		uidset_add(&set, v[i].uid);
+	imap_begin(s, "UID FETCH ");
+	uidset_format(&set, &s->cmd.b);
+	wire_cmd_raw(&s->cmd, " (UID BODY.PEEK[]<");
+	wire_cmd_u64(&s->cmd, v[from].off);
+	wire_cmd_raw(&s->cmd, ".");
+	wire_cmd_u64(&s->cmd, v[from].len);
+	wire_cmd_raw(&s->cmd, ">)");
+	uidset_release(&set);
+	return imap_send(s, e);
+}
+
+/* A sample of s->resp goes to the one in V[from..to) that asked for it. */
+static void
+take_sample(struct imap *s, struct arena *mem, struct imap_sample *v,
+    size_t from, size_t to)
+{
+	const struct resp *r = &s->resp;
+
+	for (unsigned k = 0; k < r->nbody; k++) {
+		uint64_t off = r->body[k].has_origin ? r->body[k].origin : 0;
+		struct span octets;
+
+		if (r->body[k].section.n ||
+		    !wire_string(r->body[k].value, &octets))
+			continue;
+		for (size_t i = from; i < to; i++)
+			if (v[i].uid == r->uid && v[i].off == off &&
+			    octets.n <= v[i].len && !v[i].got.p)
+				v[i].got = arena_span(mem, octets);
+	}
+}
+
+struct sample_out {
+	uint32_t tag;
+	size_t from;
+};
+
+/* Read up to the next answer to one of OUT, and take it off. */
+static int
+finish_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
+    size_t sent, struct sample_out *out, unsigned *nout, struct err *e)
+{
+	unsigned i;
+
+	do {
+		int rc = imap_next(s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		else if (rc == 0 && s->resp.type == RESP_FETCH)
+			take_sample(s, mem, v, out[0].from, sent);
+		if (rc < 0)
+			return rc;
+		uint32_t tag = imap_tag_number(s);
+		for (i = 0; i < *nout && out[i].tag != tag; i++)
+			continue;
+	} while (i == *nout);
+	--*nout;
+	memmove(out + i, out + i + 1, (*nout - i) * sizeof *out);
+	return imap_check_ok(s, ERR_SCOPE_BOX, e, "UID FETCH");
+}
+
+int
+imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
+    size_t n, struct err *e)
+{
+	struct sample_out out[SAMPLE_WINDOW];
+	unsigned nout = 0;
+	size_t sent = 0;
+	int rc = 0;
+	struct err first = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		assert(v[i].len <= SAMPLE_MAX);
+		v[i].got = SPAN_NONE;
+	}
+	while ((sent < n && first.code == 0) || nout > 0) {
+		if (sent < n && first.code == 0 && nout < SAMPLE_WINDOW) {
+			size_t to = sent + 1;
+
+			while (to < n && to - sent < SAMPLES_PER_COMMAND &&
+			    v[to].off == v[sent].off &&
+			    v[to].len == v[sent].len)
+				to++;
+			rc = send_samples(s, v, sent, to, e);
+			if (rc < 0)
+				return rc;
+			out[nout].tag = s->tag;
+			out[nout++].from = sent;
+			sent = to;
+			continue;
+		}
+		rc = finish_samples(s, mem, v, sent, out, &nout, e);
+		if (rc < 0 && s->broken)
+			return rc;
+		if (rc < 0 && first.code == 0)
+			first = *e;
+	}
+	if (first.code) {
+		*e = first;
+		return e->code;
+	}
+	return 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * internal: what the files of imap/ share.
+ *
+ *	session.c  one command out, one response in; what untagged data means
+ *	connect.c  greeting, capabilities, STARTTLS, ENABLE, LOGOUT
+ *	auth.c     LOGIN and SASL
+ *	list.c     LIST, STATUS, NAMESPACE
+ *	select.c   SELECT, EXAMINE, UNSELECT
+ *	fetch.c    flags, sizes and dates; samples
+ *	body.c     whole messages, streamed
+ *	append.c   APPEND in a window
+ *	change.c   STORE, EXPUNGE
+ *	folder.c   CREATE, DELETE
+ *	trace.c    the --trace file
+ */
+#ifndef IMAP_INTERNAL_H
+#define IMAP_INTERNAL_H
+
+#include "imap/imap.h"
+#include "wire/cmd.h"
+#include "wire/resp.h"
+
+/* Bodies up to this size are kept in the response tree. */
+#define IMAP_STREAM_MIN 16384
+/* A UID set on one command line: some servers stop at 8000 octets. */
+#define IMAP_SET_OCTETS 4000
+
+struct imap {
+	const struct imap_conf *conf;
+	struct stream *st;
+	struct wire_lex *lex;
+	struct resp resp;    /* the last response; borrows from lex */
+	struct wire_cmd cmd;
+	uint32_t caps;       /* IMAP_CAP_* that may be used */
+	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
+	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
+	uint32_t tag;        /* number of the last command */
+	unsigned session;    /* its number in the trace */
+	struct buf in_line;  /* response being traced */
+	bool whole;          /* s->resp is a complete response */
+	bool logged_in;
+	bool broken;         /* no more use; why says it */
+	bool leaving;        /* LOGOUT was sent: BYE is fine */
+	struct err why;
+
+	/* The selected mailbox. */
+	bool selected;
+	struct imap_selected *sel; /* during SELECT: where its answers go */
+	bool until_closed; /* what comes belongs to the mailbox before */
+	uint32_t exists;
+	uint64_t expunged; /* announced in this session, in all */
+
+	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
+	struct rview *view;
+	struct arena *mem;
+};
+
+/* session.c */
+
+/*
+ * Begin a command: its tag, and WORDS.  The number of the tag is s->tag.  Then
+ * wire_cmd_* on s->cmd, then imap_send().
+ */
+void imap_begin(struct imap *s, const char *words);
+/*
+ * Queue the command.  Where a literal has to wait for "+", it is sent and
+ * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
+ * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.
+ */
+int imap_send(struct imap *s, struct err *e);
+
+enum imap_got {
+	IMAP_GOT_RESPONSE = 0, /* s->resp */
+	IMAP_GOT_STREAM = 1    /* s->resp in part; octets follow */
+};
+/*
+ * The next response, whatever it is; what untagged data says about the
+ * session has been noted.  BYE is ERR_BYE, except while leaving.
+ */
+int imap_next(struct imap *s, struct err *e);
+/*
+ * The next tagged response: its number in *tag_r.  Bodies that nobody asked
+ * for are dropped.
+ */
+int imap_next_tagged(struct imap *s, uint32_t *tag_r, struct err *e);
+/*
+ * Wait for the answer to command TAG; 0 when it is there, whatever it says.
+ * No other command may be outstanding.
+ */
+int imap_wait(struct imap *s, uint32_t tag, struct err *e);
+/* Number of the tag of s->resp; 0: none of ours. */
+uint32_t imap_tag_number(const struct imap *s);
+
+/*
+ * Wait for the answers to FIRST and SECOND, in any order; what each of them
+ * says goes to its own error (code 0: OK), with what WHAT[] calls it.
+ */
+int imap_wait_two(struct imap *s, const uint32_t tag[2],
+    const char *const what[2], enum err_scope scope, struct err said[2],
+    struct err *e);
+
+/* The octets of the body that IMAP_GOT_STREAM announced. */
+int imap_stream_read(struct imap *s, uint64_t *left, struct span *chunk_r,
+    struct err *e);
+int imap_stream_drop(struct imap *s, struct err *e);
+
+/* Did the tagged answer in s->resp say OK?  If not, fill *e and return it. */
+int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same for the command as a whole: send, wait, check. */
+int imap_run(struct imap *s, enum err_scope scope, const char *what,
+    struct err *e);
+/* Mark as of no more use; returns e->code (scope at least CONN). */
+int imap_break(struct imap *s, struct err *e);
+
+/* connect.c: words of a CAPABILITY response or code. */
+void imap_note_caps(struct imap *s, const struct wire_node *words);
+
+/* fetch.c: a FETCH of s->resp as a message; false without UID. */
+bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
+
+/* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
+int imap_login(struct imap *s, struct err *e);
+
+/* trace.c */
+unsigned imap_trace_session(struct imap_trace *t);
+void imap_trace_out(struct imap *s, const struct wire_cmd *c);
+void imap_trace_in(struct imap *s, const char *p, size_t n);
+void imap_trace_in_end(struct imap *s);
+void imap_trace_note(struct imap *s, char dir, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

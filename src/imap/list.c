@@ -1,0 +1,212 @@
+#include "imap/internal.h"
+
+#include "base/map.h"
+
+/* STATUS commands under way at once, where LIST-STATUS is missing. */
+#define STATUS_WINDOW 64
+/* Mailboxes of one account. */
+#define BOXES_MAX 100000
+
+struct listing {
+	struct arena *mem;
+	struct imap_box *v;
+	size_t n, cap;
+	struct map by_wire;
+	struct span prefix;
+	char delim;
+	bool has_ns;
+};
+
+/* INBOX is one mailbox in any case (RFC 3501 §5.1). */
+static struct span
+key_of(struct span wire)
+{
+	return span_eq_case(wire, SPAN("INBOX")) ? SPAN("INBOX") : wire;
+}
+
+static int
+add_box(struct listing *l, const struct resp *r, struct err *e)
+{
+	struct imap_box box = {.delim = r->delim, .attrs = r->attrs};
+
+	if (r->mailbox.n == 0)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER,
+		    "LIST: a line cannot be read, so a mailbox would be "
+		    "missing; nothing was changed");
+	if (l->n >= BOXES_MAX)
+		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER, "LIST: more than %d mailboxes",
+		    BOXES_MAX);
+	box.wire = arena_span(l->mem, key_of(r->mailbox));
+	if (!map_add(&l->by_wire, box.wire, l->n))
+		return 0;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct imap_box *v = arena_array(l->mem, cap, sizeof *v);
+
+		if (l->n)
+			memcpy(v, l->v, l->n * sizeof *v);
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = box;
+	return 0;
+}
+
+static void
+add_status(struct listing *l, const struct resp *r)
+{
+	struct imap_box *b;
+	uint64_t at;
+
+	if (!map_get(&l->by_wire, key_of(r->mailbox), &at))
+		return;
+	b = &l->v[at];
+	b->has |= r->has;
+	if (r->has & HAS_MESSAGES)
+		b->messages = r->messages;
+	if (r->has & HAS_UIDNEXT)
+		b->uidnext = r->uidnext;
+	if (r->has & HAS_UIDVALIDITY)
+		b->uidvalidity = r->uidvalidity;
+	if (r->has & HAS_HIGHESTMODSEQ)
+		b->highestmodseq = r->highestmodseq;
+	if (r->has & HAS_MAILBOXID)
+		b->mailboxid = arena_span(l->mem, r->mailboxid);
+}
+
+/* Read up to the answer of command TAG, taking down what belongs to L. */
+static int
+read_listing(struct imap *s, struct listing *l, uint32_t tag, struct err *e)
+{
+	for (;;) {
+		const struct resp *r = &s->resp;
+		int rc = imap_next(s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		else if (rc == 0 && r->type == RESP_LIST)
+			rc = add_box(l, r, e);
+		else if (rc == 0 && r->type == RESP_MBSTATUS)
+			add_status(l, r);
+		else if (rc == 0 && r->type == RESP_NAMESPACE && r->has_ns) {
+			l->has_ns = true;
+			l->prefix = arena_span(l->mem, r->ns_prefix);
+			l->delim = r->ns_delim;
+		}
+		if (rc < 0)
+			return imap_break(s, e);
+		if (imap_tag_number(s) == tag)
+			return 0;
+	}
+}
+
+static void
+add_items(struct imap *s)
+{
+	wire_cmd_raw(&s->cmd, "(MESSAGES UIDNEXT UIDVALIDITY");
+	if (s->caps & IMAP_CAP_CONDSTORE)
+		wire_cmd_raw(&s->cmd, " HIGHESTMODSEQ");
+	if (s->caps & IMAP_CAP_OBJECTID)
+		wire_cmd_raw(&s->cmd, " MAILBOXID");
+	wire_cmd_raw(&s->cmd, ")");
+}
+
+/* One STATUS for each mailbox that has no numbers yet, in a window. */
+static int
+ask_each(struct imap *s, struct listing *l, struct err *e)
+{
+	uint32_t first = 0, last = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && rc == 0; i++) {
+		if ((l->v[i].attrs & ATTR_NOSELECT) || l->v[i].has)
+			continue;
+		imap_begin(s, "STATUS ");
+		wire_cmd_mailbox(&s->cmd, l->v[i].wire);
+		wire_cmd_raw(&s->cmd, " ");
+		add_items(s);
+		rc = imap_send(s, e);
+		if (rc == 1)
+			rc = 0; /* refused early; the answer was read */
+		last = s->tag;
+		if (!first)
+			first = last;
+		/* NO concerns that mailbox alone: SELECT will say what it is. */
+		if (rc == 0 && last - first >= STATUS_WINDOW) {
+			rc = read_listing(s, l, last, e);
+			first = 0;
+		}
+	}
+	if (rc == 0 && first)
+		rc = read_listing(s, l, last, e);
+	return rc;
+}
+
+static int
+list_all(struct imap *s, struct listing *l, struct err *e)
+{
+	int rc = 0;
+
+	/* RFC 2342 §5. In the same flight: the listing does not depend on it. */
+	if (s->caps & IMAP_CAP_NAMESPACE) {
+		imap_begin(s, "NAMESPACE");
+		rc = imap_send(s, e);
+	}
+	if (rc < 0)
+		return rc;
+	imap_begin(s, "LIST \"\" \"*\"");
+	if (s->caps & IMAP_CAP_LIST_STATUS) {
+		wire_cmd_raw(&s->cmd, " RETURN (STATUS ");
+		add_items(s);
+		wire_cmd_raw(&s->cmd, ")");
+	}
+	rc = imap_send(s, e);
+	if (rc == 0)
+		rc = read_listing(s, l, s->tag, e);
+	if (rc == 0)
+		rc = imap_check_ok(s, ERR_SCOPE_ACCOUNT, e, "LIST");
+	/* RFC 5819 §2: a server may leave out single ones. */
+	return rc < 0 ? rc : ask_each(s, l, e);
+}
+
+int
+imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
+    struct err *e)
+{
+	struct listing l = {.mem = mem};
+	int rc;
+
+	map_init(&l.by_wire);
+	rc = list_all(s, &l, e);
+	map_release(&l.by_wire);
+	if (rc < 0)
+		return rc;
+	/* Without NAMESPACE the delimiter of INBOX is that of all. */
+	for (size_t i = 0; i < l.n && !l.has_ns; i++)
+		if (l.v[i].delim)
+			l.delim = l.v[i].delim;
+	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .prefix = l.prefix,
+	    .delim = l.delim};
+	return 0;
+}
+
+int
+imap_exists(struct imap *s, struct span wire, bool *exists_r, struct err *e)
+{
+	int rc;
+
+	imap_begin(s, "STATUS ");
+	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_raw(&s->cmd, " (MESSAGES)");
+	rc = imap_run(s, ERR_SCOPE_BOX, "STATUS", e);
+	if (rc == ERR_NO) {
+		err_clear(e);
+		*exists_r = false;
+		return 0;
+	}
+	if (rc == 0)
+		*exists_r = true;
+	return rc;
+}

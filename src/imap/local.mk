@@ -1,0 +1,14 @@
+noinst_LIBRARIES += libimap.a
+libimap_a_SOURCES = \
+	src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c \
+	src/imap/connect.c src/imap/fetch.c src/imap/folder.c \
+	src/imap/imap.h src/imap/internal.h \
+	src/imap/list.c src/imap/select.c src/imap/session.c \
+	src/imap/trace.c
+
+check_PROGRAMS += tests/unit/test-imap-dialogue
+TESTS += tests/unit/test-imap-dialogue
+tests_unit_test_imap_dialogue_SOURCES = tests/unit/test-imap-dialogue.c
+tests_unit_test_imap_dialogue_LDADD = libimap.a libnet.a libplan.a libwire.a \
+	libmail.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(GSASL_LIBS) \
+	$(PTHREAD_LIBS)

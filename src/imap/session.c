@@ -1,0 +1,428 @@
+/*
+ * Rules of this file:
+ *  1. One response is read at a time; s->resp is valid until the next read.
+ *  2. What untagged data says about the session is noted here, whichever
+ *     command happens to be running (RFC 3501 §5.2).
+ *  3. After an error of the connection nothing is sent or read any more.
+ */
+#include "imap/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void
+imap_begin(struct imap *s, const char *words)
+{
+	char tag[16];
+	int n = snprintf(tag, sizeof tag, "m%u", ++s->tag);
+
+	wire_cmd_begin(&s->cmd, span_of(tag, (size_t)n));
+	wire_cmd_raw(&s->cmd, words);
+}
+
+int
+imap_break(struct imap *s, struct err *e)
+{
+	if (e->scope < ERR_SCOPE_CONN)
+		e->scope = ERR_SCOPE_CONN;
+	if (!s->broken) {
+		s->broken = true;
+		s->why = *e;
+	}
+	return e->code;
+}
+
+static int
+check_usable(const struct imap *s, struct err *e)
+{
+	if (!s->broken)
+		return 0;
+	*e = s->why;
+	return e->code;
+}
+
+uint32_t
+imap_tag_number(const struct imap *s)
+{
+	struct span t = s->resp.tag;
+	uint32_t v;
+
+	if (t.n < 2 || t.p[0] != 'm' || !span_u32(span_of(t.p + 1, t.n - 1), &v))
+		return 0;
+	return v <= s->tag ? v : 0;
+}
+
+/* Wait for "+", or for an early answer to the command: 1. */
+static int
+wait_for_plus(struct imap *s, struct err *e)
+{
+	for (;;) {
+		int rc = imap_next(s, e);
+
+		if (rc < 0)
+			return rc;
+		if (rc == IMAP_GOT_STREAM && imap_stream_drop(s, e) < 0)
+			return e->code;
+		if (s->resp.type == RESP_CONT)
+			return 0;
+		if (imap_tag_number(s) == s->tag)
+			return 1;
+	}
+}
+
+int
+imap_send(struct imap *s, struct err *e)
+{
+	struct wire_cmd *c = &s->cmd;
+	size_t sent = 0;
+
+	if (check_usable(s, e) < 0)
+		return e->code;
+	wire_cmd_end(c);
+	if (c->bad)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "a name or value cannot be sent to the server");
+	if (c->b.toobig)
+		return err_set(e, ERR_TOOBIG, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "command longer than %zu octets", c->b.max);
+	imap_trace_out(s, c);
+	for (unsigned i = 0; i < c->nwait; i++) {
+		if (stream_write(s->st, c->b.p + sent, c->wait[i] - sent,
+			e) < 0)
+			return imap_break(s, e);
+		sent = c->wait[i];
+		int rc = wait_for_plus(s, e);
+		if (rc != 0)
+			return rc;
+	}
+	if (stream_write(s->st, c->b.p + sent, c->b.n - sent, e) < 0)
+		return imap_break(s, e);
+	return 0;
+}
+
+static void
+note_fetch(struct imap *s)
+{
+	struct rmsg m;
+
+	/* Without flags it says nothing that a view could hold. */
+	if (!s->view || s->until_closed || !(s->resp.has & HAS_FLAGS) ||
+	    !imap_rmsg(s, s->mem, &m))
+		return;
+	rview_add(s->mem, s->view, m);
+}
+
+static void
+note_vanished(struct imap *s)
+{
+	uint64_t n = uidset_count(&s->resp.set);
+
+	if (s->until_closed)
+		return;
+	/* RFC 7162 §3.2.10: only without EARLIER does it change EXISTS. */
+	if (!s->resp.earlier) {
+		if (n > s->exists)
+			n = s->exists;
+		s->exists -= (uint32_t)n;
+		s->expunged += n;
+	}
+	if (s->view)
+		uidset_add_set(&s->view->vanished, &s->resp.set);
+}
+
+static void
+note_code(struct imap *s)
+{
+	const struct resp *r = &s->resp;
+	struct imap_selected *sel = s->sel;
+	uint64_t v;
+
+	if (resp_code_is(r, "CAPABILITY")) {
+		imap_note_caps(s, r->args);
+	} else if (resp_code_is(r, "ALERT")) {
+		/* RFC 9051 §7.1: who said it is known only after the login. */
+		if (r->text.n && s->logged_in)
+			log_warn(s->conf->log, "the server says: %.*s",
+			    SPAN_ARG(r->text));
+	} else if (resp_code_is(r, "CLOSED")) {
+		s->until_closed = false;
+	}
+	if (!sel)
+		return;
+	if (resp_code_is(r, "UIDVALIDITY") && resp_code_u64(r, &v))
+		sel->uidvalidity = v <= UINT32_MAX ? (uint32_t)v : 0;
+	else if (resp_code_is(r, "UIDNEXT") && resp_code_u64(r, &v))
+		sel->uidnext = v <= UINT32_MAX ? (uint32_t)v : 0;
+	else if (resp_code_is(r, "HIGHESTMODSEQ") && resp_code_u64(r, &v))
+		sel->highestmodseq = v;
+	else if (resp_code_is(r, "NOMODSEQ"))
+		sel->highestmodseq = 0;
+	else if (resp_code_is(r, "UIDNOTSTICKY"))
+		sel->uid_not_sticky = true;
+	else if (resp_code_is(r, "READ-ONLY"))
+		sel->read_only = true;
+	else if (resp_code_is(r, "PERMANENTFLAGS") && r->args &&
+	    r->args->kind == WIRE_LIST) {
+		sel->permanent = FLAGS_NONE;
+		sel->any_keyword = false;
+		for (const struct wire_node *n = r->args->child; n;
+		     n = n->next) {
+			if (n->kind != WIRE_ATOM)
+				continue;
+			if (wire_is_atom(n, "\\*"))
+				sel->any_keyword = true;
+			else
+				sel->permanent = flags_add_name(s->mem,
+				    s->conf->kw, sel->permanent, n->s);
+		}
+	}
+}
+
+/* Rule 2. */
+static int
+note(struct imap *s, struct err *e)
+{
+	const struct resp *r = &s->resp;
+
+	switch (r->type) {
+	case RESP_STATUS:
+		note_code(s);
+		if (r->cond != COND_BYE || s->leaving)
+			return 0;
+		err_set(e, ERR_BYE, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+		    "the server ends the session: %.*s", SPAN_ARG(r->text));
+		return imap_break(s, e);
+	case RESP_CAPABILITY:
+		imap_note_caps(s, r->words);
+		return 0;
+	case RESP_EXISTS:
+		if (!s->until_closed)
+			s->exists = r->num;
+		return 0;
+	case RESP_EXPUNGE:
+		if (!s->until_closed && s->exists > 0) {
+			s->exists--;
+			s->expunged++;
+		}
+		return 0;
+	case RESP_VANISHED:
+		note_vanished(s);
+		return 0;
+	case RESP_FETCH:
+		note_fetch(s);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Feed the lexer until it has a response, or a body begins. */
+static int
+read_response(struct imap *s, struct err *e)
+{
+	for (;;) {
+		struct span in = stream_peek(s->st);
+		size_t used = 0;
+		enum wire_more more = WIRE_MORE;
+
+		if (in.n) {
+			more = wire_lex_feed(s->lex, in.p, in.n, &used);
+			imap_trace_in(s, in.p, used);
+			stream_consume(s->st, used);
+		}
+		switch (more) {
+		case WIRE_DONE:
+			imap_trace_in_end(s);
+			s->whole = true;
+			resp_parse(wire_lex_root(s->lex), &s->resp);
+			return IMAP_GOT_RESPONSE;
+		case WIRE_STREAM:
+			resp_parse(wire_lex_root(s->lex), &s->resp);
+			return IMAP_GOT_STREAM;
+		case WIRE_BAD:
+			err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+			    "cannot read what the server sent: %s",
+			    wire_lex_error(s->lex));
+			return imap_break(s, e);
+		case WIRE_MORE:
+			break;
+		}
+		if (stream_fill(s->st, e) < 0)
+			return imap_break(s, e);
+	}
+}
+
+int
+imap_next(struct imap *s, struct err *e)
+{
+	int rc;
+
+	if (check_usable(s, e) < 0)
+		return e->code;
+	/* After IMAP_GOT_STREAM the same response goes on. */
+	if (s->whole) {
+		s->whole = false;
+		resp_release(&s->resp);
+		wire_lex_next(s->lex);
+	}
+	rc = read_response(s, e);
+	if (rc == IMAP_GOT_RESPONSE && note(s, e) < 0)
+		return e->code;
+	return rc;
+}
+
+int
+imap_stream_read(struct imap *s, uint64_t *left, struct span *chunk_r,
+    struct err *e)
+{
+	struct span in;
+
+	if (*left == 0) {
+		wire_lex_streamed(s->lex);
+		return 0;
+	}
+	if (check_usable(s, e) < 0)
+		return e->code;
+	in = stream_peek(s->st);
+	if (in.n == 0) {
+		if (stream_fill(s->st, e) < 0)
+			return imap_break(s, e);
+		in = stream_peek(s->st);
+	}
+	if (in.n > *left)
+		in.n = (size_t)*left;
+	*left -= in.n;
+	*chunk_r = in;
+	/* The bytes stay where they are until the stream is filled again. */
+	stream_consume(s->st, in.n);
+	return 1;
+}
+
+int
+imap_stream_drop(struct imap *s, struct err *e)
+{
+	uint64_t left = wire_lex_stream_left(s->lex);
+	struct span chunk;
+	int rc;
+
+	while ((rc = imap_stream_read(s, &left, &chunk, e)) > 0)
+		continue;
+	return rc;
+}
+
+int
+imap_next_tagged(struct imap *s, uint32_t *tag_r, struct err *e)
+{
+	for (;;) {
+		int rc = imap_next(s, e);
+		uint32_t tag;
+
+		if (rc < 0)
+			return rc;
+		if (rc == IMAP_GOT_STREAM) {
+			if (imap_stream_drop(s, e) < 0)
+				return e->code;
+			continue;
+		}
+		tag = imap_tag_number(s);
+		if (tag) {
+			*tag_r = tag;
+			return 0;
+		}
+	}
+}
+
+int
+imap_wait(struct imap *s, uint32_t tag, struct err *e)
+{
+	uint32_t got = 0;
+
+	while (got != tag)
+		if (imap_next_tagged(s, &got, e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* Codes (RFC 5530, 7889, 9208) that no repetition will change. */
+static bool
+is_final(const struct resp *r)
+{
+	static const char *const code[] = {"NOPERM", "CANNOT", "LIMIT",
+	    "TOOBIG", "NONEXISTENT", "ALREADYEXISTS", "AUTHORIZATIONFAILED",
+	    "AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED",
+	    "CONTACTADMIN"};
+
+	for (size_t i = 0; i < sizeof code / sizeof *code; i++)
+		if (resp_code_is(r, code[i]))
+			return true;
+	return false;
+}
+
+int
+imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
+    const char *fmt, ...)
+{
+	const struct resp *r = &s->resp;
+	char what[256];
+	va_list ap;
+	size_t n;
+
+	if (r->type == RESP_STATUS && r->cond == COND_OK)
+		return 0;
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	if (r->type != RESP_STATUS) {
+		err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+		    "%s: the server's answer makes no sense", what);
+		return imap_break(s, e);
+	}
+	err_set(e, r->cond == COND_BAD ? ERR_BAD : ERR_NO, scope,
+	    is_final(r) ? ERR_RETRY_NEVER : ERR_RETRY_LATER,
+	    "%s: the server says %s: %s%.*s%s%.*s", what,
+	    r->cond == COND_BAD ? "BAD" : "NO", r->code.n ? "[" : "",
+	    SPAN_ARG(r->code), r->code.n ? "] " : "", SPAN_ARG(r->text));
+	n = r->code.n < sizeof e->resp - 1 ? r->code.n : sizeof e->resp - 1;
+	for (size_t i = 0; i < n; i++)
+		e->resp[i] = r->code.p[i] >= 'a' && r->code.p[i] <= 'z'
+		    ? (char)(r->code.p[i] - 'a' + 'A')
+		    : r->code.p[i];
+	e->resp[n] = '\0';
+	return e->code;
+}
+
+int
+imap_run(struct imap *s, enum err_scope scope, const char *what,
+    struct err *e)
+{
+	int rc = imap_send(s, e);
+
+	if (rc == 0)
+		rc = imap_wait(s, s->tag, e);
+	if (rc < 0)
+		return rc;
+	return imap_check_ok(s, scope, e, "%s", what);
+}
+
+int
+imap_wait_two(struct imap *s, const uint32_t tag[2],
+    const char *const what[2], enum err_scope scope, struct err said[2],
+    struct err *e)
+{
+	bool got[2] = {false, false};
+
+	while (!got[0] || !got[1]) {
+		uint32_t t;
+
+		if (imap_next_tagged(s, &t, e) < 0)
+			return e->code;
+		for (int i = 0; i < 2; i++) {
+			if (t != tag[i] || got[i])
+				continue;
+			got[i] = true;
+			err_clear(&said[i]);
+			(void)imap_check_ok(s, scope, &said[i], "%s", what[i]);
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * internal: what the files of net/ share.
+ *
+ *	dial.c    from a name to a connected socket
+ *	tls.c     OpenSSL: context, handshake, one read, one write
+ *	stream.c  buffers, waiting, and the calls of stream.h
+ */
+#ifndef NET_INTERNAL_H
+#define NET_INTERNAL_H
+
+#include "net/stream.h"
+
+/*
+ * A connected, non-blocking socket.  *loopback_r: the peer is this machine.
+ * DEADLINE: clock_mono_ms() for all of it.
+ */
+int net_dial(const struct net_conf *conf, int64_t deadline, int *fd_r,
+    bool *loopback_r, struct err *e);
+
+/*
+ * Wait until FD has one of EVENTS (poll.h), or DEADLINE, or cancel.  WHAT
+ * and CONF are for the message.
+ */
+int net_wait(const struct net_conf *conf, int fd, short events,
+    int64_t deadline, const char *what, struct err *e);
+
+/* What one attempt to read or write came to. */
+enum net_io {
+	NET_IO_DONE,  /* *n_r bytes */
+	NET_IO_AGAIN, /* not now: wait for *events_r */
+	NET_IO_END,   /* the peer closed */
+	NET_IO_FAILED /* *e is set */
+};
+
+struct net_tls_session;
+
+/*
+ * Handshake over FD (borrowed), until DEADLINE.  Errors: ERR_TLS scope
+ * ACCOUNT for what verification says, ERR_NET, ERR_TIMEOUT, ERR_CANCELED.
+ */
+int net_tls_open(const struct net_conf *conf, int fd, int64_t deadline,
+    struct net_tls_session **t_r, struct err *e);
+void net_tls_free(struct net_tls_session **t); /* says goodbye, no wait */
+enum net_io net_tls_read(struct net_tls_session *t, char *p, size_t n,
+    size_t *n_r, short *events_r, struct err *e);
+enum net_io net_tls_write(struct net_tls_session *t, const char *p, size_t n,
+    size_t *n_r, short *events_r, struct err *e);
+
+#endif

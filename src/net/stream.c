@@ -1,0 +1,291 @@
+/*
+ * Rules of this file:
+ *  1. The socket never blocks; the only wait is net_wait(), with a deadline
+ *     and the cancel.
+ *  2. While there is something to send, what comes in is taken in too (up to
+ *     IN_MAX), so that two full pipes cannot wait for each other.
+ */
+#include "net/internal.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUT_FLUSH (64u << 10) /* send when so much is queued */
+#define OUT_MAX (1u << 20)
+#define IN_CHUNK (64u << 10)
+#define IN_MAX (32u << 20) /* taken in while writing */
+
+struct stream {
+	const struct net_conf *conf;
+	int fd;
+	bool loopback;
+	int64_t silence_ms;
+	struct net_tls_session *tls; /* NULL: plain */
+	struct buf out;
+	char *in; /* owned; in[start..end) is received and not consumed */
+	size_t start, end, cap;
+	bool ended;   /* the peer closed */
+	bool written; /* since the last wait for data */
+	struct stream_stats stats;
+};
+
+int
+stream_open(const struct net_conf *conf, struct stream **s_r, struct err *e)
+{
+	int64_t deadline = clock_mono_ms() + conf->connect_ms;
+	struct stream *s = xcalloc(1, sizeof *s);
+
+	s->conf = conf;
+	s->fd = -1;
+	s->silence_ms = conf->silence_ms;
+	buf_init(&s->out, OUT_MAX);
+	if (net_dial(conf, deadline, &s->fd, &s->loopback, e) < 0 ||
+	    (conf->tls == NET_TLS_IMPLICIT &&
+		net_tls_open(conf, s->fd, deadline, &s->tls, e) < 0)) {
+		stream_free(&s);
+		return e->code;
+	}
+	*s_r = s;
+	return 0;
+}
+
+void
+stream_free(struct stream **s)
+{
+	if (!*s)
+		return;
+	net_tls_free(&(*s)->tls);
+	if ((*s)->fd >= 0)
+		close((*s)->fd);
+	buf_wipe(&(*s)->out);
+	xfree((*s)->in);
+	xfree(*s);
+	*s = NULL;
+}
+
+int
+stream_starttls(struct stream *s, struct err *e)
+{
+	if (stream_flush(s, e) < 0)
+		return e->code;
+	/*
+	 * RFC 9051 §6.2.1, RFC 3501 §11: whatever came behind the OK was not
+	 * said by the one whose certificate we are about to check.
+	 */
+	if (s->end != s->start)
+		return err_set(e, ERR_TLS, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+		    "%s port %u: data in clear behind STARTTLS: somebody is "
+		    "tampering with the connection",
+		    s->conf->host, s->conf->port);
+	return net_tls_open(s->conf, s->fd,
+	    clock_mono_ms() + s->conf->connect_ms, &s->tls, e);
+}
+
+static enum net_io
+plain_result(struct stream *s, ssize_t rc, short events, size_t *n_r,
+    short *events_r, struct err *e)
+{
+	if (rc > 0) {
+		*n_r = (size_t)rc;
+		return NET_IO_DONE;
+	}
+	if (rc == 0)
+		return NET_IO_END;
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+		*events_r = events;
+		return NET_IO_AGAIN;
+	}
+	err_sys(e, ERR_SCOPE_CONN, errno, "%s port %u", s->conf->host,
+	    s->conf->port);
+	e->code = ERR_NET;
+	return NET_IO_FAILED;
+}
+
+static enum net_io
+io_read(struct stream *s, char *p, size_t n, size_t *n_r, short *events_r,
+    struct err *e)
+{
+	if (s->tls)
+		return net_tls_read(s->tls, p, n, n_r, events_r, e);
+	return plain_result(s, recv(s->fd, p, n, 0), POLLIN, n_r, events_r, e);
+}
+
+static enum net_io
+io_write(struct stream *s, const char *p, size_t n, size_t *n_r,
+    short *events_r, struct err *e)
+{
+	if (s->tls)
+		return net_tls_write(s->tls, p, n, n_r, events_r, e);
+	return plain_result(s, send(s->fd, p, n, MSG_NOSIGNAL), POLLOUT, n_r,
+	    events_r, e);
+}
+
+static void
+make_room(struct stream *s)
+{
+	size_t have = s->end - s->start;
+
+	if (have == 0)
+		s->start = s->end = 0;
+	if (s->cap - s->end >= IN_CHUNK)
+		return;
+	/* Moving is cheap when little is left of much. */
+	if (s->start >= have && s->cap - have >= IN_CHUNK) {
+		memmove(s->in, s->in + s->start, have);
+		s->start = 0;
+		s->end = have;
+		return;
+	}
+	s->cap = s->cap ? s->cap * 2 : 2 * IN_CHUNK;
+	s->in = xrealloc(s->in, s->cap, 1);
+}
+
+/* Take in what is there, without waiting. */
+static enum net_io
+take_in(struct stream *s, short *events_r, struct err *e)
+{
+	size_t n = 0;
+	enum net_io io;
+
+	if (s->ended)
+		return NET_IO_END;
+	make_room(s);
+	io = io_read(s, s->in + s->end, s->cap - s->end, &n, events_r, e);
+	if (io == NET_IO_DONE) {
+		s->end += n;
+		s->stats.bytes_in += n;
+	} else if (io == NET_IO_END) {
+		s->ended = true;
+	}
+	return io;
+}
+
+static int
+closed(const struct stream *s, struct err *e)
+{
+	return err_set(e, ERR_NET, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+	    "%s port %u: connection closed by the server", s->conf->host,
+	    s->conf->port);
+}
+
+int
+stream_write(struct stream *s, const void *p, size_t n, struct err *e)
+{
+	const char *from = p;
+
+	while (n) {
+		size_t room = OUT_FLUSH - s->out.n;
+		size_t have = n < room ? n : room;
+
+		buf_add(&s->out, from, have);
+		from += have;
+		n -= have;
+		if (s->out.n >= OUT_FLUSH && stream_flush(s, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int
+stream_flush(struct stream *s, struct err *e)
+{
+	size_t sent = 0;
+
+	while (sent < s->out.n) {
+		short wevents = 0, revents = 0;
+		size_t n = 0;
+		enum net_io io = io_write(s, s->out.p + sent, s->out.n - sent,
+		    &n, &wevents, e);
+
+		if (io == NET_IO_FAILED)
+			return e->code;
+		if (io == NET_IO_END)
+			return closed(s, e);
+		if (io == NET_IO_DONE) {
+			sent += n;
+			s->stats.bytes_out += n;
+			s->written = true;
+			continue;
+		}
+		if (s->end - s->start < IN_MAX && !s->ended) {
+			io = take_in(s, &revents, e);
+			if (io == NET_IO_FAILED)
+				return e->code;
+			if (io == NET_IO_DONE)
+				continue;
+		}
+		if (net_wait(s->conf, s->fd, (short)(wevents | revents),
+			clock_mono_ms() + s->silence_ms, "sending", e) < 0)
+			return e->code;
+	}
+	buf_clear(&s->out);
+	return 0;
+}
+
+struct span
+stream_peek(const struct stream *s)
+{
+	return span_of(s->in ? s->in + s->start : NULL, s->end - s->start);
+}
+
+void
+stream_consume(struct stream *s, size_t n)
+{
+	s->start += n;
+}
+
+int
+stream_fill(struct stream *s, struct err *e)
+{
+	if (stream_flush(s, e) < 0)
+		return e->code;
+	if (s->written)
+		s->stats.round_trips++;
+	s->written = false;
+	for (;;) {
+		short events = 0;
+
+		switch (take_in(s, &events, e)) {
+		case NET_IO_DONE:
+			return 0;
+		case NET_IO_END:
+			return closed(s, e);
+		case NET_IO_FAILED:
+			return e->code;
+		case NET_IO_AGAIN:
+			break;
+		}
+		if (net_wait(s->conf, s->fd, events,
+			clock_mono_ms() + s->silence_ms, "reading", e) < 0)
+			return e->code;
+	}
+}
+
+void
+stream_set_silence(struct stream *s, int64_t ms)
+{
+	s->silence_ms = ms;
+}
+
+struct stream_stats
+stream_stats(const struct stream *s)
+{
+	return s->stats;
+}
+
+bool
+stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+bool
+stream_is_loopback(const struct stream *s)
+{
+	return s->loopback;
+}

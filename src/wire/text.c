@@ -1,0 +1,170 @@
+#include "wire/text.h"
+
+static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/*
+ * Days from 1970-01-01 to the given day of the proleptic Gregorian calendar.
+ * The year is counted from March, so that the leap day is its last.
+ */
+static int64_t
+days_of(int64_t year, int month, int day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t m = (month + 9) % 12;
+	int64_t leaps = y / 4 - y / 100 + y / 400;
+
+	return y * 365 + leaps + (m * 306 + 5) / 10 + day - 1 - 719468;
+}
+
+static bool
+is_leap(int64_t y)
+{
+	return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
+
+static int
+month_days(int64_t year, int month)
+{
+	static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30,
+	    31, 30, 31};
+
+	return month == 2 && is_leap(year) ? 29 : days[month - 1];
+}
+
+/* N digits at P. */
+static bool
+digits(const char *p, size_t n, int *v_r)
+{
+	uint32_t v;
+
+	if (!span_u32(span_of(p, n), &v) || v > 9999)
+		return false;
+	*v_r = (int)v;
+	return true;
+}
+
+bool
+wire_date_parse(struct span s, int64_t *wall_s_r)
+{
+	int day, month = 0, year, hour, min, sec, zh, zm;
+
+	/* "dd" or " d" or "d", then "-Mon-yyyy hh:mm:ss +zzzz" */
+	if (s.n != 25 && s.n != 26)
+		return false;
+	const char *p = s.p + s.n - 24;
+	if (s.n == 26 && s.p[0] != ' ' ? !digits(s.p, 2, &day)
+				       : !digits(p - 1, 1, &day))
+		return false;
+	if (p[0] != '-' || p[4] != '-' || p[9] != ' ' || p[12] != ':' ||
+	    p[15] != ':' || p[18] != ' ' || (p[19] != '+' && p[19] != '-'))
+		return false;
+	for (int i = 0; i < 12; i++)
+		if (span_eq_case(span_of(p + 1, 3), span_of(months[i], 3)))
+			month = i + 1;
+	if (!month || !digits(p + 5, 4, &year) || !digits(p + 10, 2, &hour) ||
+	    !digits(p + 13, 2, &min) || !digits(p + 16, 2, &sec) ||
+	    !digits(p + 20, 2, &zh) || !digits(p + 22, 2, &zm))
+		return false;
+	/* Second 60: a leap second (RFC 3501 §9 allows any two digits). */
+	if (year < 1 || day < 1 || day > month_days(year, month) ||
+	    hour > 23 || min > 59 || sec > 60 || zm > 59)
+		return false;
+	int64_t zone = (zh * 60 + zm) * 60;
+	*wall_s_r = ((days_of(year, month, day) * 24 + hour) * 60 + min) * 60 +
+	    sec - (p[19] == '-' ? -zone : zone);
+	return true;
+}
+
+void
+wire_date_format(int64_t wall_s, struct buf *b)
+{
+	const int64_t first = days_of(1, 1, 1) * 86400;
+	const int64_t last = days_of(9999, 12, 31) * 86400 + 86399;
+	int64_t t = wall_s < first ? first : wall_s > last ? last : wall_s;
+	int64_t day = t / 86400 - (t % 86400 < 0);
+	int64_t sec = t - day * 86400;
+	int64_t year = 1970 + day / 366 - (day < 0);
+	int month = 1;
+
+	while (days_of(year + 1, 1, 1) <= day)
+		year++;
+	while (days_of(year, 1, 1) > day)
+		year--;
+	day -= days_of(year, 1, 1);
+	while (day >= month_days(year, month))
+		day -= month_days(year, month++);
+	buf_addf(b, "%02d-%s-%04d %02d:%02d:%02d +0000", (int)day + 1,
+	    months[month - 1], (int)year, (int)(sec / 3600),
+	    (int)(sec / 60 % 60), (int)(sec % 60));
+}
+
+static const struct span b64 = {
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 64};
+
+void
+wire_b64_encode(struct span s, struct buf *b)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	for (size_t i = 0; i < s.n; i += 3) {
+		size_t have = s.n - i < 3 ? s.n - i : 3;
+		uint32_t v = (uint32_t)p[i] << 16;
+
+		if (have > 1)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (have > 2)
+			v |= p[i + 2];
+		buf_addc(b, b64.p[v >> 18]);
+		buf_addc(b, b64.p[v >> 12 & 63]);
+		buf_addc(b, have > 1 ? b64.p[v >> 6 & 63] : '=');
+		buf_addc(b, have > 2 ? b64.p[v & 63] : '=');
+	}
+}
+
+bool
+wire_b64_decode(struct span s, struct buf *b)
+{
+	if (s.n % 4 != 0)
+		return false;
+	for (size_t i = 0; i < s.n; i += 4) {
+		size_t pad = 0;
+		uint32_t v = 0;
+
+		if (i + 4 == s.n && s.p[i + 3] == '=')
+			pad = s.p[i + 2] == '=' ? 2 : 1;
+		for (size_t k = 0; k < 4; k++) {
+			size_t d = 0;
+
+			if (k < 4 - pad)
+				d = span_index(b64, s.p[i + k]);
+			if (d == b64.n)
+				return false;
+			v = v << 6 | (uint32_t)d;
+		}
+		/* Strict: the bits that carry nothing are zero. */
+		if ((pad == 1 && (v & 0xff)) || (pad == 2 && (v & 0xffff)))
+			return false;
+		buf_addc(b, (char)(v >> 16));
+		if (pad < 2)
+			buf_addc(b, (char)(v >> 8 & 0xff));
+		if (pad < 1)
+			buf_addc(b, (char)(v & 0xff));
+	}
+	return true;
+}
+
+bool
+wire_word_in(struct span list, struct span word)
+{
+	while (list.n) {
+		size_t n = span_index(list, ' ');
+
+		if (span_eq_case(span_of(list.p, n), word))
+			return true;
+		if (n == list.n)
+			return false;
+		list = span_of(list.p + n + 1, list.n - n - 1);
+	}
+	return false;
+}
