@@ -104,5 +104,8 @@ err_exit_status(const struct err *e)
 	if (e->code == ERR_IO || e->code == ERR_FULL || e->code == ERR_STALE ||
 	    e->code == ERR_TOOBIG)
 		return EX_TEMPFAIL;
+	/* The server is there, and says: not now (RFC 5530). */
+	if (e->code == ERR_NO && e->retry == ERR_RETRY_LATER)
+		return EX_TEMPFAIL;
 	return e->code == ERR_BUG ? EX_SOFTWARE : EX_UNAVAILABLE;
 }

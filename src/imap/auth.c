@@ -52,7 +52,7 @@ login_command(struct imap *s, struct err *e)
 	wire_cmd_astring(&s->cmd, span_str(s->conf->user));
 	wire_cmd_raw(&s->cmd, " ");
 	wire_cmd_secret(&s->cmd, s->conf->password, true);
-	s->caps = 0;
+	imap_forget_caps(s);
 	rc = imap_send(s, e);
 	wire_cmd_begin(&s->cmd, SPAN("")); /* forgets the password */
 	if (rc == 0)
@@ -179,7 +179,7 @@ sasl_session(struct imap *s, Gsasl *ctx, const char *mech, struct err *e)
 	}
 	done = rc == GSASL_OK;
 	bool with_command = first && (s->caps & IMAP_CAP_SASL_IR);
-	s->caps = 0;
+	imap_forget_caps(s);
 	rc = sasl_begin(s, mech, with_command ? first : NULL, e);
 	if (rc == 0)
 		rc = sasl_exchange(s, g, mech, with_command ? NULL : first,

@@ -51,6 +51,7 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 	uint32_t had_qresync = s->caps & IMAP_CAP_QRESYNC;
 	struct span w;
 
+	s->knows_caps = true;
 	s->caps = had_qresync;
 	s->offers_qresync = false;
 	buf_clear(&s->mechs);
@@ -74,6 +75,14 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 			s->caps |= IMAP_CAP_APPENDLIMIT;
 		}
 	}
+}
+
+void
+imap_forget_caps(struct imap *s)
+{
+	s->knows_caps = s->offers_qresync = false;
+	s->caps = 0;
+	buf_clear(&s->mechs);
 }
 
 static int
@@ -120,9 +129,7 @@ starttls(struct imap *s, bool preauth, struct err *e)
 	if (stream_starttls(s->st, e) < 0)
 		return imap_break(s, e);
 	/* RFC 3501 §6.2.1: what was said in clear does not count. */
-	s->caps = 0;
-	s->offers_qresync = false;
-	buf_clear(&s->mechs);
+	imap_forget_caps(s);
 	return 0;
 }
 
@@ -176,14 +183,14 @@ begin_session(struct imap *s, struct err *e)
 	if (!preauth) {
 		if (refuse_clear(s, e) < 0)
 			return e->code;
-		if (!s->caps && !s->mechs.n && ask_caps(s, e) < 0)
+		if (!s->knows_caps && ask_caps(s, e) < 0)
 			return e->code;
 		/* What is offered after the login is another matter. */
 		if (imap_login(s, e) < 0)
 			return e->code;
 	}
 	s->logged_in = true;
-	if (!s->caps && ask_caps(s, e) < 0)
+	if (!s->knows_caps && ask_caps(s, e) < 0)
 		return e->code;
 	return enable(s, e);
 }

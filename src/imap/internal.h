@@ -32,6 +32,7 @@ struct imap {
 	struct resp resp;    /* the last response; borrows from lex */
 	struct wire_cmd cmd;
 	uint32_t caps;       /* IMAP_CAP_* that may be used */
+	bool knows_caps;     /* the server has told them */
 	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
@@ -113,8 +114,12 @@ int imap_run(struct imap *s, enum err_scope scope, const char *what,
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
-/* connect.c: words of a CAPABILITY response or code. */
+/* connect.c */
+
+/* Words of a CAPABILITY response or code. */
 void imap_note_caps(struct imap *s, const struct wire_node *words);
+/* What was offered before STARTTLS or the login counts no more. */
+void imap_forget_caps(struct imap *s);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);

@@ -1,0 +1,908 @@
+/*
+ * Our session against a scripted server: what real servers do not do on
+ * demand.  A script is lines:
+ *
+ *	S text   the server sends text and CR LF
+ *	R text   the server sends text, and nothing behind it
+ *	C text   the client must send just this line
+ *	N number the server sends so many octets "x"
+ *	D number the client must send so many octets, of whatever kind
+ *	X        the server closes
+ *
+ * At the end of the script the server waits for the client to close, and
+ * counts what it still sends as an error.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "imap/imap.h"
+#include "wire/resp.h"
+
+struct server {
+	const char *const *script;
+	int listener;
+	char error[512]; /* "" when all went as written */
+	pthread_t thread;
+};
+
+struct fixture {
+	struct server server;
+	struct imap_conf conf;
+	struct cancel *cancel;
+	struct arena mem;
+	struct imap *s;
+};
+
+static void
+send_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
+
+		if (k <= 0)
+			return;
+		p += k;
+		n -= (size_t)k;
+	}
+}
+
+/* A line without CR LF; -1 at the end of the stream. */
+static int
+read_line(int fd, char *line, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size - 1) {
+		if (read(fd, line + n, 1) != 1)
+			return -1;
+		if (line[n] == '\n')
+			break;
+		n++;
+	}
+	while (n && (line[n] == '\n' || line[n] == '\r'))
+		line[n--] = '\0';
+	line[n + 1] = '\0';
+	return 0;
+}
+
+static void
+serve(struct server *sv, int fd)
+{
+	char line[8192], x[1024];
+
+	memset(x, 'x', sizeof x);
+	for (const char *const *s = sv->script; *s; s++) {
+		const char *text = strlen(*s) > 2 ? *s + 2 : "";
+		size_t n = 0;
+
+		switch (**s) {
+		case 'S':
+		case 'R':
+			send_all(fd, text, strlen(text));
+			if (**s == 'S')
+				send_all(fd, "\r\n", 2);
+			break;
+		case 'N':
+		case 'D':
+			for (n = strtoul(text, NULL, 10); n;) {
+				size_t k = n < sizeof x ? n : sizeof x;
+
+				if (**s == 'N')
+					send_all(fd, x, k);
+				else if (fs_read_full(fd, line, k) !=
+				    (ssize_t)k)
+					return;
+				n -= k;
+			}
+			break;
+		case 'C':
+			if (read_line(fd, line, sizeof line) < 0)
+				snprintf(sv->error, sizeof sv->error,
+				    "closed instead of: %s", text);
+			else if (strcmp(line, text) != 0)
+				snprintf(sv->error, sizeof sv->error,
+				    "'%.200s' instead of '%.200s'", line,
+				    text);
+			if (sv->error[0])
+				return;
+			break;
+		case 'X':
+			return;
+		}
+	}
+	if (read_line(fd, line, sizeof line) == 0)
+		snprintf(sv->error, sizeof sv->error, "unexpected: %.200s",
+		    line);
+}
+
+static void *
+server_main(void *arg)
+{
+	struct server *sv = arg;
+	int fd = accept(sv->listener, NULL, NULL);
+
+	if (fd >= 0) {
+		serve(sv, fd);
+		close(fd);
+	}
+	close(sv->listener);
+	return NULL;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+	struct err e;
+
+	signal(SIGPIPE, SIG_IGN);
+	arena_init(&f->mem);
+	assert_int_equal(0, cancel_new(&f->cancel, &e));
+	f->conf = (struct imap_conf){
+	    .net = {.host = "127.0.0.1", .tls = NET_TLS_NONE,
+		.connect_ms = 5000, .silence_ms = 5000, .cancel = f->cancel},
+	    .user = "ana", .password = SPAN("s3cret"), .kw = kwtab_new()};
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	imap_free(&f->s);
+	if (f->server.script) {
+		pthread_join(f->server.thread, NULL);
+		if (f->server.error[0])
+			fail_msg("%s", f->server.error);
+	}
+	kwtab_free(&f->conf.kw);
+	cancel_free(&f->cancel);
+	arena_release(&f->mem);
+	xfree(f);
+	return 0;
+}
+
+static struct err
+start(struct fixture *f, const char *const *script)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof a;
+	struct err e = {0};
+
+	f->server.script = script;
+	f->server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(0,
+	    bind(f->server.listener, (struct sockaddr *)&a, n));
+	assert_int_equal(0, listen(f->server.listener, 1));
+	assert_int_equal(0,
+	    getsockname(f->server.listener, (struct sockaddr *)&a, &n));
+	f->conf.net.port = ntohs(a.sin_port);
+	assert_int_equal(0, pthread_create(&f->server.thread, NULL,
+				server_main, &f->server));
+	(void)imap_open(&f->conf, &f->s, &e);
+	return e;
+}
+#define START(f, ...)                                                          \
+	start((f), (const char *const[]){__VA_ARGS__, NULL})
+
+#define ALL_CAPS                                                               \
+	"IMAP4rev1 LITERAL+ UIDPLUS UNSELECT ENABLE QRESYNC LIST-STATUS"
+/* Greeting and login of a server that can do all. */
+#define LOGIN_ALL                                                              \
+	"S * OK [CAPABILITY IMAP4rev1] hello", "C m1 LOGIN \"ana\" \"s3cret\"", \
+	    "S m1 OK [CAPABILITY " ALL_CAPS "] in", "C m2 ENABLE QRESYNC",     \
+	    "S * ENABLED QRESYNC", "S m2 OK"
+/* The same without any extension; two commands as well. */
+#define LOGIN_PLAIN                                                            \
+	"S * OK hello", "C m1 CAPABILITY", "S * CAPABILITY IMAP4rev1",         \
+	    "S m1 OK", "C m2 LOGIN \"ana\" \"s3cret\"",                        \
+	    "S m2 OK [CAPABILITY IMAP4rev1] in"
+
+static void
+test_login_command_and_enable(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, "C m3 LOGOUT", "S * BYE", "S m3 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_true(imap_caps(f->s) & IMAP_CAP_QRESYNC);
+	assert_true(imap_caps(f->s) & IMAP_CAP_CONDSTORE);
+	imap_logout(f->s);
+}
+
+static void
+test_disabled_extensions_are_not_used(void **state)
+{
+	static const char *const off[] = {"CONDSTORE", "LITERAL+", NULL};
+	struct fixture *f = *state;
+
+	f->conf.disable = off;
+	struct err e = START(f, "S * OK [CAPABILITY IMAP4rev1] hello",
+	    "C m1 LOGIN \"ana\" \"s3cret\"",
+	    "S m1 OK [CAPABILITY " ALL_CAPS "] in");
+	assert_int_equal(e.code, 0);
+	assert_false(imap_caps(f->s) &
+	    (IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE | IMAP_CAP_LITERAL_PLUS));
+}
+
+static void
+test_sasl_plain_with_and_without_initial_response(void **state)
+{
+	struct fixture *f = *state;
+	struct err e =
+	    START(f, "S * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi",
+		"C m1 AUTHENTICATE PLAIN AGFuYQBzM2NyZXQ=",
+		"S m1 OK [CAPABILITY IMAP4rev1] in");
+
+	assert_int_equal(e.code, 0);
+	imap_free(&f->s);
+	pthread_join(f->server.thread, NULL);
+	assert_string_equal(f->server.error, "");
+	e = START(f, "S * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi",
+	    "C m1 AUTHENTICATE PLAIN", "S +", "C AGFuYQBzM2NyZXQ=", "S m1 OK in",
+	    "C m2 CAPABILITY", "S * CAPABILITY IMAP4rev1", "S m2 OK");
+	assert_int_equal(e.code, 0);
+}
+
+static void
+test_a_refused_login_is_tried_once(void **state)
+{
+	struct fixture *f = *state;
+	struct err e =
+	    START(f, "S * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi",
+		"C m1 AUTHENTICATE PLAIN AGFuYQBzM2NyZXQ=",
+		"S m1 NO [AUTHENTICATIONFAILED] wrong");
+
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_int_equal(err_exit_status(&e), 77);
+	assert_null(f->s);
+	assert_null(strstr(e.text, "s3cret"));
+}
+
+static void
+test_login_later_is_not_login_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, "S * OK [CAPABILITY IMAP4rev1] hi",
+	    "C m1 LOGIN \"ana\" \"s3cret\"", "S m1 NO [UNAVAILABLE] later");
+
+	assert_int_equal(e.code, ERR_NO);
+	assert_int_equal(e.retry, ERR_RETRY_LATER);
+	assert_int_equal(err_exit_status(&e), 75);
+}
+
+static void
+test_no_way_to_log_in(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f,
+	    "S * OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=GSSAPI] hi");
+
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_non_null(strstr(e.text, "GSSAPI"));
+}
+
+static void
+test_greetings_that_end_it(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, "S * BYE too many connections");
+
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_non_null(strstr(e.text, "too many connections"));
+	pthread_join(f->server.thread, NULL);
+	e = START(f, "S 220 mail.example.org ESMTP");
+	assert_int_equal(e.code, ERR_PROTO);
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	pthread_join(f->server.thread, NULL);
+	e = START(f, "X");
+	assert_int_equal(e.code, ERR_NET);
+	assert_int_equal(err_exit_status(&e), 69);
+}
+
+static void
+test_silence_ends_at_the_deadline_or_by_cancel(void **state)
+{
+	struct fixture *f = *state;
+
+	f->conf.net.silence_ms = 50;
+	struct err e = START(f, "R * OK half a gree");
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_int_equal(err_exit_status(&e), 69);
+	pthread_join(f->server.thread, NULL);
+	f->conf.net.silence_ms = 60000;
+	cancel_raise(f->cancel);
+	e = START(f, "R * OK half a gree");
+	assert_int_equal(e.code, ERR_CANCELED);
+	/* it never connected: let the server go */
+	shutdown(f->server.listener, SHUT_RDWR);
+}
+
+static void
+test_the_trace_masks_the_password(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/mochila-trace.XXXXXX";
+	int fd = mkstemp(path);
+	struct buf b;
+	struct err e;
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(0, imap_trace_open(path, &f->conf.trace, &e));
+	e = START(f, LOGIN_ALL);
+	assert_int_equal(e.code, 0);
+	imap_free(&f->s);
+	imap_trace_free(&f->conf.trace);
+	buf_init(&b, 1u << 20);
+	assert_int_equal(0, fs_read_file(AT_FDCWD, path, 65536, &b, &e));
+	assert_non_null(strstr(b.p, "> m1 LOGIN \"ana\" ***\n"));
+	assert_non_null(strstr(b.p, "< * ENABLED QRESYNC\n"));
+	assert_null(strstr(b.p, "s3cret"));
+	buf_release(&b);
+	unlink(path);
+}
+
+static void
+test_listing_with_numbers_in_one_flight(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_ALL,
+	    "C m3 LIST \"\" \"*\" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY "
+	    "HIGHESTMODSEQ))",
+	    "S * LIST () \"/\" Inbox",
+	    "S * STATUS INBOX (MESSAGES 3 UIDNEXT 7 UIDVALIDITY 9 "
+	    "HIGHESTMODSEQ 11)",
+	    "S * LIST (\\Noselect) \"/\" a", "S * LIST () \"/\" \"a/b c\"",
+	    "S * LIST () \"/\" \"a/b c\"", "S m3 OK",
+	    /* RFC 5819: a server may leave single ones out */
+	    "C m4 STATUS \"a/b c\" (MESSAGES UIDNEXT UIDVALIDITY "
+	    "HIGHESTMODSEQ)",
+	    "S * STATUS \"a/b c\" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 10)",
+	    "S m4 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 3);
+	assert_int_equal(l.delim, '/');
+	assert_true(span_eq(l.v[0].wire, SPAN("INBOX")));
+	assert_int_equal(l.v[0].messages, 3);
+	assert_int_equal(l.v[0].highestmodseq, 11);
+	assert_true(l.v[1].attrs & ATTR_NOSELECT);
+	assert_true(span_eq(l.v[2].wire, SPAN("a/b c")));
+	assert_int_equal(l.v[2].uidvalidity, 10);
+	assert_false(l.v[2].has & HAS_HIGHESTMODSEQ);
+}
+
+static void
+test_a_listing_that_cannot_be_read_is_no_listing(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
+	    "S * LIST () \"/\" two words", "S m3 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(ERR_PROTO, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+}
+
+static int
+select_inbox(struct fixture *f, uint32_t v, uint64_t m,
+    struct imap_selected *sel, struct rview *r, struct err *e)
+{
+	memset(r, 0, sizeof *r);
+	uidset_init(&r->vanished);
+	return imap_select(f->s, SPAN("INBOX"), false, v, m, &f->mem, sel, r,
+	    e);
+}
+
+static void
+test_select_with_a_cursor_brings_the_delta(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct rview r;
+	struct err e = START(f, LOGIN_ALL,
+	    "C m3 SELECT \"INBOX\" (QRESYNC (9 5))", "S * 3 EXISTS",
+	    "S * OK [PERMANENTFLAGS (\\Seen \\Deleted work)] x",
+	    "S * OK [UIDVALIDITY 9] x", "S * OK [UIDNEXT 7] x",
+	    "S * OK [HIGHESTMODSEQ 11] x", "S * VANISHED (EARLIER) 1:3",
+	    "S * 2 FETCH (UID 5 FLAGS (\\Seen work) MODSEQ (10))",
+	    "S m3 OK [READ-WRITE] x",
+	    /* until CLOSED this is about the first one */
+	    "C m4 SELECT \"INBOX\"", "S * 9 EXISTS", "S * VANISHED 5",
+	    "S * 1 FETCH (UID 4 FLAGS ())", "S * OK [CLOSED] x",
+	    "S * 2 EXISTS", "S * OK [UIDVALIDITY 9] x",
+	    "S m4 OK [READ-ONLY] x");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, select_inbox(f, 9, 5, &sel, &r, &e));
+	assert_true(sel.qresync);
+	assert_int_equal(sel.exists, 3);
+	assert_int_equal(sel.uidnext, 7);
+	assert_int_equal(sel.highestmodseq, 11);
+	assert_false(sel.any_keyword);
+	assert_int_equal(sel.permanent.sys, FLAG_SEEN | FLAG_DELETED);
+	assert_int_equal(sel.permanent.n, 1);
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.v[0].uid, 5);
+	assert_int_equal(r.v[0].modseq, 10);
+	assert_int_equal(r.v[0].flags.n, 1);
+	assert_int_equal(uidset_count(&r.vanished), 3);
+	uidset_release(&r.vanished);
+	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(sel.exists, 2);
+	assert_true(sel.read_only);
+	assert_true(sel.any_keyword);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(uidset_count(&r.vanished), 0);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_a_mailbox_that_cannot_be_selected_stops_only_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct rview r;
+	struct err e = START(f, LOGIN_ALL, "C m3 SELECT \"INBOX\"",
+	    "S m3 NO [NOPERM] no", "C m4 SELECT \"INBOX\"", "S * 0 EXISTS",
+	    "S m4 OK", "C m5 SELECT \"INBOX\"", "S * BYE shutting down", "X");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(ERR_NO, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_BOX);
+	assert_string_equal(e.resp, "NOPERM");
+	/* no UIDVALIDITY: such UIDs mean nothing */
+	assert_int_equal(ERR_PROTO, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_BOX);
+	assert_int_equal(ERR_BYE, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	/* and it stays so */
+	assert_int_equal(ERR_BYE, select_inbox(f, 0, 0, &sel, &r, &e));
+}
+
+#define SELECT_INBOX                                                           \
+	"C m3 SELECT \"INBOX\"", "S * 2 EXISTS", "S * OK [UIDVALIDITY 9] x",   \
+	    "S * OK [HIGHESTMODSEQ 11] x", "S m3 OK"
+
+static struct rview
+open_inbox(struct fixture *f, struct err *e)
+{
+	struct imap_selected sel;
+	struct rview r;
+
+	assert_int_equal(e->code, 0);
+	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, e));
+	return r;
+}
+
+#define META "UID FETCH 1:* (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)"
+
+static void
+test_a_listing_is_complete_only_with_all_that_exists(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " META,
+	    "S * 1 FETCH (UID 4 FLAGS () MODSEQ (3) RFC822.SIZE 9 INTERNALDATE "
+	    "\"17-Jul-1996 02:44:25 -0700\")",
+	    "S m4 OK", "C m5 " META,
+	    "S * 1 FETCH (UID 4 FLAGS () MODSEQ (3) RFC822.SIZE 9 INTERNALDATE "
+	    "\"17-Jul-1996 02:44:25 -0700\")",
+	    "S * 2 FETCH (UID 5 FLAGS (\\Seen))",
+	    /* two more come and one goes while it is sent */
+	    "S * 4 EXISTS", "S * VANISHED 4", "S m5 OK");
+	struct rview r = open_inbox(f, &e);
+
+	assert_int_equal(0,
+	    imap_fetch_meta(f->s, NULL, true, true, &f->mem, &r, &e));
+	assert_false(r.complete);
+	assert_true(r.v[0].has_meta);
+	r.n = 0;
+	assert_int_equal(0,
+	    imap_fetch_meta(f->s, NULL, true, true, &f->mem, &r, &e));
+	assert_true(r.complete);
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.v[0].uid, 5);
+	assert_int_equal(r.exists, 1);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_samples_find_their_request(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_sample v[] = {{.uid = 4, .off = 0, .len = 10},
+	    {.uid = 5, .off = 0, .len = 10}, {.uid = 4, .off = 90, .len = 10}};
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:5 (UID BODY.PEEK[]<0.10>)",
+	    "C m5 UID FETCH 4 (UID BODY.PEEK[]<90.10>)",
+	    "S * 2 FETCH (BODY[]<0> {3}", "R abc", "S  UID 5)",
+	    "S * 1 FETCH (UID 4 BODY[]<0> \"xyz\")", "S m4 OK",
+	    "S * 1 FETCH (UID 4 BODY[]<90> NIL)", "S m5 OK");
+	struct rview r = open_inbox(f, &e);
+
+	assert_int_equal(0, imap_fetch_samples(f->s, &f->mem, v, 3, &e));
+	assert_true(span_eq(v[0].got, SPAN("xyz")));
+	assert_true(span_eq(v[1].got, SPAN("abc")));
+	assert_null(v[2].got.p);
+	uidset_release(&r.vanished);
+}
+
+/* All bodies as "UID:octets ", the octets counted. */
+static int
+fetch_bodies(struct fixture *f, const uint32_t *uids, size_t n,
+    struct buf *out, struct err *e)
+{
+	struct imap_fetch *b;
+	const struct imap_failed *bad;
+	struct rmsg m;
+	struct span chunk;
+	int rc;
+
+	assert_int_equal(0,
+	    imap_fetch_begin(f->s, uids, NULL, n, &f->mem, &b, e));
+	while ((rc = imap_fetch_next(b, &m, e)) > 0) {
+		size_t octets = 0;
+
+		while ((rc = imap_fetch_read(b, &chunk, e)) > 0)
+			octets += chunk.n;
+		if (rc == 0)
+			rc = imap_fetch_done(b, &m, e);
+		if (rc < 0)
+			break;
+		buf_addf(out, "%u:%zu ", m.uid, octets);
+	}
+	n = imap_fetch_failed(b, &bad);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%u!%.*s ", bad[i].uid, SPAN_ARG(bad[i].why));
+	imap_fetch_end(&b);
+	return rc;
+}
+
+#define BODIES " (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE BODY.PEEK[])"
+
+static void
+test_bodies_long_and_short_in_any_shape(void **state)
+{
+	static const uint32_t uids[] = {9, 8, 7, 6};
+	struct fixture *f = *state;
+	struct buf out;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 6:9" BODIES, "R * 1 FETCH (BODY[] {100000}\r\n",
+	    "N 100000", "S  UID 8 FLAGS (\\Seen))",
+	    /* nobody asked for these */
+	    "S * 7 EXISTS", "S * 3 FETCH (UID 12 FLAGS ())",
+	    "R * 1 FETCH (UID 77 BODY[] {20000}\r\n", "N 20000", "S )",
+	    "S * 1 FETCH (UID 9 BODY[] {5}\r\nabcde)",
+	    "S * 1 FETCH (UID 9 BODY[] {4}\r\nabcd)", /* once is enough */
+	    "S * 1 FETCH (UID 7 BODY[] NIL)", "S m4 OK");
+	struct rview r = open_inbox(f, &e);
+
+	buf_init(&out, 1000);
+	assert_int_equal(0, fetch_bodies(f, uids, 4, &out, &e));
+	assert_string_equal(buf_cstr(&out), "8:100000 9:5 ");
+	buf_release(&out);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_a_refused_fetch_is_repeated_one_by_one(void **state)
+{
+	static const uint32_t uids[] = {4, 5, 6};
+	struct fixture *f = *state;
+	struct buf out;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:6" BODIES,
+	    "S * 1 FETCH (UID 4 BODY[] {1}\r\na)",
+	    "S m4 NO [SERVERBUG] broken", "C m5 UID FETCH 5" BODIES,
+	    "C m6 UID FETCH 6" BODIES, "S m5 NO [SERVERBUG] broken message",
+	    "S * 3 FETCH (UID 6 BODY[] {2}\r\nab)", "S m6 OK");
+	struct rview r = open_inbox(f, &e);
+
+	buf_init(&out, 1000);
+	assert_int_equal(0, fetch_bodies(f, uids, 3, &out, &e));
+	assert_string_equal(buf_cstr(&out), "4:1 6:2 5!broken message ");
+	buf_release(&out);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_a_cut_in_a_body_is_no_body(void **state)
+{
+	static const uint32_t uids[] = {4};
+	struct fixture *f = *state;
+	struct buf out;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4" BODIES, "R * 1 FETCH (UID 4 BODY[] {50000}\r\n",
+	    "N 49999", "X");
+	struct rview r = open_inbox(f, &e);
+
+	buf_init(&out, 1000);
+	assert_int_equal(ERR_NET, fetch_bodies(f, uids, 1, &out, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	assert_string_equal(buf_cstr(&out), "");
+	buf_release(&out);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_leaving_a_fetch_early_keeps_the_session(void **state)
+{
+	static const uint32_t uids[] = {4, 5};
+	struct fixture *f = *state;
+	struct imap_fetch *b;
+	struct rmsg m;
+	struct span chunk;
+	bool exists = true;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:5" BODIES, "R * 1 FETCH (UID 4 BODY[] {50000}\r\n",
+	    "N 50000", "S )", "S * 2 FETCH (UID 5 BODY[] {1}\r\na)", "S m4 OK",
+	    "C m5 STATUS \"x\" (MESSAGES)", "S m5 NO [NONEXISTENT] no");
+	struct rview r = open_inbox(f, &e);
+
+	assert_int_equal(0,
+	    imap_fetch_begin(f->s, uids, NULL, 2, &f->mem, &b, &e));
+	assert_int_equal(1, imap_fetch_next(b, &m, &e));
+	assert_int_equal(1, imap_fetch_read(b, &chunk, &e));
+	imap_fetch_end(&b);
+	assert_int_equal(0, imap_exists(f->s, SPAN("x"), &exists, &e));
+	assert_false(exists);
+	uidset_release(&r.vanished);
+}
+
+static void
+append(struct imap_append *a, uint64_t cookie, const char *text, int want)
+{
+	struct err e;
+
+	assert_int_equal(want,
+	    imap_append_send(a, cookie, (struct flags){.sys = FLAG_SEEN}, 0,
+		strlen(text), &e));
+	if (want)
+		return;
+	assert_int_equal(0, imap_append_data(a, text, strlen(text), &e));
+	assert_int_equal(0, imap_append_finish(a, &e));
+}
+
+#define APPEND "APPEND \"INBOX\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" "
+
+static void
+test_appends_go_in_one_flight(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_append *a;
+	struct imap_appended res;
+	struct err e = START(f, LOGIN_ALL, "C m3 " APPEND "{3+}", "C abc",
+	    "C m4 " APPEND "{2+}", "C de", "C m5 " APPEND "{1+}", "C f",
+	    "S m3 OK [APPENDUID 9 12] done", "S m4 NO [TOOBIG] too big",
+	    "S m5 OK done");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	append(a, 1, "abc", 0);
+	append(a, 2, "de", 0);
+	append(a, 3, "f", 0);
+	assert_int_equal(1, imap_append_result(a, true, &res, &e));
+	assert_true(res.ok && res.cookie == 1 && res.uidvalidity == 9 &&
+	    res.uid == 12);
+	assert_int_equal(1, imap_append_result(a, true, &res, &e));
+	assert_false(res.ok);
+	assert_int_equal(res.cookie, 2);
+	assert_string_equal(res.resp, "TOOBIG");
+	assert_string_equal(res.why, "too big");
+	assert_int_equal(1, imap_append_result(a, true, &res, &e));
+	assert_true(res.ok && res.cookie == 3 && res.uid == 0);
+	assert_int_equal(0, imap_append_result(a, true, &res, &e));
+	imap_append_end(&a);
+	/* One wait for the login, one for ENABLE, one for all the appends. */
+	assert_int_equal(imap_stats(f->s).round_trips, 3);
+}
+
+static void
+test_a_refused_literal_is_not_sent(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_append *a;
+	struct imap_appended res;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 " APPEND "{3}",
+	    "S * OK wait", "S + go", "C abc", "C m4 " APPEND "{2}",
+	    "S m3 OK done", "S m4 NO [OVERQUOTA] full", "C m5 " APPEND "{1}",
+	    "S + go", "C f", "S m5 OK [APPENDUID 1 2] done");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	append(a, 1, "abc", 0);
+	append(a, 2, "de", 1);
+	append(a, 3, "f", 0);
+	assert_int_equal(1, imap_append_result(a, false, &res, &e));
+	assert_true(res.ok && res.cookie == 1);
+	assert_int_equal(1, imap_append_result(a, false, &res, &e));
+	assert_true(!res.ok && res.cookie == 2);
+	assert_string_equal(res.resp, "OVERQUOTA");
+	assert_int_equal(0, imap_append_result(a, false, &res, &e));
+	assert_int_equal(1, imap_append_result(a, true, &res, &e));
+	assert_int_equal(res.uid, 2);
+	imap_append_end(&a);
+}
+
+static void
+test_a_message_given_up_takes_the_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_append *a;
+	bool exists;
+	struct err e = START(f, LOGIN_ALL);
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_send(a, 1,
+				(struct flags){.sys = FLAG_SEEN}, 0, 9, &e));
+	assert_int_equal(0, imap_append_data(a, "abc", 3, &e));
+	imap_append_end(&a);
+	assert_true(imap_exists(f->s, SPAN("x"), &exists, &e) < 0);
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+}
+
+static void
+test_stores_say_what_was_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_store v[2] = {
+	    {.add = true, .flags = {.sys = FLAG_SEEN}, .unchangedsince = 12},
+	    {.add = false, .flags = {.sys = FLAG_FLAGGED}}};
+	struct uidset modified, failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID STORE 4:6 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Seen)",
+	    "C m5 UID STORE 7 -FLAGS.SILENT (\\Flagged)",
+	    "S * 1 FETCH (UID 4 MODSEQ (20))",
+	    /* answers may overtake each other (RFC 3501 section 5.5) */
+	    "S m5 NO no", "S * 2 FETCH (UID 5 MODSEQ (14) FLAGS (\\Draft))",
+	    "S m4 OK [MODIFIED 5] done");
+	struct rview r = open_inbox(f, &e);
+
+	uidset_init(&modified);
+	uidset_init(&failed);
+	for (int i = 0; i < 2; i++)
+		uidset_init(&v[i].uids);
+	uidset_add_range(&v[0].uids, 4, 6);
+	uidset_add(&v[1].uids, 7);
+	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
+				&failed, &e));
+	assert_true(uidset_has(&modified, 5) && uidset_count(&modified) == 1);
+	assert_true(uidset_has(&failed, 7) && uidset_count(&failed) == 1);
+	/* without flags an answer says nothing about them */
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.v[0].uid, 5);
+	uidset_release(&modified);
+	uidset_release(&failed);
+	uidset_release(&r.vanished);
+	for (int i = 0; i < 2; i++)
+		uidset_release(&v[i].uids);
+}
+
+static void
+test_expunge_names_what_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct uidset set;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID STORE 4,9 +FLAGS.SILENT (\\Deleted)",
+	    "C m5 UID EXPUNGE 4,9", "S m4 OK", "S * VANISHED 4,9", "S m5 OK");
+	struct rview r = open_inbox(f, &e);
+
+	uidset_init(&set);
+	uidset_add(&set, 4);
+	uidset_add(&set, 9);
+	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, &r, &e));
+	assert_int_equal(uidset_count(&r.vanished), 2);
+	uidset_release(&set);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_without_uidplus_nothing_is_expunged(void **state)
+{
+	struct fixture *f = *state;
+	struct uidset set;
+	struct rview r = {0};
+	struct err e = START(f, LOGIN_PLAIN);
+
+	assert_int_equal(e.code, 0);
+	uidset_init(&set);
+	uidset_add(&set, 4);
+	assert_int_equal(ERR_NO, imap_expunge(f->s, &set, &f->mem, &r, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_BOX);
+	uidset_release(&set);
+}
+
+static void
+test_creating_what_is_there_is_no_error(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, "C m3 CREATE \"a\"",
+	    "C m4 SUBSCRIBE \"a\"", "S m3 NO [ALREADYEXISTS] is", "S m4 NO no",
+	    "C m5 CREATE \"b\"", "C m6 SUBSCRIBE \"b\"", "S m5 NO is there",
+	    "S m6 OK", "C m7 STATUS \"b\" (MESSAGES)",
+	    "S * STATUS b (MESSAGES 0)", "S m7 OK", "C m8 CREATE \"c\"",
+	    "C m9 SUBSCRIBE \"c\"", "S m8 NO [CANNOT] never", "S m9 NO",
+	    "C m10 STATUS \"c\" (MESSAGES)", "S m10 NO",
+	    "C m11 DELETE \"c\"", "C m12 UNSUBSCRIBE \"c\"",
+	    "S m11 NO [NONEXISTENT] gone", "S m12 NO");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_create(f->s, SPAN("a"), &e));
+	assert_int_equal(0, imap_create(f->s, SPAN("b"), &e));
+	assert_int_equal(ERR_NO, imap_create(f->s, SPAN("c"), &e));
+	assert_int_equal(e.scope, ERR_SCOPE_BOX);
+	assert_int_equal(e.retry, ERR_RETRY_NEVER);
+	assert_int_equal(0, imap_delete(f->s, SPAN("c"), &e));
+}
+
+static void
+test_logout_does_not_wait_for_manners(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, "C m3 LOGOUT", "S * BYE", "S * BYE",
+	    "X");
+
+	assert_int_equal(e.code, 0);
+	imap_logout(f->s);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_login_command_and_enable),
+	    T(test_disabled_extensions_are_not_used),
+	    T(test_sasl_plain_with_and_without_initial_response),
+	    T(test_a_refused_login_is_tried_once),
+	    T(test_login_later_is_not_login_refused),
+	    T(test_no_way_to_log_in),
+	    T(test_greetings_that_end_it),
+	    T(test_silence_ends_at_the_deadline_or_by_cancel),
+	    T(test_the_trace_masks_the_password),
+	    T(test_listing_with_numbers_in_one_flight),
+	    T(test_a_listing_that_cannot_be_read_is_no_listing),
+	    T(test_select_with_a_cursor_brings_the_delta),
+	    T(test_a_mailbox_that_cannot_be_selected_stops_only_itself),
+	    T(test_a_listing_is_complete_only_with_all_that_exists),
+	    T(test_samples_find_their_request),
+	    T(test_bodies_long_and_short_in_any_shape),
+	    T(test_a_refused_fetch_is_repeated_one_by_one),
+	    T(test_a_cut_in_a_body_is_no_body),
+	    T(test_leaving_a_fetch_early_keeps_the_session),
+	    T(test_appends_go_in_one_flight),
+	    T(test_a_refused_literal_is_not_sent),
+	    T(test_a_message_given_up_takes_the_connection),
+	    T(test_stores_say_what_was_refused),
+	    T(test_expunge_names_what_goes),
+	    T(test_without_uidplus_nothing_is_expunged),
+	    T(test_creating_what_is_there_is_no_error),
+	    T(test_logout_does_not_wait_for_manners),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
