@@ -1,0 +1,75 @@
+/*
+ * The brake (design: absence proves nothing).  Counted are messages that
+ * would go, on whichever side; when there are too many, none goes.
+ */
+#include "plan/plan.h"
+
+#define ACCOUNT_MIN 20
+
+static bool
+is_delete(const struct op *op)
+{
+	return op->kind == OP_LDELETE || op->kind == OP_RDELETE;
+}
+
+/* Messages to be deleted; a message that goes on both sides counts once. */
+static uint64_t
+deletes_of(const struct plan_box *b)
+{
+	return b->ldeletes > b->rdeletes ? b->ldeletes : b->rdeletes;
+}
+
+static enum brake
+judge(const struct plan_box *b, const struct plan_policy *policy,
+    uint64_t account)
+{
+	uint64_t n = deletes_of(b);
+
+	if (n == 0)
+		return BRAKE_OFF;
+	if (b->damaged)
+		return BRAKE_DAMAGED;
+	if (policy->allow_deletes)
+		return BRAKE_OFF;
+	if (policy->root_damaged)
+		return BRAKE_DAMAGED;
+	if (policy->list_damaged)
+		return BRAKE_LIST;
+	if (account > ACCOUNT_MIN && account > policy->account_messages / 2)
+		return BRAKE_ACCOUNT;
+	if (n > policy->max_deletes && n > b->rows / 4)
+		return BRAKE_BOX;
+	return BRAKE_OFF;
+}
+
+void
+plan_brake(struct plan *pl, const struct plan_policy *policy)
+{
+	uint64_t account = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < pl->nbox; i++)
+		account += deletes_of(&pl->box[i]);
+	for (size_t i = 0; i < pl->nbox; i++)
+		pl->box[i].brake = judge(&pl->box[i], policy, account);
+	/* Ops stand in the order in which their mailboxes were merged. */
+	for (size_t i = 0; i < pl->n; i++) {
+		struct op *op = &pl->op[i];
+
+		while (pl->box[at].box != op->box)
+			at++;
+		struct plan_box *b = &pl->box[at];
+		if (b->brake == BRAKE_OFF || !is_delete(op))
+			continue;
+		op->held = true;
+		b->held++;
+		/*
+		 * What holds back a deletion seen on one side must see it
+		 * again in the next run.
+		 */
+		if (op->kind == OP_LDELETE)
+			b->keep_cursor = true;
+		else
+			b->keep_stamp = true;
+	}
+}

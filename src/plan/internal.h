@@ -1,0 +1,30 @@
+/*
+ * internal: what the files of plan/ share.
+ */
+#ifndef PLAN_INTERNAL_H
+#define PLAN_INTERNAL_H
+
+#include "plan/plan.h"
+
+#define PLAN_NONE SIZE_MAX
+
+/*
+ * Which file is which row's, by index.  In this order: the same name; the
+ * same base (renamed by another program, new/ to cur/, flags); the same inode,
+ * size and time (another base); the same content.  Each step only for files
+ * and rows that no earlier one has paired, files in the order of their names.
+ */
+struct plan_match {
+	size_t *file_of; /* by row: index into l->v, or PLAN_NONE */
+	size_t *row_of;  /* by file: index into base->v, or PLAN_NONE */
+	size_t *sorted;  /* indexes into l->v in the order of file names */
+};
+
+void plan_match(struct arena *mem, const struct pairs *base,
+    const struct lview *l, struct plan_match *m_r);
+
+/* A new op at the end; valid until the next one. */
+struct op *plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
+    uint32_t group, const struct pair *row);
+
+#endif

@@ -1,0 +1,27 @@
+noinst_LIBRARIES += libplan.a
+libplan_a_SOURCES = \
+	src/plan/brake.c src/plan/flags.c src/plan/internal.h \
+	src/plan/match.c src/plan/merge.c src/plan/order.c \
+	src/plan/plan.h src/plan/print.c \
+	src/plan/tree.c src/plan/tree.h \
+	src/plan/view.c src/plan/view.h
+
+plan_tests = tests/unit/test-plan-brake tests/unit/test-plan-flags \
+	tests/unit/test-plan-merge tests/unit/test-plan-property \
+	tests/unit/test-plan-tree tests/unit/test-plan-view
+check_PROGRAMS += $(plan_tests)
+TESTS += $(plan_tests)
+plan_test_libs = libplan.a libmail.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+tests_unit_test_plan_brake_SOURCES = tests/unit/test-plan-brake.c
+tests_unit_test_plan_brake_LDADD = $(plan_test_libs)
+tests_unit_test_plan_flags_SOURCES = tests/unit/test-plan-flags.c
+tests_unit_test_plan_flags_LDADD = $(plan_test_libs)
+tests_unit_test_plan_merge_SOURCES = tests/unit/test-plan-merge.c
+tests_unit_test_plan_merge_LDADD = $(plan_test_libs)
+tests_unit_test_plan_property_SOURCES = tests/unit/test-plan-property.c
+tests_unit_test_plan_property_LDADD = $(plan_test_libs)
+tests_unit_test_plan_tree_SOURCES = tests/unit/test-plan-tree.c
+tests_unit_test_plan_tree_LDADD = $(plan_test_libs)
+tests_unit_test_plan_view_SOURCES = tests/unit/test-plan-view.c
+tests_unit_test_plan_view_LDADD = $(plan_test_libs)

@@ -1,0 +1,200 @@
+#include "plan/internal.h"
+
+#include "base/map.h"
+#include "mail/name.h"
+
+#include <stdlib.h>
+
+static int
+by_name(const void *a, const void *b, void *arg)
+{
+	const struct lview *l = arg;
+	const size_t *x = a, *y = b;
+
+	return span_cmp(l->v[*x].file, l->v[*y].file);
+}
+
+static void
+pair_up(struct plan_match *m, size_t row, size_t file)
+{
+	m->file_of[row] = file;
+	m->row_of[file] = row;
+}
+
+static struct span
+base_of(struct span file)
+{
+	size_t slash = span_index(file, '/');
+	struct span name = slash < file.n
+	    ? span_of(file.p + slash + 1, file.n - slash - 1)
+	    : file;
+
+	return name_split(name).base;
+}
+
+static void
+match_names(const struct pairs *base, const struct lview *l,
+    struct plan_match *m)
+{
+	struct map files, bases;
+	uint64_t row;
+
+	map_init(&files);
+	map_init(&bases);
+	for (size_t i = 0; i < base->n; i++) {
+		if (base->v[i].file.n == 0)
+			continue;
+		map_add(&files, base->v[i].file, i);
+		map_add(&bases, base_of(base->v[i].file), i);
+	}
+	for (size_t k = 0; k < l->n; k++) {
+		size_t i = m->sorted[k];
+
+		if (map_get(&files, l->v[i].file, &row) &&
+		    m->file_of[row] == PLAN_NONE)
+			pair_up(m, (size_t)row, i);
+	}
+	for (size_t k = 0; k < l->n; k++) {
+		size_t i = m->sorted[k];
+
+		if (m->row_of[i] == PLAN_NONE &&
+		    map_get(&bases, l->v[i].base, &row) &&
+		    m->file_of[row] == PLAN_NONE)
+			pair_up(m, (size_t)row, i);
+	}
+	map_release(&files);
+	map_release(&bases);
+}
+
+/* An identity as bytes, for a map. */
+struct identity {
+	uint64_t ino, size;
+	int64_t mtime;
+};
+
+/*
+ * Rows and files that names did not pair, by a key of theirs: STAT is inode,
+ * size and time, else content.
+ */
+static struct span
+row_key(struct arena *mem, const struct pair *p, bool stat)
+{
+	const struct identity id = {p->ino, p->fsize, p->mtime_ns};
+
+	if (stat)
+		return arena_span(mem, span_of((const char *)&id, sizeof id));
+	return span_of((const char *)p->sha, sizeof p->sha);
+}
+
+static bool
+file_key(struct arena *mem, const struct lmsg *f, bool stat, struct span *k_r)
+{
+	const struct identity id = {f->ino, f->fsize, f->mtime_ns};
+
+	if (stat)
+		*k_r = arena_span(mem, span_of((const char *)&id, sizeof id));
+	else
+		*k_r = span_of((const char *)f->content.sha,
+		    sizeof f->content.sha);
+	return stat ? f->has_stat : f->has_content;
+}
+
+static void
+match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
+    bool stat, struct plan_match *m)
+{
+	struct map rows;
+	struct span key;
+	uint64_t row;
+
+	map_init(&rows);
+	for (size_t i = 0; i < base->n; i++)
+		if (m->file_of[i] == PLAN_NONE && base->v[i].file.n)
+			map_add(&rows, row_key(mem, &base->v[i], stat), i);
+	for (size_t k = 0; k < l->n && rows.n > 0; k++) {
+		size_t i = m->sorted[k];
+
+		if (m->row_of[i] == PLAN_NONE &&
+		    file_key(mem, &l->v[i], stat, &key) &&
+		    map_get(&rows, key, &row) && m->file_of[row] == PLAN_NONE)
+			pair_up(m, (size_t)row, i);
+	}
+	map_release(&rows);
+}
+
+void
+plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
+    struct plan_match *m_r)
+{
+	struct plan_match m = {
+	    .file_of = arena_array(mem, base->n + 1, sizeof *m.file_of),
+	    .row_of = arena_array(mem, l->n + 1, sizeof *m.row_of),
+	    .sorted = arena_array(mem, l->n + 1, sizeof *m.sorted),
+	};
+
+	for (size_t i = 0; i < base->n; i++)
+		m.file_of[i] = PLAN_NONE;
+	for (size_t i = 0; i < l->n; i++) {
+		m.row_of[i] = PLAN_NONE;
+		m.sorted[i] = i;
+	}
+	qsort_r(m.sorted, l->n, sizeof *m.sorted, by_name,
+	    (void *)(uintptr_t)l);
+	match_names(base, l, &m);
+	/* Absence must be meant before another file can take a row's place. */
+	if (l->complete) {
+		match_keys(mem, base, l, true, &m);
+		match_keys(mem, base, l, false, &m);
+	}
+	*m_r = m;
+}
+
+void
+plan_new_files(struct arena *mem, const struct pairs *base,
+    const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r)
+{
+	uint32_t *v = arena_array(mem, l->n + 1, sizeof *v);
+	struct plan_match m;
+	size_t n = 0;
+
+	(void)r;
+	plan_match(mem, base, l, &m);
+	for (size_t i = 0; i < l->n; i++)
+		if (m.row_of[i] == PLAN_NONE)
+			v[n++] = (uint32_t)i;
+	*v_r = v;
+	*n_r = n;
+}
+
+void
+plan_candidates(struct arena *mem, const struct pairs *base,
+    const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r)
+{
+	uint32_t *v = arena_array(mem, r->n + 1, sizeof *v);
+	struct plan_match m;
+	struct map sizes;
+	size_t n = 0;
+	uint64_t one;
+
+	plan_match(mem, base, l, &m);
+	map_init(&sizes);
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->v[i].has_content ||
+		    (!r->renumbered && m.row_of[i] != PLAN_NONE))
+			continue;
+		map_set_u64(&sizes, l->v[i].content.size, 1);
+		map_set_u64(&sizes, l->v[i].content.raw, 1);
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rmsg *x = &r->v[i];
+
+		if (!r->renumbered && pairs_find(base, x->uid))
+			continue;
+		if (x->has_meta && !uidset_has(&r->vanished, x->uid) &&
+		    map_get_u64(&sizes, x->size, &one))
+			v[n++] = (uint32_t)i;
+	}
+	map_release(&sizes);
+	*v_r = v;
+	*n_r = n;
+}

@@ -1,0 +1,499 @@
+/*
+ * The three-way merge of one mailbox; doc/merge-table.md numbers its cases.
+ *
+ * Invariants:
+ *  1. Absence is a delete only where the view of that side is complete (or
+ *     names the UID as vanished), and never where the server's numbers went
+ *     back.
+ *  2. A message that is on both sides is never deleted, but for policy
+ *     (case 19).
+ *  3. Every message of either side gets at most one case, and what a case
+ *     does brings it to case 1, or away from both sides.
+ *  4. The result does not depend on the order of the input.
+ */
+#include "plan/internal.h"
+
+#include <stdlib.h>
+
+enum side { SIDE_SAME, SIDE_SEEN, SIDE_GONE };
+
+/* What is known of one row. */
+struct seen {
+	const struct pair *row;
+	const struct lmsg *l; /* SIDE_SEEN */
+	const struct rmsg *r;
+	enum side lside, rside;
+	bool replaced; /* the name is the row's, the content is not */
+};
+
+struct merge {
+	struct plan *pl;
+	uint32_t box;
+	const struct pairs *base;
+	const struct lview *l;
+	const struct rview *r;
+	const struct plan_policy *policy;
+	struct plan_match match;
+	struct plan_box count;
+	bool *l_used, *r_used; /* paired with each other as new */
+};
+
+struct op *
+plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
+    uint32_t group, const struct pair *row)
+{
+	struct op *op;
+
+	if (pl->n == pl->cap) {
+		size_t cap = pl->cap ? pl->cap * 2 : 64;
+		struct op *v = arena_array(pl->mem, cap, sizeof *v);
+
+		if (pl->n)
+			memcpy(v, pl->op, pl->n * sizeof *v);
+		pl->op = v;
+		pl->cap = cap;
+	}
+	op = &pl->op[pl->n++];
+	*op = (struct op){.kind = kind, .why = why, .group = group,
+	    .uid = row->uid, .row = *row};
+	return op;
+}
+
+static struct op *
+add(struct merge *m, enum op_kind kind, enum plan_case why, uint32_t group,
+    const struct pair *row)
+{
+	struct op *op = plan_add(m->pl, kind, why, group, row);
+
+	op->box = m->box;
+	if (kind == OP_LDELETE)
+		m->count.ldeletes++;
+	else if (kind == OP_RDELETE)
+		m->count.rdeletes++;
+	return op;
+}
+
+static uint32_t
+new_group(struct merge *m)
+{
+	return m->pl->groups++;
+}
+
+/* The row with what the file looks like now. */
+static void
+row_from_file(struct pair *row, const struct lmsg *l)
+{
+	row->file = l->file;
+	if (l->has_stat) {
+		row->ino = l->ino;
+		row->fsize = l->fsize;
+		row->mtime_ns = l->mtime_ns;
+	}
+	if (l->has_content) {
+		row->size = l->content.size;
+		memcpy(row->sha, l->content.sha, sizeof row->sha);
+	}
+}
+
+static int64_t
+seconds_of(int64_t ns)
+{
+	return ns / 1000000000 - (ns % 1000000000 < 0);
+}
+
+/* A file that goes up: as it is, and as it will be once it has a UID. */
+static void
+push(struct merge *m, enum plan_case why, const struct lmsg *l,
+    const struct pair *old)
+{
+	struct pair row = {0};
+	struct op *op;
+
+	if (old)
+		row = *old;
+	row_from_file(&row, l);
+	row.uid = 0;
+	row.modseq = 0;
+	row.l = row.r = l->flags;
+	if (row.idate == 0)
+		row.idate = seconds_of(row.mtime_ns);
+	op = add(m, OP_PUSH, why, new_group(m), &row);
+	op->file = l->file;
+	if (old)
+		op->old_uid = old->uid;
+}
+
+static void
+forget(struct merge *m, enum plan_case why, const struct pair *row)
+{
+	struct op *op = add(m, OP_FORGET, why, new_group(m), row);
+
+	op->file = row->file;
+}
+
+static bool
+row_changed(const struct pair *a, const struct pair *b)
+{
+	return !span_eq(a->file, b->file) || a->modseq != b->modseq ||
+	    a->ino != b->ino || a->fsize != b->fsize ||
+	    a->mtime_ns != b->mtime_ns || !flags_eq(a->l, b->l) ||
+	    !flags_eq(a->r, b->r);
+}
+
+/*
+ * Both sides are there and show L and R: ops that make them show what ROW
+ * says, or else, when there is nothing to carry out, KIND for the row.
+ */
+static void
+settle(struct merge *m, enum plan_case why, enum op_kind kind, bool record,
+    const struct pair *row, struct flags l, struct flags r, uint32_t old_uid)
+{
+	struct arena *mem = m->pl->mem;
+	uint32_t group = new_group(m);
+	bool lneeds = !flags_eq(l, row->l), rneeds = !flags_eq(r, row->r);
+	struct op *op;
+
+	if (kind == OP_ADOPT || (record && !lneeds && !rneeds)) {
+		op = add(m, kind, why, group, row);
+		op->file = row->file;
+		op->old_uid = old_uid;
+	}
+	if (lneeds) {
+		op = add(m, OP_LFLAGS, why, group, row);
+		op->file = row->file;
+		op->add = flags_minus(mem, row->l, l);
+		op->del = flags_minus(mem, l, row->l);
+	}
+	if (rneeds) {
+		op = add(m, OP_RFLAGS, why, group, row);
+		op->file = row->file;
+		op->add = flags_minus(mem, row->r, r);
+		op->del = flags_minus(mem, r, row->r);
+	}
+}
+
+/* cases 1 to 4, and 19 */
+static void
+merge_both(struct merge *m, const struct seen *s)
+{
+	struct pair row = *s->row;
+	struct flags l = s->l ? s->l->flags : row.l;
+	struct flags r = s->r ? s->r->flags : row.r;
+	bool lnew = !flags_eq(l, row.l), rnew = !flags_eq(r, row.r);
+	enum plan_case why = lnew && rnew ? CASE_LR_FLAGS
+	    : lnew			  ? CASE_L_FLAGS
+	    : rnew			  ? CASE_R_FLAGS
+					  : CASE_SAME;
+
+	plan_merge_flags(m->pl->mem, s->row->l, s->row->r, l, r, &row.l,
+	    &row.r);
+	if (s->l)
+		row_from_file(&row, s->l);
+	if (s->r && s->r->modseq > row.modseq)
+		row.modseq = s->r->modseq;
+	if (m->policy->expunge && (row.l.sys & FLAG_DELETED) &&
+	    (row.r.sys & FLAG_DELETED)) {
+		uint32_t group = new_group(m);
+		struct op *op =
+		    add(m, OP_LDELETE, CASE_EXPUNGE, group, &row);
+
+		op->file = row.file;
+		add(m, OP_RDELETE, CASE_EXPUNGE, group, &row)->file = row.file;
+		return;
+	}
+	settle(m, why, OP_RECORD, row_changed(s->row, &row), &row, l, r, 0);
+}
+
+/* cases 7, 8 and 18 */
+static void
+merge_r_gone(struct merge *m, const struct seen *s)
+{
+	struct op *op;
+
+	if (m->r->doubt) {
+		/* Without a look at the file there is nothing to push. */
+		if (s->l) {
+			forget(m, CASE_DOUBT_R_GONE, s->row);
+			push(m, CASE_DOUBT_R_GONE, s->l, s->row);
+		}
+		return;
+	}
+	op = add(m, OP_LDELETE,
+	    s->l && !flags_eq(s->l->flags, s->row->l) ? CASE_R_GONE_L_FLAGS
+						      : CASE_R_GONE,
+	    new_group(m), s->row);
+	op->file = s->l ? s->l->file : s->row->file;
+}
+
+/* cases 5 and 6 */
+static void
+merge_l_gone(struct merge *m, const struct seen *s)
+{
+	struct op *op = add(m, OP_RDELETE,
+	    s->r && !flags_eq(s->r->flags, s->row->r) ? CASE_L_GONE_R_FLAGS
+						      : CASE_L_GONE,
+	    new_group(m), s->row);
+
+	op->file = s->row->file;
+}
+
+/* case 20: the new content goes up first, then the old message goes. */
+static void
+merge_replaced(struct merge *m, const struct seen *s)
+{
+	if (s->rside == SIDE_GONE) {
+		forget(m, CASE_LR_GONE, s->row);
+		push(m, CASE_L_NEW, s->l, NULL);
+		return;
+	}
+	push(m, CASE_L_REPLACED, s->l, NULL);
+	m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
+	add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
+}
+
+static struct seen
+look_at(const struct merge *m, size_t i)
+{
+	struct seen s = {.row = &m->base->v[i]};
+	uint32_t uid = s.row->uid;
+	size_t file = m->match.file_of[i];
+
+	if (file != PLAN_NONE) {
+		s.lside = SIDE_SEEN;
+		s.l = &m->l->v[file];
+		s.replaced = s.l->has_content &&
+		    memcmp(s.l->content.sha, s.row->sha, DIGEST_LEN) != 0;
+	} else if (s.row->file.n == 0 ||
+	    (!m->l->same && (m->l->complete || m->l->damaged))) {
+		/* damaged: the brake holds what comes of it */
+		s.lside = SIDE_GONE;
+	}
+	if (m->r->same)
+		return s;
+	if (uidset_has(&m->r->vanished, uid)) {
+		s.rside = SIDE_GONE;
+		return s;
+	}
+	s.r = rview_find(m->r, uid);
+	if (s.r)
+		s.rside = SIDE_SEEN;
+	else if (m->r->complete)
+		s.rside = SIDE_GONE;
+	return s;
+}
+
+static void
+merge_rows(struct merge *m)
+{
+	for (size_t i = 0; i < m->base->n; i++) {
+		struct seen s = look_at(m, i);
+
+		if (s.replaced)
+			merge_replaced(m, &s);
+		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
+			forget(m, CASE_LR_GONE, s.row);
+		else if (s.lside == SIDE_GONE)
+			merge_l_gone(m, &s);
+		else if (s.rside == SIDE_GONE)
+			merge_r_gone(m, &s);
+		else if (s.l || s.r)
+			merge_both(m, &s);
+	}
+}
+
+/* A message that may be paired by content. */
+struct equal {
+	uint32_t klass;
+	bool new; /* no row names it: after those that have one */
+	uint64_t order;
+	size_t at;
+};
+
+static int
+by_klass(const void *a, const void *b)
+{
+	const struct equal *x = a, *y = b;
+
+	if (x->klass != y->klass)
+		return x->klass < y->klass ? -1 : 1;
+	if (x->new != y->new)
+		return x->new ? 1 : -1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* cases 12 and 15: L is R. */
+static void
+adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
+    const struct pair *old)
+{
+	struct pair row = {.mtime_ns = 0};
+	struct flags bl = FLAGS_NONE, br = FLAGS_NONE;
+
+	if (old) {
+		row = *old;
+		bl = old->l;
+		/* what new numbers do not show was not removed by anybody */
+		br = flags_and(m->pl->mem, old->r, r->flags);
+	}
+	row_from_file(&row, l);
+	row.uid = r->uid;
+	row.modseq = r->modseq;
+	row.idate = r->has_meta ? r->idate : row.idate;
+	plan_merge_flags(m->pl->mem, bl, br, l->flags, r->flags, &row.l,
+	    &row.r);
+	settle(m, old ? CASE_RENUM_EQUAL : CASE_LR_NEW_EQUAL, OP_ADOPT, true,
+	    &row, l->flags, r->flags, old ? old->uid : 0);
+}
+
+/* Pair equal content: rows first, files by name, UIDs ascending. */
+static void
+merge_equal(struct merge *m)
+{
+	struct arena *mem = m->pl->mem;
+	struct equal *lv = arena_array(mem, m->l->n + 1, sizeof *lv);
+	struct equal *rv = arena_array(mem, m->r->n + 1, sizeof *rv);
+	size_t nl = 0, nr = 0, i = 0, k = 0;
+	bool renum = m->r->renumbered;
+
+	for (size_t o = 0; o < m->l->n; o++) {
+		size_t at = m->match.sorted[o], row = m->match.row_of[at];
+
+		if (m->l->v[at].klass && (renum || row == PLAN_NONE))
+			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
+			    .new = row == PLAN_NONE,
+			    .order = row == PLAN_NONE ? o : row, .at = at};
+	}
+	for (size_t at = 0; at < m->r->n; at++)
+		if (m->r->v[at].klass && !m->r_used[at])
+			rv[nr++] = (struct equal){.klass = m->r->v[at].klass,
+			    .order = m->r->v[at].uid, .at = at};
+	qsort(lv, nl, sizeof *lv, by_klass);
+	qsort(rv, nr, sizeof *rv, by_klass);
+	while (i < nl && k < nr) {
+		if (lv[i].klass != rv[k].klass) {
+			if (lv[i].klass < rv[k].klass)
+				i++;
+			else
+				k++;
+			continue;
+		}
+		size_t row = m->match.row_of[lv[i].at];
+		m->l_used[lv[i].at] = m->r_used[rv[k].at] = true;
+		adopt(m, &m->l->v[lv[i].at], &m->r->v[rv[k].at],
+		    row == PLAN_NONE ? NULL : &m->base->v[row]);
+		i++;
+		k++;
+	}
+}
+
+/* cases 16 and 17: rows whose numbers mean nothing any more */
+static void
+merge_renumbered(struct merge *m)
+{
+	for (size_t i = 0; i < m->base->n; i++) {
+		const struct pair *row = &m->base->v[i];
+		size_t file = m->match.file_of[i];
+
+		if (file == PLAN_NONE) {
+			forget(m, CASE_RENUM_L_GONE, row);
+			m->pl->op[m->pl->n - 1].old_uid = row->uid;
+		} else if (!m->l_used[file]) {
+			m->l_used[file] = true;
+			push(m, CASE_RENUM_L_ONLY, &m->l->v[file], row);
+		}
+	}
+}
+
+/* cases 10 and 13 */
+static void
+merge_new_files(struct merge *m)
+{
+	for (size_t o = 0; o < m->l->n; o++) {
+		size_t at = m->match.sorted[o];
+		const struct lmsg *l = &m->l->v[at];
+		struct pair row = {.file = l->file, .l = l->flags};
+
+		if (m->match.row_of[at] != PLAN_NONE || m->l_used[at])
+			continue;
+		if (l->hold)
+			add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
+			    l->file;
+		else if (l->has_content)
+			push(m, CASE_L_NEW, l, NULL);
+	}
+}
+
+/* cases 11 and 14 */
+static void
+merge_new_uids(struct merge *m)
+{
+	for (size_t at = 0; at < m->r->n; at++) {
+		const struct rmsg *r = &m->r->v[at];
+		struct pair row = {.uid = r->uid, .l = r->flags,
+		    .r = r->flags, .modseq = r->modseq, .size = r->size,
+		    .idate = r->idate};
+
+		if (m->r_used[at])
+			continue;
+		add(m, r->hold ? OP_WAIT : OP_PULL,
+		    r->hold ? CASE_R_HOLD : CASE_R_NEW, new_group(m), &row);
+	}
+}
+
+void
+plan_init(struct plan *pl, struct arena *mem)
+{
+	*pl = (struct plan){.mem = mem};
+}
+
+static void
+add_box(struct plan *pl, struct plan_box box)
+{
+	if (pl->nbox == pl->boxcap) {
+		size_t cap = pl->boxcap ? pl->boxcap * 2 : 64;
+		struct plan_box *v = arena_array(pl->mem, cap, sizeof *v);
+
+		if (pl->nbox)
+			memcpy(v, pl->box, pl->nbox * sizeof *v);
+		pl->box = v;
+		pl->boxcap = cap;
+	}
+	pl->box[pl->nbox++] = box;
+}
+
+void
+plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
+    uint64_t rows, const struct lview *l, const struct rview *r,
+    const struct plan_policy *policy)
+{
+	const struct lview not_seen = {.same = true};
+	struct merge m = {.pl = pl, .box = box, .base = base, .r = r,
+	    .policy = policy,
+	    .count = {.box = box, .rows = rows, .damaged = l->damaged}};
+
+	/* A file cannot be called new with only some of the rows at hand. */
+	m.l = base->complete || rows == 0 ? l : &not_seen;
+	plan_match(pl->mem, base, m.l, &m.match);
+	m.l_used = arena_array(pl->mem, m.l->n + 1, sizeof *m.l_used);
+	m.r_used = arena_array(pl->mem, r->n + 1, sizeof *m.r_used);
+	for (size_t i = 0; i < r->n; i++)
+		m.r_used[i] = uidset_has(&r->vanished, r->v[i].uid) ||
+		    (!r->renumbered && pairs_find(base, r->v[i].uid));
+	if (!r->renumbered)
+		merge_rows(&m);
+	merge_equal(&m);
+	if (r->renumbered)
+		merge_renumbered(&m);
+	merge_new_files(&m);
+	merge_new_uids(&m);
+	add_box(pl, m.count);
+}
+
+bool
+plan_empty(const struct plan *pl)
+{
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->op[i].kind != OP_WAIT && !pl->op[i].held)
+			return false;
+	return true;
+}
