@@ -175,8 +175,8 @@ int maildir_bin(struct maildir *m, struct span path, struct span file,
 int maildir_bin_box(struct maildir *m, struct span path, int bin_fd,
     struct err *e);
 /*
- * Put everything of the run's bin back: messages to cur/ of their mailbox,
- * made again where it is gone; never over an existing name.  *n_r: messages
+ * Put everything of the run's bin back to where it was, mailboxes
+ * made again where they are gone; never over an existing name.  *n_r: messages
  * put back.  Safe to repeat.
  */
 int maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r,

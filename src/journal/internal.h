@@ -1,0 +1,61 @@
+/*
+ * internal: what the files of journal/ share.
+ *
+ *	lock.c   one run at a time
+ *	open.c   checks before LMDB maps anything; the environment
+ *	codec.c  rows as bytes
+ *	read.c   reading
+ *	write.c  a batch, one transaction
+ *	check.c  is it sound
+ */
+#ifndef JOURNAL_INTERNAL_H
+#define JOURNAL_INTERNAL_H
+
+#include "journal/codec.h"
+
+#include <lmdb.h>
+
+#define JOURNAL_FORMAT 1
+#define JOURNAL_VALUE_MAX (1u << 20)
+
+enum table { T_META, T_MAILBOX, T_COUNT, T_PAIR, T_KEYWORD, T_HOLD, T_N };
+extern const char *const journal_table[T_N];
+
+struct journal {
+	char *dir;       /* owned; for messages */
+	MDB_env *env;    /* NULL: read, and there is none */
+	bool tables;     /* they exist, and dbi[] is valid */
+	bool read_only;
+	MDB_dbi dbi[T_N];
+	uint64_t next_box;
+	uint32_t keywords; /* stored */
+};
+
+static inline MDB_val
+journal_val(struct span s)
+{
+	return (MDB_val){.mv_size = s.n, .mv_data = (void *)(uintptr_t)s.p};
+}
+
+static inline struct span
+journal_span(MDB_val v)
+{
+	return span_of(v.mv_data, v.mv_size);
+}
+
+/* What LMDB said, as an error of the account. */
+int journal_mdb_error(const struct journal *j, int rc, const char *what,
+    struct err *e);
+/* A row that does not decode, and the like. */
+int journal_damaged(const struct journal *j, const char *what,
+    struct err *e);
+
+/*
+ * A reading transaction; *txn_r NULL when there are no tables (then nothing is
+ * to be read).
+ */
+int journal_begin_read(const struct journal *j, MDB_txn **txn_r,
+    struct err *e);
+int journal_open_tables(struct journal *j, MDB_txn *txn, bool create);
+
+#endif

@@ -1,0 +1,17 @@
+noinst_LIBRARIES += libjournal.a
+libjournal_a_SOURCES = \
+	src/journal/check.c src/journal/codec.c src/journal/codec.h \
+	src/journal/internal.h src/journal/journal.h src/journal/lock.c \
+	src/journal/open.c src/journal/read.c src/journal/write.c
+
+journal_tests = tests/unit/test-journal-codec tests/unit/test-journal-store
+check_PROGRAMS += $(journal_tests)
+TESTS += $(journal_tests)
+journal_test_libs = libjournal.a libplan.a libmail.a libbase.a \
+	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(LMDB_LIBS) $(PTHREAD_LIBS)
+
+tests_unit_test_journal_codec_SOURCES = tests/unit/test-journal-codec.c
+tests_unit_test_journal_codec_LDADD = $(journal_test_libs)
+tests_unit_test_journal_store_SOURCES = tests/unit/test-journal-store.c \
+	tests/unit/tempdir.h
+tests_unit_test_journal_store_LDADD = $(journal_test_libs)

@@ -1,0 +1,58 @@
+#include "journal/internal.h"
+
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct journal_lock {
+	int fd;
+};
+
+int
+journal_lock(const char *state_dir, struct journal_lock **l_r, struct err *e)
+{
+	AUTO_STR path = xasprintf("%s/lock", state_dir);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	AUTO_FD fd = -1;
+
+	if (fs_mkdirs(AT_FDCWD, state_dir, 0700, e) < 0) {
+		e->scope = ERR_SCOPE_ACCOUNT;
+		return err_wrap(e, "state directory '%s'", state_dir);
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "open '%s'", path);
+	/*
+	 * A lock of the process: gone with it, however it ends.  (It would also
+	 * go when anybody here closed another descriptor of this file: nobody
+	 * opens it but this function.)
+	 */
+	if (fcntl(fd, F_SETLK, &lock) != 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+			    "lock '%s'", path);
+		if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+			return err_set(e, ERR_LOCKED, ERR_SCOPE_ACCOUNT,
+			    ERR_RETRY_LATER,
+			    "another run (pid %ld) is at work on it",
+			    (long)lock.l_pid);
+		return err_set(e, ERR_LOCKED, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER, "another run is at work on it");
+	}
+	*l_r = xcalloc(1, sizeof **l_r);
+	(*l_r)->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+void
+journal_lock_free(struct journal_lock **l)
+{
+	if (!*l)
+		return;
+	close((*l)->fd);
+	xfree(*l);
+	*l = NULL;
+}

@@ -1,0 +1,312 @@
+/*
+ * Rules of this file:
+ *  1. Nothing is mapped that has not been looked at: a file that is shorter
+ *     than its own header says would end the program with SIGBUS.
+ *  2. The file is looked at, and closed, before LMDB opens it: closing any
+ *     descriptor of it later would drop LMDB's locks (fcntl(2)).
+ *  3. Opening an existing journal writes nothing.
+ */
+#include "journal/internal.h"
+
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAP_SIZE ((uint64_t)1 << (sizeof(void *) > 4 ? 30 : 27))
+/*
+ * Pages at the end that the header may count and the file lack: LMDB does not
+ * write pages that a transaction took and gave back.
+ */
+#define SLACK_PAGES 16
+
+const char *const journal_table[T_N] = {
+    "meta", "mailbox", "count", "pair", "keyword", "hold"};
+
+int
+journal_damaged(const struct journal *j, const char *what, struct err *e)
+{
+	return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "the journal '%s' is damaged (%s); nothing was changed; remove "
+	    "that directory and run sync again: it is rebuilt from both sides, "
+	    "and no mail is lost",
+	    j->dir, what);
+}
+
+int
+journal_mdb_error(const struct journal *j, int rc, const char *what,
+    struct err *e)
+{
+	if (rc > 0) {
+		err_sys(e, ERR_SCOPE_ACCOUNT, rc, "journal '%s': %s", j->dir,
+		    what);
+		return e->code;
+	}
+	switch (rc) {
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_PANIC:
+	case MDB_BAD_VALSIZE:
+	case MDB_INCOMPATIBLE:
+		return journal_damaged(j, mdb_strerror(rc), e);
+	case MDB_VERSION_MISMATCH:
+		return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "the journal '%s' was made with another version of LMDB; "
+		    "use that, or remove the directory and run sync again: it "
+		    "is rebuilt from both sides, and no mail is lost",
+		    j->dir);
+	default:
+		return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER, "journal '%s': %s: %s", j->dir, what,
+		    mdb_strerror(rc));
+	}
+}
+
+/* The fields of an LMDB 0.9 meta page that matter here (lmdb's mdb.c). */
+struct meta_page {
+	char page_header[16];
+	uint32_t magic, version;
+	void *address;
+	size_t map_size;
+	struct {
+		uint32_t page_size; /* in the first of the two */
+		uint16_t flags, depth;
+		size_t pages[4], root;
+	} db[2];
+	size_t last_page, txn;
+};
+
+#define META_MAGIC 0xBEEFC0DEu
+#define META_VERSION 1
+
+static bool
+read_meta(int fd, off_t at, struct meta_page *m)
+{
+	return pread(fd, m, sizeof *m, at) == (ssize_t)sizeof *m &&
+	    m->magic == META_MAGIC && m->version == META_VERSION;
+}
+
+static bool
+sane_page_size(uint32_t n)
+{
+	return n >= 512 && n <= 65536 && (n & (n - 1)) == 0;
+}
+
+/*
+ * Rule 1.  *map_r: what the file needs.  A file that is not there, or empty
+ * (a cut at its creation), is fine: there is nothing in it.
+ */
+static int
+look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
+{
+	AUTO_FD fd = openat(dir, "data.mdb",
+	    (j->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC);
+	struct meta_page a, b, *m = NULL;
+	struct stat st;
+	uint64_t need;
+
+	*map_r = MAP_SIZE;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+		    "journal '%s': open", j->dir);
+	if (st.st_size == 0)
+		return 0;
+	if (read_meta(fd, 0, &a) && sane_page_size(a.db[0].page_size))
+		m = &a;
+	/* The second one lies a page further on, whose size the first says. */
+	if (m && read_meta(fd, (off_t)a.db[0].page_size, &b) &&
+	    b.txn > a.txn)
+		m = &b;
+	if (!m)
+		return journal_damaged(j, "no valid header", e);
+	if (!sane_page_size(m->db[0].page_size) ||
+	    m->last_page > UINT64_MAX / 65536 - 1)
+		return journal_damaged(j, "no valid header", e);
+	need = ((uint64_t)m->last_page + 1) * m->db[0].page_size;
+	if ((uint64_t)st.st_size + SLACK_PAGES * m->db[0].page_size < need)
+		return journal_damaged(j, "shorter than its header says", e);
+	/* Then reading there gives an error instead of SIGBUS. */
+	if ((uint64_t)st.st_size < need && !j->read_only &&
+	    ftruncate(fd, (off_t)need) != 0)
+		return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+		    "journal '%s': extend", j->dir);
+	if (m->map_size > *map_r)
+		*map_r = m->map_size;
+	return 0;
+}
+
+static int
+refuse_network(const struct journal *j, int dir, struct err *e)
+{
+	const char *type = fs_network_type(dir);
+
+	if (!type)
+		return 0;
+	return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "the journal '%s' would lie on a network file system (%s), where "
+	    "its memory map and locks do not hold; set state_dir to a "
+	    "directory on a local disk",
+	    j->dir, type);
+}
+
+int
+journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
+{
+	for (int i = 0; i < T_N; i++) {
+		int rc = mdb_dbi_open(txn, journal_table[i],
+		    create ? MDB_CREATE : 0, &j->dbi[i]);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+read_meta_table(struct journal *j, MDB_txn *txn, struct err *e)
+{
+	MDB_val key = journal_val(SPAN("format")), v;
+	MDB_stat st;
+	uint64_t n;
+	int rc = mdb_get(txn, j->dbi[T_META], &key, &v);
+
+	if (rc != 0 || !codec_get_u64(journal_span(v), &n))
+		return journal_damaged(j, "no format number", e);
+	if (n > JOURNAL_FORMAT)
+		return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "the journal '%s' was made by a newer mochila (format "
+		    "%llu); nothing was changed; use that one, or remove the "
+		    "directory and run sync again: it is rebuilt from both "
+		    "sides, and no mail is lost",
+		    j->dir, (unsigned long long)n);
+	key = journal_val(SPAN("next-box"));
+	rc = mdb_get(txn, j->dbi[T_META], &key, &v);
+	if (rc != 0 || !codec_get_u64(journal_span(v), &j->next_box))
+		return journal_damaged(j, "no mailbox number", e);
+	rc = mdb_stat(txn, j->dbi[T_KEYWORD], &st);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "stat", e);
+	j->keywords = (uint32_t)st.ms_entries;
+	return 0;
+}
+
+/* Rule 3: handles that stay valid come from a reading transaction. */
+static int
+find_tables(struct journal *j, struct err *e)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(j->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "begin", e);
+	rc = journal_open_tables(j, txn, false);
+	if (rc == MDB_NOTFOUND) {
+		/* Cut before the first commit: nothing was agreed on. */
+		mdb_txn_abort(txn);
+		return 0;
+	}
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return journal_mdb_error(j, rc, "open tables", e);
+	}
+	rc = read_meta_table(j, txn, e);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	rc = mdb_txn_commit(txn);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "open tables", e);
+	j->tables = true;
+	return 0;
+}
+
+static int
+open_env(struct journal *j, uint64_t map, struct err *e)
+{
+	int dead, rc = mdb_env_create(&j->env);
+
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(j->env, map);
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(j->env, T_N);
+	if (rc == 0)
+		rc = mdb_env_open(j->env, j->dir,
+		    j->read_only ? MDB_RDONLY : 0, 0600);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "open", e);
+	/* Slots of runs that were killed would keep old pages in use. */
+	(void)mdb_reader_check(j->env, &dead);
+	return find_tables(j, e);
+}
+
+int
+journal_open(const char *state_dir, enum journal_mode mode,
+    struct journal **j_r, struct err *e)
+{
+	struct journal *j = xcalloc(1, sizeof *j);
+	AUTO_FD dir = -1;
+	uint64_t map = 0;
+	int rc = 0;
+
+	j->dir = xasprintf("%s/journal", state_dir);
+	j->read_only = mode == JOURNAL_READ;
+	j->next_box = 1;
+	if (mode == JOURNAL_CREATE)
+		rc = fs_mkdirs(AT_FDCWD, j->dir, 0700, e);
+	if (rc == 0) {
+		dir = fs_open_dir(AT_FDCWD, j->dir);
+		if (dir < 0 && (!j->read_only || errno != ENOENT))
+			rc = err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+			    "open the journal '%s'", j->dir);
+	}
+	if (rc == 0 && dir >= 0)
+		rc = refuse_network(j, dir, e);
+	if (rc == 0 && dir >= 0)
+		rc = look(j, dir, &map, e);
+	if (rc == 0 && j->read_only && dir >= 0) {
+		struct stat st;
+
+		/* Nothing to read, and nothing is to be made. */
+		if (fstatat(dir, "data.mdb", &st, 0) != 0 || st.st_size == 0)
+			map = 0;
+	}
+	if (rc == 0 && map)
+		rc = open_env(j, map, e);
+	if (rc < 0) {
+		e->scope = ERR_SCOPE_ACCOUNT;
+		journal_free(&j);
+		return rc;
+	}
+	*j_r = j;
+	return 0;
+}
+
+void
+journal_free(struct journal **j)
+{
+	if (!*j)
+		return;
+	if ((*j)->env)
+		mdb_env_close((*j)->env);
+	xfree((*j)->dir);
+	xfree(*j);
+	*j = NULL;
+}
+
+uint64_t
+journal_txnid(struct journal *j)
+{
+	MDB_envinfo info;
+
+	if (!j->env || mdb_env_info(j->env, &info) != 0)
+		return 0;
+	return info.me_last_txnid;
+}

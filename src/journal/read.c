@@ -1,0 +1,328 @@
+#include "journal/internal.h"
+
+int
+journal_begin_read(const struct journal *j, MDB_txn **txn_r, struct err *e)
+{
+	MDB_txn *txn = NULL;
+	int rc = j->tables ? mdb_txn_begin(j->env, NULL, MDB_RDONLY, &txn) : 0;
+
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "begin", e);
+	*txn_r = txn;
+	return 0;
+}
+
+/* Rows of a table whose keys begin with PREFIX, one after the other. */
+struct rows {
+	MDB_cursor *cursor;
+	struct span prefix;
+	MDB_val key, value;
+	bool begun;
+};
+
+static int
+rows_open(const struct journal *j, MDB_txn *txn, enum table t,
+    struct span prefix, struct rows *r, struct err *e)
+{
+	int rc = mdb_cursor_open(txn, j->dbi[t], &r->cursor);
+
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "read", e);
+	r->prefix = prefix;
+	r->begun = false;
+	return 0;
+}
+
+/* 1: key and value are a row; 0: no more. */
+static int
+rows_next(const struct journal *j, struct rows *r, struct err *e)
+{
+	int rc;
+
+	if (!r->begun) {
+		r->begun = true;
+		r->key = journal_val(r->prefix);
+		rc = mdb_cursor_get(r->cursor, &r->key, &r->value,
+		    r->prefix.n ? MDB_SET_RANGE : MDB_FIRST);
+	} else {
+		rc = mdb_cursor_get(r->cursor, &r->key, &r->value, MDB_NEXT);
+	}
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "read", e);
+	return span_starts(journal_span(r->key), r->prefix) ? 1 : 0;
+}
+
+static int
+count_of(const struct journal *j, MDB_txn *txn, uint64_t box, uint64_t *n_r,
+    struct err *e)
+{
+	MDB_val key, v;
+	struct buf k;
+	int rc;
+
+	buf_init(&k, 16);
+	codec_key_box(&k, box);
+	key = journal_val(buf_span(&k));
+	rc = mdb_get(txn, j->dbi[T_COUNT], &key, &v);
+	buf_release(&k);
+	*n_r = 0;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "read", e);
+	return codec_get_u64(journal_span(v), n_r)
+	    ? 0
+	    : journal_damaged(j, "a count does not decode", e);
+}
+
+int
+journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
+    size_t *n_r, struct err *e)
+{
+	struct jbox *v = NULL;
+	size_t n = 0, cap = 0;
+	struct rows r;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	if (rc == 0 && txn) {
+		rc = rows_open(j, txn, T_MAILBOX, SPAN(""), &r, e);
+		while (rc == 0 && (rc = rows_next(j, &r, e)) > 0) {
+			struct jbox box;
+			uint64_t id;
+
+			VEC_GROW(v, n, cap);
+			if (!codec_get_key_box(journal_span(r.key), &id) ||
+			    !codec_get_box(mem, journal_span(r.value), &box))
+				rc = journal_damaged(j,
+				    "a mailbox does not decode", e);
+			else
+				rc = count_of(j, txn, id, &box.rows, e);
+			if (rc < 0)
+				break;
+			box.id = id;
+			v[n++] = box;
+		}
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0) {
+		*v_r = arena_array(mem, n + 1, sizeof *v);
+		if (n)
+			memcpy(*v_r, v, n * sizeof *v);
+		*n_r = n;
+	}
+	xfree(v);
+	return rc;
+}
+
+int
+journal_keywords(struct journal *j, struct kwtab *kw, struct err *e)
+{
+	struct rows r;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	if (rc < 0 || !txn)
+		return rc;
+	rc = rows_open(j, txn, T_KEYWORD, SPAN(""), &r, e);
+	while (rc == 0 && (rc = rows_next(j, &r, e)) > 0) {
+		uint64_t id;
+
+		rc = 0;
+		if (!codec_get_u64(journal_span(r.key), &id) ||
+		    kwtab_intern(kw, journal_span(r.value)) != id)
+			rc = journal_damaged(j, "keywords out of order", e);
+	}
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+static int
+add_pair(const struct journal *j, const struct rows *r, struct arena *mem,
+    struct pairs *p, struct err *e)
+{
+	struct pair row;
+	uint64_t box;
+	uint32_t uid;
+
+	if (!codec_get_key_pair(journal_span(r->key), &box, &uid) ||
+	    !codec_get_pair(mem, journal_span(r->value), &row))
+		return journal_damaged(j, "a message does not decode", e);
+	row.uid = uid;
+	pairs_add(mem, p, row);
+	return 0;
+}
+
+int
+journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
+    struct pairs *p_r, struct err *e)
+{
+	struct pairs p = {.complete = true};
+	struct rows r;
+	struct buf prefix;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	if (rc < 0)
+		return rc;
+	buf_init(&prefix, 16);
+	codec_key_box(&prefix, box);
+	if (txn) {
+		rc = rows_open(j, txn, T_PAIR, buf_span(&prefix), &r, e);
+		while (rc == 0 && (rc = rows_next(j, &r, e)) > 0)
+			rc = add_pair(j, &r, mem, &p, e);
+		mdb_txn_abort(txn);
+	}
+	buf_release(&prefix);
+	if (rc == 0)
+		*p_r = p;
+	return rc;
+}
+
+/*
+ * Rows of the table T that SET names, with the key of one UID made by KEY: by
+ * range, so that the cost is that of what is there.  Each is given to
+ * add_pair (MEM not NULL) or only counted.
+ */
+static int
+walk_set(const struct journal *j, MDB_txn *txn, enum table t, uint64_t box,
+    const struct uidset *set, struct arena *mem, struct pairs *p,
+    uint64_t *n_r, struct err *e)
+{
+	MDB_cursor *c;
+	MDB_val key, value;
+	struct buf k;
+	int rc = mdb_cursor_open(txn, j->dbi[t], &c);
+
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "read", e);
+	buf_init(&k, 32);
+	for (size_t i = 0; i < set->n && rc == 0; i++) {
+		buf_clear(&k);
+		if (t == T_PAIR)
+			codec_key_pair(&k, box, set->v[i].lo);
+		else
+			codec_key_hold(&k, box, set->v[i].lo, SPAN(""));
+		key = journal_val(buf_span(&k));
+		rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
+		while (rc == 0) {
+			struct rows row = {.key = key, .value = value};
+			struct span base = SPAN("");
+			uint64_t b;
+			uint32_t uid;
+			bool ok = t == T_PAIR
+			    ? codec_get_key_pair(journal_span(key), &b, &uid)
+			    : codec_get_key_hold(journal_span(key), &b, &uid,
+				  &base);
+
+			if (!ok) {
+				rc = journal_damaged(j, "a key does not decode",
+				    e);
+				goto out;
+			}
+			if (b != box || base.n || uid > set->v[i].hi)
+				break;
+			++*n_r;
+			if (mem && add_pair(j, &row, mem, p, e) < 0) {
+				rc = e->code;
+				goto out;
+			}
+			rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
+		}
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	if (rc != 0)
+		rc = journal_mdb_error(j, rc, "read", e);
+out:
+	mdb_cursor_close(c);
+	buf_release(&k);
+	return rc;
+}
+
+int
+journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
+    struct arena *mem, struct pairs *p_r, struct err *e)
+{
+	struct pairs p = {.complete = false};
+	uint64_t n = 0;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	if (rc == 0 && txn) {
+		rc = walk_set(j, txn, T_PAIR, box, set, mem, &p, &n, e);
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0)
+		*p_r = p;
+	return rc;
+}
+
+int
+journal_count_in(struct journal *j, uint64_t box, const struct uidset *set,
+    uint64_t *n_r, struct err *e)
+{
+	uint64_t n = 0;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	if (rc == 0 && txn) {
+		rc = walk_set(j, txn, T_PAIR, box, set, NULL, NULL, &n, e);
+		if (rc == 0)
+			rc = walk_set(j, txn, T_HOLD, box, set, NULL, NULL, &n,
+			    e);
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0)
+		*n_r = n;
+	return rc;
+}
+
+int
+journal_holds(struct journal *j, uint64_t box, struct arena *mem,
+    struct jhold **v_r, size_t *n_r, struct err *e)
+{
+	struct jhold *v = NULL;
+	size_t n = 0, cap = 0;
+	struct buf prefix;
+	struct rows r;
+	MDB_txn *txn;
+	int rc = journal_begin_read(j, &txn, e);
+
+	buf_init(&prefix, 16);
+	codec_key_box(&prefix, box);
+	if (rc == 0 && txn) {
+		rc = rows_open(j, txn, T_HOLD, buf_span(&prefix), &r, e);
+		while (rc == 0 && (rc = rows_next(j, &r, e)) > 0) {
+			struct jhold h;
+			struct span base;
+			uint64_t b;
+			uint32_t uid;
+
+			rc = 0;
+			VEC_GROW(v, n, cap);
+			if (!codec_get_key_hold(journal_span(r.key), &b, &uid,
+				&base) ||
+			    !codec_get_hold(mem, journal_span(r.value), &h)) {
+				rc = journal_damaged(j,
+				    "a held message does not decode", e);
+				break;
+			}
+			h.uid = uid;
+			h.base = arena_span(mem, base);
+			v[n++] = h;
+		}
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0) {
+		*v_r = arena_array(mem, n + 1, sizeof *v);
+		if (n)
+			memcpy(*v_r, v, n * sizeof *v);
+		*n_r = n;
+	}
+	xfree(v);
+	buf_release(&prefix);
+	return rc;
+}

@@ -1,0 +1,51 @@
+#include "maildir/internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int
+maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
+    struct span file, struct flags f, const struct kwletters *letters,
+    struct flags *shown_r, struct span *file_r, struct err *e)
+{
+	const struct maildir_box *b;
+	struct flags shown;
+	struct span to;
+	const char *name;
+	bool in_new;
+	int dir;
+
+	if (maildir_file(m, path, file, &dir, &name, mem, e) < 0 ||
+	    maildir_whole_box(m, path, &b, e) < 0)
+		return e->code;
+	in_new = file.p[0] == 'n';
+	to = name_with_flags(mem, span_str(name), f, letters, in_new, &shown);
+	/* What shows anything has been seen by somebody: cur/. */
+	if (in_new && !flags_empty(shown))
+		in_new = false;
+	to = span_str(arena_printf(mem, "%s/%.*s", in_new ? "new" : "cur",
+	    SPAN_ARG(to)));
+	if (!span_eq(to, file) &&
+	    fs_move(dir, name, in_new ? b->new : b->cur, to.p + 4, false,
+		e) < 0) {
+		if (e->sys == ENOENT)
+			e->code = ERR_STALE;
+		return e->code;
+	}
+	*shown_r = shown;
+	*file_r = to;
+	return 0;
+}
+
+int
+maildir_sync(struct maildir *m, struct span path, struct err *e)
+{
+	const struct maildir_box *b;
+
+	if (maildir_whole_box(m, path, &b, e) < 0)
+		return e->code;
+	if (fsync(b->new) != 0 || fsync(b->cur) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "fsync '%.*s'",
+		    SPAN_ARG(maildir_shown(path)));
+	return 0;
+}

@@ -1,0 +1,254 @@
+/*
+ * A message that comes down.
+ *
+ *  1. In tmp/ until it is complete, durable and known; then one rename.
+ *  2. Nothing is ever replaced: the rename fails rather than that.
+ *  3. LF form as long as it can be undone; when it turns out that it cannot,
+ *     what was written is expanded into a new file, a piece at a time.
+ */
+#include "maildir/internal.h"
+
+#include "mail/eol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define CHUNK 65536
+
+struct maildir_delivery {
+	struct maildir *m;
+	struct arena mem; /* names */
+	struct span path, base;
+	char *tmp;        /* name in tmp/; in mem */
+	int tmp_dir, fd;  /* owned; -1: none */
+	struct eol_down eol;
+	struct digest *digest;
+	struct buf out;
+};
+
+/* tmp/ of the mailbox, made when it is missing: it holds nothing. */
+static int
+open_tmp(struct maildir_delivery *d, struct err *e)
+{
+	const struct maildir_box *b;
+
+	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
+		return e->code;
+	if (mkdirat(b->fd, "tmp", 0700) != 0 && errno != EEXIST)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "make '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(d->path)));
+	d->tmp_dir = fs_open_dir(b->fd, "tmp");
+	if (d->tmp_dir < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(d->path)));
+	return 0;
+}
+
+static int
+create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
+{
+	d->base = maildir_new_base(d->m, &d->mem);
+	d->tmp = arena_printf(&d->mem, MAILDIR_TMP_TAG "%.*s",
+	    SPAN_ARG(d->base));
+	*fd_r = openat(d->tmp_dir, d->tmp,
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd_r < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno,
+		    "create a file in '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(d->path)));
+	return 0;
+}
+
+int
+maildir_deliver_begin(struct maildir *m, struct span path,
+    struct maildir_delivery **d_r, struct err *e)
+{
+	struct maildir_delivery *d = xcalloc(1, sizeof *d);
+
+	d->m = m;
+	d->tmp_dir = d->fd = -1;
+	arena_init(&d->mem);
+	d->path = arena_span(&d->mem, path);
+	buf_init(&d->out, 1u << 22);
+	eol_down_init(&d->eol);
+	d->digest = digest_new();
+	if (open_tmp(d, e) < 0 || create_tmp(d, &d->fd, e) < 0) {
+		maildir_delivery_free(&d);
+		return e->code;
+	}
+	*d_r = d;
+	return 0;
+}
+
+void
+maildir_delivery_free(struct maildir_delivery **d)
+{
+	struct maildir_delivery *x = *d;
+
+	if (!x)
+		return;
+	if (x->fd >= 0) {
+		close(x->fd);
+		unlinkat(x->tmp_dir, x->tmp, 0);
+	}
+	if (x->tmp_dir >= 0)
+		close(x->tmp_dir);
+	digest_free(&x->digest);
+	buf_release(&x->out);
+	arena_release(&x->mem);
+	xfree(x);
+	*d = NULL;
+}
+
+/* A full disk is everybody's; any other trouble with a file is the box's. */
+static int
+write_error(const struct maildir_delivery *d, struct err *e)
+{
+	e->scope = e->code == ERR_FULL ? ERR_SCOPE_ACCOUNT : ERR_SCOPE_BOX;
+	return err_wrap(e, "'%.*s'", SPAN_ARG(maildir_shown(d->path)));
+}
+
+static int
+put(struct maildir_delivery *d, int fd, struct span s, struct err *e)
+{
+	if (fs_write_all(fd, s.p, s.n, e) < 0)
+		return write_error(d, e);
+	return 0;
+}
+
+/* Rule 3: all that was written so far, as it came over the wire. */
+static int
+go_verbatim(struct maildir_delivery *d, struct err *e)
+{
+	AUTO_STR chunk = xalloc(CHUNK);
+	char *old = d->tmp;
+	AUTO_FD from = d->fd;
+	int to = -1, rc;
+	ssize_t n = 0;
+
+	rc = create_tmp(d, &to, e);
+	if (rc < 0) {
+		from = -1;
+		d->tmp = old;
+		return rc;
+	}
+	d->fd = to;
+	if (lseek(from, 0, SEEK_SET) != 0)
+		rc = err_sys(e, ERR_SCOPE_BOX, errno, "seek");
+	while (rc == 0 && (n = fs_read_full(from, chunk, CHUNK)) > 0) {
+		buf_clear(&d->out);
+		eol_expand(chunk, (size_t)n, &d->out);
+		rc = put(d, to, buf_span(&d->out), e);
+	}
+	if (rc == 0 && n < 0)
+		rc = err_sys(e, ERR_SCOPE_BOX, errno, "read");
+	unlinkat(d->tmp_dir, old, 0);
+	if (rc == 0)
+		rc = put(d, to, eol_down_held(&d->eol), e);
+	return rc;
+}
+
+static int
+write_chunk(struct maildir_delivery *d, const char *p, size_t n,
+    struct err *e)
+{
+	bool same = true;
+
+	while (n) {
+		size_t used;
+
+		buf_clear(&d->out);
+		same = eol_down_feed(&d->eol, p, n, &d->out, &used);
+		if (put(d, d->fd, buf_span(&d->out), e) < 0)
+			return e->code;
+		if (!same && go_verbatim(d, e) < 0)
+			return e->code;
+		p += used;
+		n -= used;
+	}
+	return 0;
+}
+
+int
+maildir_deliver_write(struct maildir_delivery *d, const char *p, size_t n,
+    struct err *e)
+{
+	digest_feed(d->digest, p, n);
+	while (n) {
+		size_t k = n < CHUNK ? n : CHUNK;
+
+		if (write_chunk(d, p, k, e) < 0)
+			return e->code;
+		p += k;
+		n -= k;
+	}
+	return 0;
+}
+
+int
+maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
+    struct content *c_r, struct err *e)
+{
+	struct content c;
+
+	if (put(d, d->fd, eol_down_held(&d->eol), e) < 0)
+		return e->code;
+	digest_finish(d->digest, &c);
+	if (c.raw == 0)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "the server sent no data for it");
+	if (idate != 0) {
+		struct timespec t[2] = {{.tv_sec = idate}, {.tv_sec = idate}};
+
+		/* A date that the file system cannot hold is no reason to
+		 * lose the message. */
+		(void)futimens(d->fd, t);
+	}
+	*c_r = c;
+	return 0;
+}
+
+int
+maildir_deliver_flush(struct maildir_delivery *d, struct err *e)
+{
+	if (fsync(d->fd) == 0)
+		return 0;
+	err_sys(e, ERR_SCOPE_BOX, errno, "fsync");
+	return write_error(d, e);
+}
+
+int
+maildir_deliver_publish(struct maildir_delivery *d, struct arena *mem,
+    struct flags f, const struct kwletters *letters, struct flags *shown_r,
+    struct lmsg *lmsg_r, struct err *e)
+{
+	const struct maildir_box *b;
+	struct flags shown;
+	struct stat st;
+	struct lmsg msg = {.has_stat = true};
+	struct span name =
+	    name_with_flags(mem, d->base, f, letters, true, &shown);
+	bool in_new = flags_empty(shown);
+
+	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
+		return e->code;
+	msg.file = span_str(arena_printf(mem, "%s/%.*s",
+	    in_new ? "new" : "cur", SPAN_ARG(name)));
+	if (fstat(d->fd, &st) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "stat");
+	if (fs_move(d->tmp_dir, d->tmp, in_new ? b->new : b->cur,
+		msg.file.p + 4, false, e) < 0)
+		return write_error(d, e);
+	close(d->fd);
+	d->fd = -1;
+	msg.base = name_split(span_of(msg.file.p + 4, msg.file.n - 4)).base;
+	msg.flags = shown;
+	msg.ino = st.st_ino;
+	msg.fsize = (uint64_t)st.st_size;
+	msg.mtime_ns = maildir_mtime_ns(&st);
+	*shown_r = shown;
+	*lmsg_r = msg;
+	return 0;
+}

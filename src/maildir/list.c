@@ -1,0 +1,159 @@
+#include "maildir/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DIRS_MAX 100000
+#define DEPTH_MAX 64
+
+struct walk {
+	struct maildir *m;
+	struct arena *mem;
+	struct maildir_dir *v;
+	size_t n, cap;
+	size_t seen;
+};
+
+static bool
+is_dir(int dirfd, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type == DT_DIR;
+	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+/* Could NAME be a mailbox of the layout, below its parent? */
+static bool
+may_hold(const struct walk *w, const char *name)
+{
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcmp(name, "lost+found") == 0)
+		return false;
+	return (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
+}
+
+static void
+add_dir(struct walk *w, struct maildir_dir dir)
+{
+	if (!dir.has_cur && !dir.has_new)
+		return;
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? w->cap * 2 : 64;
+		struct maildir_dir *v = arena_array(w->mem, cap, sizeof *v);
+
+		if (w->n)
+			memcpy(v, w->v, w->n * sizeof *v);
+		w->v = v;
+		w->cap = cap;
+	}
+	w->v[w->n++] = dir;
+}
+
+/*
+ * A directory that cannot be read is an error: it may be a mailbox, and a
+ * mailbox that is not seen would be taken for a deleted one.
+ */
+static int
+unreadable(struct span path, int sys, struct err *e)
+{
+	return err_sys(e, ERR_SCOPE_ACCOUNT, sys,
+	    "cannot read the directory '%.*s' of the Maildir",
+	    SPAN_ARG(maildir_shown(path)));
+}
+
+struct subdirs {
+	struct span *v;
+	size_t n, cap;
+};
+
+/* What lies in one directory: is it a mailbox, and which are below it. */
+static int
+read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
+    struct subdirs *sub, struct err *e)
+{
+	int fd = maildir_openat(w->m->root, path);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *x;
+
+	if (!d) {
+		int sys = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return unreadable(path, sys, e);
+	}
+	for (errno = 0; (x = readdir(d)); errno = 0) {
+		const char *name = x->d_name;
+
+		if (strcmp(name, "cur") == 0)
+			dir->has_cur = is_dir(dirfd(d), x);
+		else if (strcmp(name, "new") == 0)
+			dir->has_new = is_dir(dirfd(d), x);
+		else if (strcmp(name, "tmp") == 0)
+			dir->has_tmp = is_dir(dirfd(d), x);
+		else if (may_hold(w, name) && is_dir(dirfd(d), x)) {
+			VEC_GROW(sub->v, sub->n, sub->cap);
+			sub->v[sub->n++] =
+			    span_str(arena_printf(w->mem, "%.*s%s%s",
+				SPAN_ARG(path), path.n ? "/" : "", name));
+		}
+	}
+	int sys = errno;
+	closedir(d);
+	return sys ? unreadable(path, sys, e) : 0;
+}
+
+static int
+walk(struct walk *w, struct span path, unsigned depth, struct err *e)
+{
+	bool nested = w->m->layout == LAYOUT_NESTED;
+	struct maildir_dir dir = {.path = path};
+	struct subdirs sub = {0};
+	int rc;
+
+	if (++w->seen > DIRS_MAX || depth > DEPTH_MAX)
+		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "more than %d directories or %d levels in the Maildir, at "
+		    "'%.*s'",
+		    DIRS_MAX, DEPTH_MAX, SPAN_ARG(maildir_shown(path)));
+	rc = read_dir(w, path, &dir, &sub, e);
+	/* In the nested layout the root holds mailboxes and is none. */
+	if (rc == 0 && (path.n || !nested))
+		add_dir(w, dir);
+	/* Maildir++ has all of them in the root. */
+	for (size_t i = 0; i < sub.n && rc == 0; i++)
+		if (nested || depth == 0)
+			rc = walk(w, sub.v[i], depth + 1, e);
+	xfree(sub.v);
+	return rc;
+}
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct maildir_dir *x = a, *y = b;
+
+	return span_cmp(x->path, y->path);
+}
+
+int
+maildir_list(struct maildir *m, struct arena *mem, struct maildir_dir **v_r,
+    size_t *n_r, struct err *e)
+{
+	struct walk w = {.m = m, .mem = mem};
+
+	if (walk(&w, SPAN(""), 0, e) < 0)
+		return e->code;
+	if (w.n)
+		qsort(w.v, w.n, sizeof *w.v, by_path);
+	*v_r = w.v;
+	*n_r = w.n;
+	return 0;
+}

@@ -1,0 +1,200 @@
+#include "maildir/internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+int
+maildir_open(struct maildir **m_r, const char *root, enum layout layout,
+    struct err *e)
+{
+	/* The root alone may be reached by a symlink: the user wrote it. */
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct maildir *m;
+
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+		    "cannot open the Maildir '%s'", root);
+	m = xcalloc(1, sizeof *m);
+	m->root = fd;
+	m->layout = layout;
+	m->box = (struct maildir_box){-1, -1, -1};
+	if (gethostname(m->host, sizeof m->host - 1) != 0)
+		m->host[0] = '\0';
+	*m_r = m;
+	return 0;
+}
+
+int
+maildir_create_root(const char *root, struct err *e)
+{
+	if (fs_mkdirs(AT_FDCWD, root, 0700, e) == 0)
+		return 0;
+	e->scope = ERR_SCOPE_ACCOUNT;
+	return err_wrap(e, "cannot make the Maildir '%s'", root);
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void
+maildir_forget_box(struct maildir *m)
+{
+	close_fd(&m->box.fd);
+	close_fd(&m->box.cur);
+	close_fd(&m->box.new);
+	xfree(m->path);
+	m->path = NULL;
+}
+
+void
+maildir_free(struct maildir **m)
+{
+	if (!*m)
+		return;
+	maildir_forget_box(*m);
+	close_fd(&(*m)->root);
+	xfree(*m);
+	*m = NULL;
+}
+
+int
+maildir_fd(const struct maildir *m)
+{
+	return m->root;
+}
+
+struct span
+maildir_shown(struct span path)
+{
+	return path.n ? path : SPAN(".");
+}
+
+int64_t
+maildir_mtime_ns(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+int
+maildir_openat(int dirfd, struct span path)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (path.n && fd >= 0) {
+		size_t n = span_index(path, '/');
+		AUTO_STR part = xstrndup(path.p, n);
+		int sub = -1;
+
+		if (n == 0 || strcmp(part, "..") == 0)
+			errno = EINVAL;
+		else
+			sub = fs_open_dir(fd, part);
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		fd = sub;
+		if (n == path.n)
+			break;
+		path = span_of(path.p + n + 1, path.n - n - 1);
+	}
+	return fd;
+}
+
+int
+maildir_box(struct maildir *m, struct span path,
+    const struct maildir_box **b_r, struct err *e)
+{
+	if (!m->path || !span_eq(span_str(m->path), path)) {
+		maildir_forget_box(m);
+		m->box.fd = maildir_openat(m->root, path);
+		if (m->box.fd < 0) {
+			err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s'",
+			    SPAN_ARG(maildir_shown(path)));
+			if (e->sys == ENOENT || e->sys == ENOTDIR ||
+			    e->sys == ELOOP)
+				e->code = ERR_STALE;
+			return e->code;
+		}
+		m->box.cur = fs_open_dir(m->box.fd, "cur");
+		m->box.new = fs_open_dir(m->box.fd, "new");
+		m->path = xstrndup(path.p, path.n);
+	}
+	*b_r = &m->box;
+	return 0;
+}
+
+int
+maildir_whole_box(struct maildir *m, struct span path,
+    const struct maildir_box **b_r, struct err *e)
+{
+	const struct maildir_box *b;
+
+	if (maildir_box(m, path, &b, e) < 0)
+		return e->code;
+	if (b->cur < 0 || b->new < 0) {
+		maildir_forget_box(m); /* it may be mended meanwhile */
+		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "'%.*s' lacks cur/ or new/, or they cannot be read",
+		    SPAN_ARG(maildir_shown(path)));
+	}
+	*b_r = b;
+	return 0;
+}
+
+int
+maildir_file(struct maildir *m, struct span path, struct span file,
+    int *dir_r, const char **name_r, struct arena *mem, struct err *e)
+{
+	const struct maildir_box *b;
+
+	if (maildir_whole_box(m, path, &b, e) < 0)
+		return e->code;
+	if (file.n <= 4 || memchr(file.p + 4, '/', file.n - 4) ||
+	    (!span_starts(file, SPAN("cur/")) &&
+		!span_starts(file, SPAN("new/"))))
+		return err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%.*s' is no message file", SPAN_ARG(file));
+	*dir_r = file.p[0] == 'c' ? b->cur : b->new;
+	*name_r = arena_span(mem, span_of(file.p + 4, file.n - 4)).p;
+	return 0;
+}
+
+struct span
+maildir_new_base(struct maildir *m, struct arena *mem)
+{
+	uint64_t random = 0;
+
+	/* Pid, time and counter tell names apart even without it. */
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = 0;
+	return name_make(mem, clock_wall_ns(), (uint32_t)getpid(), m->seq++,
+	    random, span_str(m->host));
+}
+
+int
+maildir_create(struct maildir *m, struct span path, struct err *e)
+{
+	static const char *const sub[] = {"tmp", "new", "cur"};
+	const char *slash = path.n ? "/" : "";
+	int rc = 0;
+
+	maildir_forget_box(m);
+	/* cur/ last: a mailbox that has it has the others. */
+	for (size_t i = 0; i < 3 && rc == 0; i++) {
+		AUTO_STR dir =
+		    xasprintf("%.*s%s%s", SPAN_ARG(path), slash, sub[i]);
+
+		rc = fs_mkdirs(m->root, dir, 0700, e);
+	}
+	return rc < 0 ? err_wrap(e, "cannot make the mailbox") : 0;
+}
