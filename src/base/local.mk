@@ -1,0 +1,23 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	src/base/alloc.c src/base/alloc.h src/base/arena.c src/base/arena.h \
+	src/base/buf.c src/base/buf.h src/base/cancel.c src/base/cancel.h \
+	src/base/clock.c src/base/clock.h src/base/err.c src/base/err.h \
+	src/base/fs.c src/base/fs.h src/base/log.c src/base/log.h \
+	src/base/map.c src/base/map.h src/base/span.c src/base/span.h \
+	src/base/uidset.c src/base/uidset.h
+
+base_tests = tests/unit/test-base-err tests/unit/test-base-fs \
+	tests/unit/test-base-memory tests/unit/test-base-uidset
+check_PROGRAMS += $(base_tests)
+TESTS += $(base_tests)
+base_test_libs = libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS)
+tests_unit_test_base_err_SOURCES = tests/unit/test-base-err.c
+tests_unit_test_base_err_LDADD = $(base_test_libs)
+tests_unit_test_base_fs_SOURCES = tests/unit/test-base-fs.c \
+	tests/unit/tempdir.h
+tests_unit_test_base_fs_LDADD = $(base_test_libs)
+tests_unit_test_base_memory_SOURCES = tests/unit/test-base-memory.c
+tests_unit_test_base_memory_LDADD = $(base_test_libs)
+tests_unit_test_base_uidset_SOURCES = tests/unit/test-base-uidset.c
+tests_unit_test_base_uidset_LDADD = $(base_test_libs)

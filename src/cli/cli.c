@@ -1,0 +1,168 @@
+#include "cli/internal.h"
+
+#include "base/alloc.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define EX_IOERR_STATUS 74
+
+int
+cli_status_worse(int a, int b)
+{
+	static const int order[] = {64, 78, 77, 69, 75, 65, 3, 0};
+	size_t n = sizeof(order) / sizeof(order[0]);
+	size_t ia = 0, ib = 0;
+
+	while (ia < n && order[ia] != a)
+		ia++;
+	while (ib < n && order[ib] != b)
+		ib++;
+	if (ia == n || ib == n) /* unknown: a bug, the worst there is */
+		return ia == n ? a : b;
+	return ia < ib ? a : b;
+}
+
+int
+cli_fail(const struct cli *c, const char *account, const struct err *e)
+{
+	if (account)
+		log_error(c->log, "%s: %s", account, e->text);
+	else
+		log_error(c->log, "%s", e->text);
+	return err_exit_status(e);
+}
+
+int
+cli_account(const struct cli *c, struct span name,
+    const struct config_account **a_r, struct err *e)
+{
+	const struct config_account *a = config_find(c->conf, name);
+	struct buf known;
+
+	if (a) {
+		*a_r = a;
+		return 0;
+	}
+	buf_init(&known, 300);
+	for (size_t i = 0; i < c->conf->naccounts; i++)
+		buf_addf(&known, "%s%s", i ? ", " : "",
+		    c->conf->account[i].name);
+	err_set(e, ERR_USAGE, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
+	    "no account '%.*s' in %s; there %s %s", SPAN_ARG(name),
+	    c->conf->file, c->conf->naccounts == 1 ? "is" : "are",
+	    buf_cstr(&known));
+	buf_release(&known);
+	return e->code;
+}
+
+unsigned
+cli_width(int fd)
+{
+	struct winsize w;
+
+	return ioctl(fd, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+static int
+help(const struct cli *c)
+{
+	struct buf text;
+	struct err e;
+	int status = CLI_OK;
+
+	buf_init(&text, 65536);
+	if (cli_usage_help(c->args.arg, c->args.narg, &text, &e) == 0)
+		(void)fputs(buf_cstr(&text), stdout);
+	else
+		status = cli_fail(c, NULL, &e);
+	buf_release(&text);
+	return status;
+}
+
+static int
+dispatch(struct cli *c)
+{
+	switch (c->args.command) {
+	case CLI_CMD_SYNC:
+		return cli_sync(c);
+	case CLI_CMD_STATUS:
+		return cli_status(c);
+	case CLI_CMD_JOURNAL_DUMP:
+		return cli_journal_dump(c);
+	case CLI_CMD_JOURNAL_VERIFY:
+		return cli_journal_verify(c);
+	case CLI_CMD_UNDO:
+		return cli_undo(c);
+	case CLI_CMD_HELP:
+	case CLI_CMD_VERSION:
+		break;
+	}
+	return CLI_OK;
+}
+
+/* What all commands need that work on accounts. */
+static int
+run_command(struct cli *c)
+{
+	struct err e;
+	int status;
+
+	if (config_load(c->args.config, &c->env->config, &c->conf, &e) < 0 ||
+	    cancel_new(&c->cancel, &e) < 0 ||
+	    cancel_on_signals(c->cancel, &e) < 0 ||
+	    (c->args.trace &&
+		imap_trace_open(c->args.trace, &c->trace, &e) < 0)) {
+		status = cli_fail(c, NULL, &e);
+	} else {
+		status = dispatch(c);
+	}
+	imap_trace_free(&c->trace);
+	cancel_free(&c->cancel);
+	config_free(&c->conf);
+	return status;
+}
+
+static enum log_level
+level_of(const struct cli_args *a)
+{
+	if (a->quiet)
+		return LOG_ERROR;
+	return a->verbose == 0 ? LOG_WARN
+	    : a->verbose == 1  ? LOG_INFO
+			       : LOG_DEBUG;
+}
+
+int
+cli_main(int argc, char **argv, const struct cli_env *env)
+{
+	struct cli c = {.env = env};
+	struct err e;
+	int status = CLI_OK;
+
+	json_set_alloc_funcs(xalloc, xfree);
+	arena_init(&c.mem);
+	c.tty = isatty(STDERR_FILENO) && env->term &&
+	    strcmp(env->term, "dumb") != 0;
+	if (cli_args_parse(argc, argv, &c.mem, &c.args, &e) < 0) {
+		c.log = log_new(STDERR_FILENO, LOG_WARN, false);
+		log_error(c.log, "%s; see mochila --help", e.text);
+		status = CLI_USAGE;
+	} else {
+		c.log = log_new(STDERR_FILENO, level_of(&c.args), false);
+		if (c.args.command == CLI_CMD_VERSION)
+			(void)printf("mochila %s\n", env->version);
+		else if (c.args.command == CLI_CMD_HELP)
+			status = help(&c);
+		else
+			status = run_command(&c);
+	}
+	/* A full disk behind "> file" must not pass for success. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
+		log_error(c.log, "cannot write to standard output");
+		status = EX_IOERR_STATUS;
+	}
+	log_free(&c.log);
+	arena_release(&c.mem);
+	return status;
+}
