@@ -209,8 +209,8 @@ attend(const struct source *s, struct child *ch, const struct cancel *cancel,
 		int rc;
 
 		if (left <= 0)
-			return fail(s, e, "gave no answer in %d seconds",
-			    COMMAND_MS / 1000);
+			return fail(s, e, "'%s' gave no answer in %d seconds",
+			    s->a->password_command[0], COMMAND_MS / 1000);
 		if (ch->pidfd < 0 && left > REAP_MS)
 			left = REAP_MS;
 		if (poll(p, 3, (int)left) < 0 && errno != EINTR)
@@ -238,9 +238,11 @@ static int
 judge(const struct source *s, int status, struct err *e)
 {
 	if (WIFSIGNALED(status))
-		return fail(s, e, "was killed by signal %d", WTERMSIG(status));
+		return fail(s, e, "'%s' was killed by signal %d",
+		    s->a->password_command[0], WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
-		return fail(s, e, "ended with status %d", WEXITSTATUS(status));
+		return fail(s, e, "'%s' ended with status %d",
+		    s->a->password_command[0], WEXITSTATUS(status));
 	return 0;
 }
 

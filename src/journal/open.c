@@ -16,12 +16,6 @@
 #include <unistd.h>
 
 #define MAP_SIZE ((uint64_t)1 << (sizeof(void *) > 4 ? 30 : 27))
-/*
- * Pages at the end that the header may count and the file lack: LMDB does not
- * write pages that a transaction took and gave back.
- */
-#define SLACK_PAGES 16
-
 const char *const journal_table[T_N] = {
     "meta", "mailbox", "count", "pair", "keyword", "hold"};
 
@@ -104,7 +98,7 @@ static int
 look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 {
 	AUTO_FD fd = openat(dir, "data.mdb",
-	    (j->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC);
+	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct meta_page a, b, *m = NULL;
 	struct stat st;
 	uint64_t need;
@@ -129,13 +123,8 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 	    m->last_page > UINT64_MAX / 65536 - 1)
 		return journal_damaged(j, "no valid header", e);
 	need = ((uint64_t)m->last_page + 1) * m->db[0].page_size;
-	if ((uint64_t)st.st_size + SLACK_PAGES * m->db[0].page_size < need)
+	if ((uint64_t)st.st_size < need)
 		return journal_damaged(j, "shorter than its header says", e);
-	/* Then reading there gives an error instead of SIGBUS. */
-	if ((uint64_t)st.st_size < need && !j->read_only &&
-	    ftruncate(fd, (off_t)need) != 0)
-		return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
-		    "journal '%s': extend", j->dir);
 	if (m->map_size > *map_r)
 		*map_r = m->map_size;
 	return 0;

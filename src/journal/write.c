@@ -9,6 +9,9 @@
  */
 #include "journal/internal.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 enum put_kind { PUT, DEL, DEL_PREFIX };
 
 struct put {
@@ -354,6 +357,27 @@ write_all(struct writing *w)
 	return rc;
 }
 
+/*
+ * LMDB does not write the last pages of a file when a transaction took them
+ * and gave them back; journal_open() relies on the size, so they are added.
+ */
+static void
+fill_up(struct journal *j)
+{
+	MDB_envinfo info;
+	MDB_stat st;
+	struct stat file;
+	int fd;
+
+	if (mdb_env_get_fd(j->env, &fd) != 0 ||
+	    mdb_env_info(j->env, &info) != 0 ||
+	    mdb_env_stat(j->env, &st) != 0 || fstat(fd, &file) != 0)
+		return;
+	off_t need = (off_t)(info.me_last_pgno + 1) * (off_t)st.ms_psize;
+	if (file.st_size < need)
+		(void)!ftruncate(fd, need);
+}
+
 /* LMDB's answer; *changed_r when something was committed. */
 static int
 attempt(struct journal_batch *b, bool *changed_r)
@@ -373,6 +397,8 @@ attempt(struct journal_batch *b, bool *changed_r)
 	}
 	rc = mdb_txn_commit(w.txn);
 	*changed_r = rc == 0;
+	if (rc == 0)
+		fill_up(b->j);
 	return rc;
 }
 

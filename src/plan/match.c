@@ -157,10 +157,9 @@ plan_new_files(struct arena *mem, const struct pairs *base,
 	struct plan_match m;
 	size_t n = 0;
 
-	(void)r;
 	plan_match(mem, base, l, &m);
 	for (size_t i = 0; i < l->n; i++)
-		if (m.row_of[i] == PLAN_NONE)
+		if (r->renumbered || m.row_of[i] == PLAN_NONE)
 			v[n++] = (uint32_t)i;
 	*v_r = v;
 	*n_r = n;

@@ -343,6 +343,22 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	return list_all(r, b, b->j.rows == 0 || b->r.renumbered, e);
 }
 
+/* What a killed run of ours left in tmp/; we hold the lock. */
+static int
+clean_tmp(struct run *r, struct sbox *b, struct err *e)
+{
+	uint32_t n = 0;
+	int rc;
+
+	if (r->o->dry_run || b->local_missing)
+		return 0;
+	rc = maildir_clean_tmp(r->m, b->j.path, &n, e);
+	if (n > 0)
+		log_debug(r->o->log, "%s: %.*s: %u unfinished files removed",
+		    r->a->name, SPAN_ARG(b->j.name), n);
+	return rc;
+}
+
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -353,7 +369,14 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
 	rc = observe_local(r, b, e);
 	if (rc == 0)
+		rc = clean_tmp(r, b, e);
+	if (rc == 0)
 		rc = observe_remote(r, b, e);
+	if (rc == 0 && b->l.same && (b->r.renumbered || b->r.doubt)) {
+		/* both need the files to decide */
+		b->dirty_l = true;
+		rc = observe_local(r, b, e);
+	}
 	if (rc == 0)
 		rc = load_base(r, b, e);
 	if (rc != 0)

@@ -100,8 +100,14 @@ class ServerSide:
         self.do("create", quote(name))
 
     def append(self, box, data, flags=(), when=None):
-        date = imaplib.Time2Internaldate(when) if when else None
-        self.do("append", quote(box), "(%s)" % " ".join(flags), date, data)
+        # imaplib's own append() would change lone CRs
+        imap = self.connect()
+        imap.literal = data
+        words = [quote(box), "(%s)" % " ".join(flags)]
+        if when:
+            words.append(imaplib.Time2Internaldate(when))
+        typ, answer = imap._simple_command("APPEND", *words)
+        assert typ == "OK", answer
 
     def select(self, box, readonly=False):
         data = self.do("select", quote(box), readonly)
