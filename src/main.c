@@ -1,6 +1,8 @@
 /*
  * The only place that reads the environment.
  */
+#include <config.h>
+
 #include "cli/cli.h"
 
 #include <locale.h>

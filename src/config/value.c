@@ -4,9 +4,9 @@
 
 #include <arpa/inet.h>
 
+/* Those that imap/auth.c knows. */
 static const char *const mechanisms[] = {"plain", "login", "cram-md5",
-    "scram-sha-1", "scram-sha-1-plus", "scram-sha-256", "scram-sha-256-plus",
-    "gssapi", "external", NULL};
+    "scram-sha-1", "scram-sha-256", NULL};
 
 /* Those that imap/ uses when they are there. */
 static const char *const extensions[] = {"CONDSTORE", "QRESYNC", "UIDPLUS",

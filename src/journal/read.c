@@ -84,7 +84,7 @@ journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
 	struct jbox *v = NULL;
 	size_t n = 0, cap = 0;
 	struct rows r;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc == 0 && txn) {
@@ -121,7 +121,7 @@ int
 journal_keywords(struct journal *j, struct kwtab *kw, struct err *e)
 {
 	struct rows r;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc < 0 || !txn)
@@ -162,7 +162,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 	struct pairs p = {.complete = true};
 	struct rows r;
 	struct buf prefix;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc < 0)
@@ -248,7 +248,7 @@ journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
 {
 	struct pairs p = {.complete = false};
 	uint64_t n = 0;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc == 0 && txn) {
@@ -265,7 +265,7 @@ journal_count_in(struct journal *j, uint64_t box, const struct uidset *set,
     uint64_t *n_r, struct err *e)
 {
 	uint64_t n = 0;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc == 0 && txn) {
@@ -288,7 +288,7 @@ journal_holds(struct journal *j, uint64_t box, struct arena *mem,
 	size_t n = 0, cap = 0;
 	struct buf prefix;
 	struct rows r;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
 	buf_init(&prefix, 16);
