@@ -36,6 +36,13 @@ log_event(struct cli_sink *s, enum log_level level,
 	buf_release(&line);
 }
 
+/* Steps that only keep the journal in order are of interest to few. */
+static bool
+is_bookkeeping(const struct sync_event *ev)
+{
+	return strcmp(ev->op, "record") == 0 || strcmp(ev->op, "forget") == 0;
+}
+
 /* Mailboxes have no plan_print_op(): "create here Work (case 102: ...)". */
 static void
 print_event(struct cli_sink *s, const struct sync_event *ev)
@@ -114,10 +121,11 @@ take_event(struct sync_sink *sink, const struct sync_event *ev)
 	}
 	switch (ev->kind) {
 	case SYNC_EVENT_PLAN:
-		print_event(s, ev);
+		if (s->c->args.verbose > 0 || !is_bookkeeping(ev))
+			print_event(s, ev);
 		break;
 	case SYNC_EVENT_OP:
-		if (s->c->args.verbose > 0)
+		if (s->c->args.verbose > (is_bookkeeping(ev) ? 1 : 0))
 			print_event(s, ev);
 		break;
 	case SYNC_EVENT_PROGRESS:
