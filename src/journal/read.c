@@ -54,6 +54,15 @@ rows_next(const struct journal *j, struct rows *r, struct err *e)
 	return span_starts(journal_span(r->key), r->prefix) ? 1 : 0;
 }
 
+/* A cursor of a reading transaction does not end with it (lmdb.h). */
+static void
+rows_close(struct rows *r)
+{
+	if (r->cursor)
+		mdb_cursor_close(r->cursor);
+	r->cursor = NULL;
+}
+
 static int
 count_of(const struct journal *j, MDB_txn *txn, uint64_t box, uint64_t *n_r,
     struct err *e)
@@ -83,7 +92,7 @@ journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
 {
 	struct jbox *v = NULL;
 	size_t n = 0, cap = 0;
-	struct rows r;
+	struct rows r = {.cursor = NULL};
 	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
@@ -105,6 +114,7 @@ journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
 			box.id = id;
 			v[n++] = box;
 		}
+		rows_close(&r);
 		mdb_txn_abort(txn);
 	}
 	if (rc == 0) {
@@ -120,7 +130,7 @@ journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
 int
 journal_keywords(struct journal *j, struct kwtab *kw, struct err *e)
 {
-	struct rows r;
+	struct rows r = {.cursor = NULL};
 	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
@@ -135,6 +145,7 @@ journal_keywords(struct journal *j, struct kwtab *kw, struct err *e)
 		    kwtab_intern(kw, journal_span(r.value)) != id)
 			rc = journal_damaged(j, "keywords out of order", e);
 	}
+	rows_close(&r);
 	mdb_txn_abort(txn);
 	return rc;
 }
@@ -160,7 +171,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
     struct pairs *p_r, struct err *e)
 {
 	struct pairs p = {.complete = true};
-	struct rows r;
+	struct rows r = {.cursor = NULL};
 	struct buf prefix;
 	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
@@ -173,6 +184,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 		rc = rows_open(j, txn, T_PAIR, buf_span(&prefix), &r, e);
 		while (rc == 0 && (rc = rows_next(j, &r, e)) > 0)
 			rc = add_pair(j, &r, mem, &p, e);
+		rows_close(&r);
 		mdb_txn_abort(txn);
 	}
 	buf_release(&prefix);
@@ -287,7 +299,7 @@ journal_holds(struct journal *j, uint64_t box, struct arena *mem,
 	struct jhold *v = NULL;
 	size_t n = 0, cap = 0;
 	struct buf prefix;
-	struct rows r;
+	struct rows r = {.cursor = NULL};
 	MDB_txn *txn = NULL;
 	int rc = journal_begin_read(j, &txn, e);
 
@@ -314,6 +326,7 @@ journal_holds(struct journal *j, uint64_t box, struct arena *mem,
 			h.base = arena_span(mem, base);
 			v[n++] = h;
 		}
+		rows_close(&r);
 		mdb_txn_abort(txn);
 	}
 	if (rc == 0) {
