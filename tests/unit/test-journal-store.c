@@ -1,0 +1,420 @@
+/* The journal on disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "journal/journal.h"
+#include "tempdir.h"
+
+struct fixture {
+	char dir[64];
+	struct kwtab *kw;
+	struct arena mem;
+	struct journal *j;
+};
+
+static struct journal *
+reopen(struct fixture *f, enum journal_mode mode)
+{
+	struct err e;
+
+	journal_free(&f->j);
+	kwtab_free(&f->kw);
+	f->kw = kwtab_new();
+	if (journal_open(f->dir, mode, &f->j, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(0, journal_keywords(f->j, f->kw, &e));
+	return f->j;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+
+	tempdir_make(f->dir);
+	arena_init(&f->mem);
+	reopen(f, JOURNAL_CREATE);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	journal_free(&f->j);
+	kwtab_free(&f->kw);
+	arena_release(&f->mem);
+	tempdir_remove(f->dir);
+	xfree(f);
+	return 0;
+}
+
+static void
+commit(struct journal_batch *b)
+{
+	struct err e;
+
+	if (journal_commit(&b, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_null(b);
+}
+
+static struct pair
+row(struct fixture *f, uint32_t uid)
+{
+	return (struct pair){.uid = uid, .size = uid * 10,
+	    .file = span_str(arena_printf(&f->mem, "cur/%u:2,", uid))};
+}
+
+/* A mailbox with UIDs 1..N. */
+static uint64_t
+add_box(struct fixture *f, const char *name, uint32_t n)
+{
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	struct jbox box = {.wire = span_str(name), .name = span_str(name),
+	    .path = span_str(name), .delim = '/'};
+	uint64_t id = journal_put_box(b, &box);
+
+	for (uint32_t uid = 1; uid <= n; uid++) {
+		struct pair p = row(f, uid);
+
+		journal_put_pair(b, id, &p);
+	}
+	commit(b);
+	return id;
+}
+
+static uint64_t
+rows_of(struct fixture *f, uint64_t id)
+{
+	struct jbox *v;
+	struct err e;
+	size_t n;
+
+	assert_int_equal(0, journal_boxes(f->j, &f->mem, &v, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		if (v[i].id == id)
+			return v[i].rows;
+	return UINT64_MAX;
+}
+
+static void
+test_what_was_put_is_there_after_reopening(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = add_box(f, "a", 300), b = add_box(f, "b", 2);
+	uint32_t kw = kwtab_intern(f->kw, SPAN("work"));
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+	struct pair p = row(f, 7);
+	struct pairs all, some;
+	struct uidset set;
+	struct jbox *box;
+	struct err e;
+	size_t n;
+
+	assert_true(a == 1 && b == 2);
+	p.l = (struct flags){.sys = FLAG_SEEN, .n = 1, .kw = &kw};
+	journal_put_pair(batch, a, &p);
+	journal_del_pair(batch, a, 300);
+	journal_del_pair(batch, a, 4000);
+	commit(batch);
+
+	reopen(f, JOURNAL_READ);
+	assert_int_equal(kwtab_find(f->kw, SPAN("work")), kw);
+	assert_int_equal(0, journal_boxes(f->j, &f->mem, &box, &n, &e));
+	assert_int_equal(n, 2);
+	assert_true(span_eq(box[0].name, SPAN("a")) && box[0].rows == 299);
+	assert_true(span_eq(box[1].wire, SPAN("b")) && box[1].rows == 2);
+	assert_int_equal(0, journal_pairs(f->j, a, &f->mem, &all, &e));
+	assert_true(all.complete && all.n == 299);
+	for (size_t i = 0; i < all.n; i++)
+		assert_int_equal(all.v[i].uid, i + 1);
+	assert_true(flags_has_kw(all.v[6].l, kw));
+	uidset_init(&set);
+	uidset_add_range(&set, 5, 8);
+	uidset_add_range(&set, 299, 500);
+	assert_int_equal(0,
+	    journal_pairs_in(f->j, a, &set, &f->mem, &some, &e));
+	assert_true(!some.complete && some.n == 5);
+	assert_int_equal(some.v[4].uid, 299);
+	uidset_release(&set);
+}
+
+static void
+test_a_batch_that_changes_nothing_writes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = add_box(f, "a", 3), txn = journal_txnid(f->j);
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	struct pair p = row(f, 2);
+
+	assert_int_equal(journal_batch_size(b), 0);
+	commit(b);
+	assert_int_equal(journal_txnid(f->j), txn);
+	b = journal_begin(f->j, f->kw);
+	journal_put_pair(b, id, &p);
+	journal_del_pair(b, id, 99);
+	journal_del_hold(b, id, 5, SPAN(""));
+	commit(b);
+	assert_int_equal(journal_txnid(f->j), txn);
+	reopen(f, JOURNAL_CREATE);
+	assert_int_equal(journal_txnid(f->j), txn);
+	p.modseq++;
+	b = journal_begin(f->j, f->kw);
+	journal_put_pair(b, id, &p);
+	commit(b);
+	assert_int_equal(journal_txnid(f->j), txn + 1);
+	assert_int_equal(rows_of(f, id), 3);
+}
+
+static void
+test_an_aborted_batch_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = add_box(f, "a", 3);
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+
+	journal_del_pairs(b, id);
+	journal_batch_free(&b);
+	assert_int_equal(rows_of(f, id), 3);
+}
+
+static void
+test_mailboxes_go_with_all_that_is_theirs(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = add_box(f, "a", 50), b = add_box(f, "b", 5);
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+	const struct jhold r = {.uid = 9, .why = SPAN("x")};
+	const struct jhold l = {.base = SPAN("1.host"), .why = SPAN("y")};
+	struct jhold *h;
+	struct err e;
+	size_t n;
+
+	journal_put_hold(batch, a, &r);
+	journal_put_hold(batch, a, &l);
+	journal_put_hold(batch, b, &r);
+	commit(batch);
+	assert_int_equal(0, journal_holds(f->j, a, &f->mem, &h, &n, &e));
+	assert_int_equal(n, 2);
+	assert_true(span_eq(h[0].base, SPAN("1.host")) && h[1].uid == 9);
+	batch = journal_begin(f->j, f->kw);
+	journal_del_box(batch, a);
+	commit(batch);
+	assert_int_equal(rows_of(f, a), UINT64_MAX);
+	assert_int_equal(rows_of(f, b), 5);
+	assert_int_equal(0, journal_holds(f->j, a, &f->mem, &h, &n, &e));
+	assert_int_equal(n, 0);
+	assert_int_equal(0, journal_holds(f->j, b, &f->mem, &h, &n, &e));
+	assert_int_equal(n, 1);
+	/* its number is not given again */
+	assert_true(add_box(f, "a", 1) > b);
+}
+
+static void
+test_rows_and_holds_count_as_known(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = add_box(f, "a", 10), n;
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	struct uidset set;
+	struct err e;
+
+	(void)add_box(f, "b", 30);
+	for (uint32_t uid = 11; uid <= 13; uid++)
+		journal_put_hold(b, a, &(struct jhold){.uid = uid});
+	journal_put_hold(b, a, &(struct jhold){.base = SPAN("x")});
+	commit(b);
+	uidset_init(&set);
+	uidset_add_range(&set, 9, 12);
+	uidset_add_range(&set, 20, 4000000000u);
+	assert_int_equal(0, journal_count_in(f->j, a, &set, &n, &e));
+	assert_int_equal(n, 4);
+	uidset_clear(&set);
+	assert_int_equal(0, journal_count_in(f->j, a, &set, &n, &e));
+	assert_int_equal(n, 0);
+	uidset_release(&set);
+}
+
+static void
+test_deleting_and_putting_in_one_batch(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = add_box(f, "a", 10);
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	struct pair p = row(f, 3), q = row(f, 77);
+
+	journal_del_pairs(b, a);
+	journal_put_pair(b, a, &p);
+	journal_put_pair(b, a, &q);
+	commit(b);
+	assert_int_equal(rows_of(f, a), 2);
+}
+
+static void
+test_check_finds_nothing_in_a_sound_journal(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_batch *b;
+	struct buf out;
+	struct pair p;
+	struct err e;
+	uint64_t n = 9, id = add_box(f, "a", 10);
+
+	buf_init(&out, 65536);
+	assert_int_equal(0, journal_check(f->j, &out, &n, &e));
+	assert_int_equal(n, 0);
+	/* one file, two UIDs; a keyword that nobody knows */
+	p = row(f, 3);
+	p.uid = 40;
+	p.l = (struct flags){.n = 1, .kw = (const uint32_t[]){88}};
+	b = journal_begin(f->j, f->kw);
+	journal_put_pair(b, id, &p);
+	commit(b);
+	assert_int_equal(0, journal_check(f->j, &out, &n, &e));
+	assert_int_equal(n, 2);
+	assert_non_null(strstr(out.p, "uid 40"));
+	buf_release(&out);
+}
+
+static void
+test_absent_journals_are_empty_and_stay_absent(void **state)
+{
+	struct fixture *f = *state;
+	char dir[64];
+	struct journal *j;
+	struct jbox *v;
+	struct err e;
+	size_t n = 9;
+
+	tempdir_make(dir);
+	assert_int_equal(0, journal_open(dir, JOURNAL_READ, &j, &e));
+	assert_int_equal(0, journal_boxes(j, &f->mem, &v, &n, &e));
+	assert_int_equal(n, 0);
+	journal_free(&j);
+	assert_int_equal(tempdir_count(dir, "."), 0);
+	tempdir_remove(dir);
+}
+
+static void
+refused(struct fixture *f, const void *p, size_t n, const char *word)
+{
+	char *after;
+	struct journal *j = NULL;
+	struct err e;
+
+	tempdir_write(f->dir, "journal/data.mdb", p, n);
+	assert_int_equal(ERR_JOURNAL,
+	    journal_open(f->dir, JOURNAL_CREATE, &j, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_int_equal(err_exit_status(&e), 78);
+	assert_non_null(strstr(e.text, word));
+	assert_int_equal(ERR_JOURNAL,
+	    journal_open(f->dir, JOURNAL_READ, &j, &e));
+	assert_int_equal(tempdir_read(f->dir, "journal/data.mdb", &after),
+	    (ssize_t)n);
+	assert_memory_equal(p, after, n);
+	free(after);
+}
+
+static void
+test_damaged_journals_are_left_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+	char *good, *bad;
+	ssize_t n;
+
+	add_box(f, "a", 2000);
+	journal_free(&f->j);
+	n = tempdir_read(f->dir, "journal/data.mdb", &good);
+	assert_true(n > 100000);
+	bad = calloc(1, (size_t)n);
+	refused(f, "garbage", 7, "remove that directory");
+	refused(f, bad, (size_t)n, "remove that directory");
+	for (ssize_t cut = 1; cut < n; cut += n / 7)
+		refused(f, good, (size_t)cut, "remove that directory");
+	refused(f, good, (size_t)n - 1, "remove that directory");
+	tempdir_write(f->dir, "journal/data.mdb", good, (size_t)n);
+	reopen(f, JOURNAL_CREATE);
+	assert_int_equal(rows_of(f, 1), 2000);
+	free(good);
+	free(bad);
+}
+
+static void
+test_a_cut_at_creation_is_no_damage(void **state)
+{
+	struct fixture *f = *state;
+
+	journal_free(&f->j);
+	tempdir_write(f->dir, "journal/data.mdb", "", 0);
+	reopen(f, JOURNAL_READ);
+	reopen(f, JOURNAL_CREATE);
+	assert_int_equal(add_box(f, "a", 1), 1);
+}
+
+static void
+test_one_run_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_lock *lock = NULL;
+	int ready[2], go[2], status;
+	char word[32];
+	struct err e;
+	pid_t pid;
+
+	assert_int_equal(0, pipe(ready));
+	assert_int_equal(0, pipe(go));
+	pid = fork();
+	if (pid == 0) {
+		if (journal_lock(f->dir, &lock, &e) != 0)
+			_exit(1);
+		(void)!write(ready[1], "x", 1);
+		(void)!read(go[0], word, 1);
+		_exit(0); /* and the lock goes with the process */
+	}
+	assert_int_equal(1, read(ready[0], word, 1));
+	assert_int_equal(ERR_LOCKED, journal_lock(f->dir, &lock, &e));
+	assert_int_equal(err_exit_status(&e), 75);
+	snprintf(word, sizeof word, "pid %ld", (long)pid);
+	assert_non_null(strstr(e.text, word));
+	assert_int_equal(1, write(go[1], "x", 1));
+	assert_int_equal(pid, waitpid(pid, &status, 0));
+	assert_int_equal(0, journal_lock(f->dir, &lock, &e));
+	journal_lock_free(&lock);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_what_was_put_is_there_after_reopening),
+	    T(test_a_batch_that_changes_nothing_writes_nothing),
+	    T(test_an_aborted_batch_leaves_nothing),
+	    T(test_mailboxes_go_with_all_that_is_theirs),
+	    T(test_rows_and_holds_count_as_known),
+	    T(test_deleting_and_putting_in_one_batch),
+	    T(test_check_finds_nothing_in_a_sound_journal),
+	    T(test_absent_journals_are_empty_and_stay_absent),
+	    T(test_damaged_journals_are_left_as_they_are),
+	    T(test_a_cut_at_creation_is_no_damage),
+	    T(test_one_run_at_a_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
