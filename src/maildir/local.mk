@@ -13,6 +13,7 @@ maildir_test_libs = libmaildir.a libplan.a libmail.a libbase.a \
 	$(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 tests_unit_test_maildir_bin_SOURCES = tests/unit/test-maildir-bin.c \
+	tests/unit/maildir.h \
 	tests/unit/tempdir.h
 tests_unit_test_maildir_bin_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_change_SOURCES = tests/unit/test-maildir-change.c

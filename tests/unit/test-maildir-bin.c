@@ -1,0 +1,133 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "maildir.h"
+
+static int
+open_bin(struct fixture *f)
+{
+	char path[512];
+
+	tempdir_mkdir(f->dir, ".bin/run");
+	return open(tempdir_join(path, f->dir, ".bin/run"),
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void
+test_there_and_back(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f);
+	uint64_t n;
+	struct err e;
+
+	put(f, "box/cur/1.a:2,S", "one");
+	put(f, "box/new/2.b", "two");
+	assert_int_equal(0, maildir_bin(f->m, SPAN("box"),
+				SPAN("cur/1.a:2,S"), bin, &e));
+	assert_int_equal(0, maildir_bin(f->m, SPAN("box"), SPAN("new/2.b"),
+				bin, &e));
+	assert_int_equal(tempdir_count(f->dir, "box/cur"), 0);
+	assert_int_equal(tempdir_count(f->dir, "box/new"), 0);
+	assert_int_equal(ERR_STALE, maildir_bin(f->m, SPAN("box"),
+					SPAN("new/2.b"), bin, &e));
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 2);
+	assert_content(f, "box/cur/1.a:2,S", "one", 3);
+	assert_content(f, "box/new/2.b", "two", 3);
+	/* once more brings nothing, and harms nothing */
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 0);
+	close(bin);
+}
+
+static void
+test_equal_names_do_not_replace_each_other(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f);
+	uint64_t n;
+	struct err e;
+
+	for (int i = 0; i < 2; i++) {
+		put(f, "box/cur/1.a:2,S", i ? "two" : "one");
+		assert_int_equal(0, maildir_bin(f->m, SPAN("box"),
+					SPAN("cur/1.a:2,S"), bin, &e));
+	}
+	assert_int_equal(tempdir_count(f->dir, ".bin/run/box/cur"), 2);
+	put(f, "box/cur/1.a:2,S", "new");
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 2);
+	assert_int_equal(tempdir_count(f->dir, "box/cur"), 3);
+	assert_content(f, "box/cur/1.a:2,S", "new", 3);
+	close(bin);
+}
+
+static void
+test_a_mailbox_goes_and_its_children_stay(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f);
+	uint64_t n;
+	struct err e;
+
+	assert_int_equal(0, maildir_create(f->m, SPAN("box/sub"), &e));
+	put(f, "box/cur/1.a:2,S", "one");
+	put(f, "box/sub/cur/2.b:2,S", "two");
+	put(f, "box/dovecot-keywords", "0 work\n");
+	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box"), bin, &e));
+	assert_false(tempdir_exists(f->dir, "box/cur"));
+	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
+	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box/sub"), bin, &e));
+	assert_false(tempdir_exists(f->dir, "box/sub"));
+	/* what is gone already is no error */
+	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box/sub"), bin, &e));
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 2);
+	assert_content(f, "box/cur/1.a:2,S", "one", 3);
+	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
+	assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
+	close(bin);
+}
+
+static void
+test_maildirpp_mailboxes_too(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f);
+	uint64_t n;
+	struct err e;
+
+	assert_int_equal(0, maildir_create(f->m, SPAN(""), &e));
+	assert_int_equal(0, maildir_create(f->m, SPAN(".a.b"), &e));
+	put(f, "cur/1.a:2,S", "one");
+	put(f, ".a.b/cur/2.b:2,S", "two");
+	assert_int_equal(0, maildir_bin(f->m, SPAN(""), SPAN("cur/1.a:2,S"),
+				bin, &e));
+	assert_int_equal(0, maildir_bin_box(f->m, SPAN(".a.b"), bin, &e));
+	assert_false(tempdir_exists(f->dir, ".a.b"));
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 2);
+	assert_content(f, "cur/1.a:2,S", "one", 3);
+	assert_content(f, ".a.b/cur/2.b:2,S", "two", 3);
+	close(bin);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_there_and_back),
+	    T(test_equal_names_do_not_replace_each_other),
+	    T(test_a_mailbox_goes_and_its_children_stay),
+	    cmocka_unit_test_setup_teardown(test_maildirpp_mailboxes_too,
+		setup_maildirpp, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "mail/eol.h"
+#include "maildir.h"
+
+/* Deliver N bytes in pieces of STEP; the file below the root. */
+static const char *
+deliver(struct fixture *f, const char *p, size_t n, size_t step,
+    struct flags flags, struct lmsg *msg, struct content *c)
+{
+	struct maildir_delivery *d;
+	struct flags shown;
+	struct err e;
+
+	assert_int_equal(0, maildir_deliver_begin(f->m, SPAN("box"), &d, &e));
+	for (size_t at = 0; at < n; at += step)
+		assert_int_equal(0, maildir_deliver_write(d, p + at,
+					step < n - at ? step : n - at, &e));
+	assert_int_equal(0, maildir_deliver_finish(d, 1000000000, c, &e));
+	assert_int_equal(0, maildir_deliver_flush(d, &e));
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 1);
+	assert_int_equal(0, maildir_deliver_publish(d, &f->mem, flags,
+				&f->letters, &shown, msg, &e));
+	maildir_delivery_free(&d);
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 0);
+	return arena_printf(&f->mem, "box/%.*s", SPAN_ARG(msg->file));
+}
+
+static void
+test_line_ends_are_local_when_that_can_be_undone(void **state)
+{
+	static const struct {
+		const char *wire, *file;
+	} cases[] = {
+	    {"a\r\nb\r\n", "a\nb\n"},
+	    {"\r\n", "\n"},
+	    {"a", "a"},
+	    {"a\r\nb", "a\nb"},
+	    {"a\rb\r\n", "a\rb\n"},
+	    {"a\r\nb\r", "a\nb\r"},
+	    /* not these: they stay as they are, from the first byte on */
+	    {"a\r\nb\n", "a\r\nb\n"},
+	    {"a\r\nb\r\r\nc\r\n", "a\r\nb\r\r\nc\r\n"},
+	    {"\n", "\n"},
+	    {"a\r\n\r\n\r\nb\nc\r\n\r", "a\r\n\r\n\r\nb\nc\r\n\r"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t step = 1; step < 4; step++) {
+			const char *wire = cases[i].wire;
+			struct content c;
+			struct lmsg m;
+			const char *name = deliver(f, wire, strlen(wire), step,
+			    FLAGS_NONE, &m, &c);
+
+			assert_content(f, name, cases[i].file,
+			    strlen(cases[i].file));
+			assert_int_equal(c.raw, strlen(wire));
+		}
+}
+
+static void
+test_long_messages_may_change_their_mind_late(void **state)
+{
+	struct fixture *f = *state;
+	struct content c, whole;
+	struct lmsg m;
+	struct buf wire;
+	struct err e;
+	const char *name;
+
+	buf_init(&wire, 8u << 20);
+	for (int i = 0; i < 60000; i++)
+		buf_addf(&wire, "line %d\r\n", i);
+	name = deliver(f, wire.p, wire.n, 1000, FLAGS_NONE, &m, &c);
+	assert_int_equal(m.fsize, wire.n - 60000);
+	/* the digest is that of the canonical form, from either side */
+	assert_int_equal(0, maildir_digest(f->m, SPAN("box"), &m, NULL, &e));
+	assert_memory_equal(m.content.sha, c.sha, DIGEST_LEN);
+	assert_int_equal(m.content.size, wire.n);
+	buf_add_str(&wire, "and\nthen\r\n");
+	name = deliver(f, wire.p, wire.n, 65536, FLAGS_NONE, &m, &whole);
+	assert_content(f, name, wire.p, wire.n);
+	buf_release(&wire);
+}
+
+static void
+test_flags_decide_where_it_goes(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t kw = f->letters.id[0];
+	struct content c;
+	struct lmsg m;
+	struct stat st;
+	char path[512];
+
+	(void)deliver(f, "a", 1, 1, FLAGS_NONE, &m, &c);
+	assert_true(span_starts(m.file, SPAN("new/")));
+	assert_false(memchr(m.file.p, ':', m.file.n));
+	const char *name = deliver(f, "a", 1, 1,
+	    (struct flags){.sys = FLAG_SEEN, .n = 1, .kw = &kw}, &m, &c);
+	assert_true(span_starts(m.file, SPAN("cur/")));
+	assert_true(span_eq(span_of(m.file.p + m.file.n - 5, 5),
+	    SPAN(":2,Sa")));
+	assert_int_equal(0, stat(tempdir_join(path, f->dir, name), &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(st.st_mtime, 1000000000);
+	assert_true(m.has_stat && m.ino == st.st_ino && m.fsize == 1 &&
+	    m.mtime_ns == 1000000000000000000);
+}
+
+static void
+test_nothing_is_no_message(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_delivery *d;
+	struct content c;
+	struct err e;
+
+	assert_int_equal(0, maildir_deliver_begin(f->m, SPAN("box"), &d, &e));
+	assert_int_equal(ERR_PROTO, maildir_deliver_finish(d, 0, &c, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_MSG);
+	maildir_delivery_free(&d);
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 0);
+}
+
+static void
+test_what_is_given_up_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_delivery *d;
+	struct err e;
+
+	assert_int_equal(0, maildir_deliver_begin(f->m, SPAN("box"), &d, &e));
+	assert_int_equal(0, maildir_deliver_write(d, "a\r\nb\nc", 6, &e));
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 1);
+	maildir_delivery_free(&d);
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 0);
+	assert_int_equal(tempdir_count(f->dir, "box/new"), 0);
+}
+
+static void
+test_leftovers_of_ours_are_removed_and_of_nobody_else(void **state)
+{
+	struct fixture *f = *state;
+	struct maildir_delivery *d;
+	uint32_t n;
+	struct err e;
+
+	assert_int_equal(0, maildir_deliver_begin(f->m, SPAN("box"), &d, &e));
+	put(f, "box/tmp/1234.M1P2.host", "another program's");
+	put(f, "box/tmp/mochila-1.M2P3Q4R5.other.machine", "not here");
+	assert_int_equal(0, maildir_clean_tmp(f->m, SPAN("box"), &n, &e));
+	assert_int_equal(n, 1);
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 2);
+	maildir_delivery_free(&d);
+	assert_int_equal(0, maildir_clean_tmp(f->m, SPAN("box"), &n, &e));
+	assert_int_equal(n, 0);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_line_ends_are_local_when_that_can_be_undone),
+	    T(test_long_messages_may_change_their_mind_late),
+	    T(test_flags_decide_where_it_goes),
+	    T(test_nothing_is_no_message),
+	    T(test_what_is_given_up_leaves_nothing),
+	    T(test_leftovers_of_ours_are_removed_and_of_nobody_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
