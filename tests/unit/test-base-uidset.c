@@ -1,0 +1,201 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/uidset.h"
+
+#define UIDS 200
+
+static uint64_t seed;
+
+static uint32_t
+rnd(uint32_t below)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % below;
+}
+
+static void
+assert_like(const struct uidset *s, const bool *bit)
+{
+	uint64_t n = 0;
+	uint32_t u = uidset_first(s);
+
+	for (uint32_t i = 1; i < UIDS; i++) {
+		assert_int_equal(uidset_has(s, i), bit[i]);
+		n += bit[i];
+		if (bit[i]) {
+			assert_int_equal(u, i);
+			u = uidset_next(s, u);
+		}
+	}
+	assert_int_equal(u, 0);
+	assert_int_equal(uidset_count(s), n);
+	/* sorted, disjoint, not adjacent */
+	for (size_t i = 0; i < s->n; i++) {
+		assert_true(s->v[i].lo <= s->v[i].hi);
+		if (i)
+			assert_true(s->v[i - 1].hi + 1 < s->v[i].lo);
+	}
+}
+
+static void
+test_random_operations_against_a_bitmap(void **state)
+{
+	struct uidset s, other;
+	bool bit[UIDS] = {false};
+
+	(void)state;
+	uidset_init(&s);
+	uidset_init(&other);
+	for (int step = 0; step < 20000; step++) {
+		uint32_t lo = 1 + rnd(UIDS - 1), hi = 1 + rnd(UIDS - 1);
+
+		if (hi - lo > 20 && rnd(3))
+			hi = lo + rnd(UIDS - lo) % 5;
+		switch (rnd(5)) {
+		case 0:
+			uidset_add(&s, lo);
+			bit[lo] = true;
+			break;
+		case 1:
+			uidset_add_range(&s, lo, hi); /* either way round */
+			for (uint32_t i = lo < hi ? lo : hi;
+			     i <= (lo < hi ? hi : lo); i++)
+				bit[i] = true;
+			break;
+		case 2:
+			if (lo > hi)
+				break;
+			uidset_remove_range(&s, lo, hi);
+			for (uint32_t i = lo; i <= hi; i++)
+				bit[i] = false;
+			break;
+		case 3:
+			uidset_clear(&other);
+			uidset_add(&other, lo);
+			uidset_add(&other, hi);
+			uidset_add_set(&s, &other);
+			bit[lo] = bit[hi] = true;
+			break;
+		default:
+			uidset_clear(&other);
+			uidset_add(&other, lo);
+			uidset_add(&other, hi);
+			uidset_remove_set(&s, &other);
+			bit[lo] = bit[hi] = false;
+		}
+		assert_like(&s, bit);
+	}
+	uidset_release(&s);
+	uidset_release(&other);
+}
+
+static void
+test_format_and_parse_are_inverse(void **state)
+{
+	struct uidset a, b;
+	struct buf text;
+
+	(void)state;
+	uidset_init(&a);
+	uidset_init(&b);
+	buf_init(&text, 65536);
+	for (int round = 0; round < 500; round++) {
+		uidset_clear(&a);
+		for (uint32_t n = 1 + rnd(30); n > 0; n--)
+			uidset_add_range(&a, 1 + rnd(UINT32_MAX - 1),
+			    1 + rnd(UINT32_MAX - 1));
+		buf_clear(&text);
+		uidset_format(&a, &text);
+		assert_true(uidset_parse(buf_span(&text), 1000, &b));
+		assert_true(uidset_eq(&a, &b));
+	}
+	buf_release(&text);
+	uidset_release(&a);
+	uidset_release(&b);
+}
+
+static void
+test_what_is_no_set_is_refused(void **state)
+{
+	static const char *const bad[] = {"", ",", "1,", ",1", "1,,2", "0",
+	    "1:0", "0:1", "1:", ":1", "1:2:3", "*", "1:*", "a", "1 2", "-1",
+	    "4294967296"};
+	struct uidset s;
+
+	(void)state;
+	uidset_init(&s);
+	uidset_add(&s, 9);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(uidset_parse(span_str(bad[i]), 100, &s));
+	assert_false(uidset_parse(SPAN("1,3,5"), 2, &s));
+	assert_true(uidset_has(&s, 9) && uidset_count(&s) == 1);
+	assert_true(uidset_parse(SPAN("12:9,3,1:4294967295"), 3, &s));
+	assert_int_equal(uidset_count(&s), UINT32_MAX);
+	assert_int_equal(uidset_next(&s, UINT32_MAX), 0);
+	uidset_release(&s);
+}
+
+static void
+test_slices_cover_the_set_and_fit_the_line(void **state)
+{
+	struct uidset s, slice, all;
+	struct buf line;
+
+	(void)state;
+	uidset_init(&s);
+	uidset_init(&slice);
+	uidset_init(&all);
+	buf_init(&line, 4096);
+	for (int round = 0; round < 300; round++) {
+		uint64_t pos = 0, count = rnd(3) ? 1 + rnd(50) : 0;
+		size_t max = 24 + rnd(60);
+
+		uidset_clear(&s);
+		uidset_clear(&all);
+		for (uint32_t n = rnd(40); n > 0; n--) {
+			uint32_t lo = 1 + rnd(100000);
+
+			uidset_add_range(&s, lo, lo + rnd(20));
+		}
+		for (;;) {
+			buf_clear(&line);
+			if (!uidset_slice(&s, &pos, max, count, &line, &slice))
+				break;
+			assert_true(line.n > 0 && line.n <= max);
+			assert_true(!count || uidset_count(&slice) <= count);
+			for (uint32_t u = uidset_first(&slice); u;
+			     u = uidset_next(&slice, u))
+				assert_false(uidset_has(&all, u));
+			uidset_add_set(&all, &slice);
+		}
+		assert_true(uidset_eq(&s, &all));
+	}
+	buf_release(&line);
+	uidset_release(&s);
+	uidset_release(&slice);
+	uidset_release(&all);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_random_operations_against_a_bitmap),
+	    cmocka_unit_test(test_format_and_parse_are_inverse),
+	    cmocka_unit_test(test_what_is_no_set_is_refused),
+	    cmocka_unit_test(test_slices_cover_the_set_and_fit_the_line),
+	};
+
+	seed = (uint64_t)time(NULL);
+	printf("seed %llu\n", (unsigned long long)seed);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
