@@ -7,7 +7,7 @@ libjournal_a_SOURCES = \
 journal_tests = tests/unit/test-journal-codec tests/unit/test-journal-store
 check_PROGRAMS += $(journal_tests)
 TESTS += $(journal_tests)
-journal_test_libs = libjournal.a libplan.a libmail.a libbase.a \
+journal_test_libs = libjournal.a libmaildir.a libplan.a libmail.a libbase.a \
 	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(LMDB_LIBS) $(PTHREAD_LIBS)
 
 tests_unit_test_journal_codec_SOURCES = tests/unit/test-journal-codec.c

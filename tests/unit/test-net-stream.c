@@ -1,0 +1,274 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "net/stream.h"
+
+#define FLOOD (8u << 20)
+
+struct server {
+	int listener;
+	void (*serve)(int fd);
+	pthread_t thread;
+	struct net_conf conf;
+};
+
+static void *
+server_main(void *arg)
+{
+	struct server *s = arg;
+	int fd = accept(s->listener, NULL, NULL);
+
+	if (fd >= 0) {
+		s->serve(fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void
+start(struct server *s, void (*serve)(int fd))
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof a;
+
+	s->serve = serve;
+	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(0, bind(s->listener, (struct sockaddr *)&a, n));
+	assert_int_equal(0, listen(s->listener, 1));
+	assert_int_equal(0,
+	    getsockname(s->listener, (struct sockaddr *)&a, &n));
+	s->conf = (struct net_conf){.host = "127.0.0.1",
+	    .port = ntohs(a.sin_port), .tls = NET_TLS_NONE,
+	    .connect_ms = 5000, .silence_ms = 5000};
+	assert_int_equal(0, pthread_create(&s->thread, NULL, server_main, s));
+}
+
+static void
+stop(struct server *s)
+{
+	shutdown(s->listener, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->listener);
+}
+
+static void
+echo(int fd)
+{
+	char p[4096];
+	ssize_t n;
+
+	while ((n = read(fd, p, sizeof p)) > 0)
+		if (send(fd, p, (size_t)n, MSG_NOSIGNAL) != n)
+			return;
+}
+
+/* Writes a lot before it reads anything. */
+static void
+flood(int fd)
+{
+	static char p[65536];
+	size_t left = FLOOD;
+
+	memset(p, 'x', sizeof p);
+	for (size_t at = 0; at < FLOOD; at += sizeof p)
+		if (send(fd, p, sizeof p, MSG_NOSIGNAL) != sizeof p)
+			return;
+	while (left) {
+		ssize_t n = read(fd, p, sizeof p);
+
+		if (n <= 0)
+			return;
+		left -= (size_t)n;
+	}
+	(void)!send(fd, "done", 4, MSG_NOSIGNAL);
+}
+
+static void
+hang_up(int fd)
+{
+	(void)fd;
+}
+
+static void
+talk_plainly(int fd)
+{
+	(void)!send(fd, "* OK hello\r\n", 12, MSG_NOSIGNAL);
+	echo(fd);
+}
+
+static void
+say_nothing(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		continue;
+}
+
+static void
+test_bytes_come_back(void **state)
+{
+	struct server sv = {0};
+	AUTO(stream) s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, echo);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_true(stream_is_loopback(s) && !stream_is_tls(s));
+	for (int round = 1; round <= 3; round++) {
+		assert_int_equal(0, stream_write(s, "abc", 3, &e));
+		assert_int_equal(0, stream_write(s, "def", 3, &e));
+		while (stream_peek(s).n < 6)
+			assert_int_equal(0, stream_fill(s, &e));
+		assert_memory_equal(stream_peek(s).p, "abcdef", 6);
+		stream_consume(s, 2);
+		assert_memory_equal(stream_peek(s).p, "cdef", 4);
+		stream_consume(s, 4);
+		assert_int_equal(stream_stats(s).round_trips, round);
+		assert_int_equal(stream_stats(s).bytes_out, 6 * round);
+		assert_int_equal(stream_stats(s).bytes_in, 6 * round);
+	}
+	stream_free(&s);
+	stop(&sv);
+}
+
+static void
+test_two_full_pipes_do_not_wait_for_each_other(void **state)
+{
+	struct server sv = {0};
+	AUTO(stream) s = NULL;
+	char *p = xcalloc(1, FLOOD);
+	struct err e;
+
+	(void)state;
+	start(&sv, flood);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(0, stream_write(s, p, FLOOD, &e));
+	assert_int_equal(0, stream_flush(s, &e));
+	while (stream_peek(s).n < FLOOD + 4)
+		assert_int_equal(0, stream_fill(s, &e));
+	assert_memory_equal(stream_peek(s).p + FLOOD, "done", 4);
+	stream_free(&s);
+	stop(&sv);
+	xfree(p);
+}
+
+static void
+test_how_connections_end(void **state)
+{
+	struct server sv = {0};
+	struct cancel *c;
+	struct stream *s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, hang_up);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(ERR_NET, stream_fill(s, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	stream_free(&s);
+	stop(&sv);
+	/* nobody listens there any more */
+	assert_int_equal(ERR_NET, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+
+	start(&sv, say_nothing);
+	sv.conf.silence_ms = 30;
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(ERR_TIMEOUT, stream_fill(s, &e));
+	stream_set_silence(s, 60000);
+	assert_int_equal(0, cancel_new(&c, &e));
+	sv.conf.cancel = c;
+	cancel_raise(c);
+	assert_int_equal(ERR_CANCELED, stream_fill(s, &e));
+	stream_free(&s);
+	assert_int_equal(ERR_CANCELED, stream_open(&sv.conf, &s, &e));
+	cancel_free(&c);
+	stop(&sv);
+}
+
+static void
+test_tls_with_one_who_does_not_speak_it(void **state)
+{
+	struct server sv = {0};
+	struct stream *s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, talk_plainly);
+	sv.conf.tls = NET_TLS_IMPLICIT;
+	assert_int_equal(ERR_TLS, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_null(s);
+	stop(&sv);
+	start(&sv, say_nothing);
+	sv.conf.tls = NET_TLS_IMPLICIT;
+	sv.conf.connect_ms = 50;
+	assert_int_equal(ERR_TIMEOUT, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	stop(&sv);
+}
+
+static void
+test_what_was_said_before_starttls_is_an_attack(void **state)
+{
+	struct server sv = {0};
+	AUTO(stream) s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, talk_plainly);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(0, stream_fill(s, &e));
+	stream_consume(s, 5);
+	assert_int_equal(ERR_TLS, stream_starttls(s, &e));
+	assert_non_null(strstr(e.text, "tampering"));
+	stream_free(&s);
+	stop(&sv);
+}
+
+static void
+test_names_that_do_not_exist(void **state)
+{
+	struct net_conf conf = {.host = "no-such-host.invalid", .port = 143,
+	    .tls = NET_TLS_NONE, .connect_ms = 20000, .silence_ms = 1000};
+	struct stream *s = NULL;
+	struct err e;
+
+	(void)state;
+	assert_true(stream_open(&conf, &s, &e) < 0);
+	assert_true(e.code == ERR_NET || e.code == ERR_TIMEOUT);
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_int_equal(err_exit_status(&e), 69);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_bytes_come_back),
+	    cmocka_unit_test(test_two_full_pipes_do_not_wait_for_each_other),
+	    cmocka_unit_test(test_how_connections_end),
+	    cmocka_unit_test(test_tls_with_one_who_does_not_speak_it),
+	    cmocka_unit_test(test_what_was_said_before_starttls_is_an_attack),
+	    cmocka_unit_test(test_names_that_do_not_exist),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
