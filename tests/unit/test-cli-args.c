@@ -7,7 +7,7 @@
 
 #include "cli/internal.h"
 
-#define MAX_WORDS 12
+#define MAX_WORDS 20
 
 /* LINE is split at blanks. */
 static int
