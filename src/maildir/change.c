@@ -1,7 +1,25 @@
 #include "maildir/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
+
+/* FROM to TO, which may be the same: then it must be there at least. */
+static int
+rename_file(
+    int fromdir, const char *from, int todir, const char *to, struct err *e)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (fromdir != todir || strcmp(from, to) != 0)
+		rc = fs_move(fromdir, from, todir, to, false, e);
+	else if (fstatat(fromdir, from, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		rc = err_sys(e, ERR_SCOPE_MSG, errno, "stat '%s'", from);
+	if (rc < 0 && e->sys == ENOENT)
+		rc = e->code = ERR_STALE;
+	return rc;
+}
 
 int
 maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
@@ -13,25 +31,23 @@ maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
 	struct span to;
 	const char *name;
 	bool in_new;
-	int dir;
+	int dir, rc;
 
-	if (maildir_file(m, path, file, &dir, &name, mem, e) < 0 ||
-	    maildir_whole_box(m, path, &b, e) < 0)
-		return e->code;
+	rc = maildir_file(m, path, file, &dir, &name, mem, e);
+	if (rc == 0)
+		rc = maildir_whole_box(m, path, &b, e);
+	if (rc < 0)
+		return rc;
 	in_new = file.p[0] == 'n';
 	to = name_with_flags(mem, span_str(name), f, letters, in_new, &shown);
 	/* What shows anything has been seen by somebody: cur/. */
 	if (in_new && !flags_empty(shown))
 		in_new = false;
-	to = span_str(arena_printf(mem, "%s/%.*s", in_new ? "new" : "cur",
-	    SPAN_ARG(to)));
-	if (!span_eq(to, file) &&
-	    fs_move(dir, name, in_new ? b->new : b->cur, to.p + 4, false,
-		e) < 0) {
-		if (e->sys == ENOENT)
-			e->code = ERR_STALE;
-		return e->code;
-	}
+	to = span_str(
+	    arena_printf(mem, "%s/%.*s", in_new ? "new" : "cur", SPAN_ARG(to)));
+	rc = rename_file(dir, name, in_new ? b->new : b->cur, to.p + 4, e);
+	if (rc < 0)
+		return rc;
 	*shown_r = shown;
 	*file_r = to;
 	return 0;

@@ -21,10 +21,10 @@ struct maildir_delivery {
 	struct maildir *m;
 	struct arena mem; /* names */
 	struct span path, base;
-	char *tmp;        /* name in tmp/; in mem */
-	int tmp_dir, fd;  /* owned; -1: none */
+	char *tmp;	 /* name in tmp/; in mem */
+	int tmp_dir, fd; /* owned; -1: none */
 	struct eol_down eol;
-	struct digest *digest;
+	struct digest *digest; /* lent by M until finish */
 	struct buf out;
 };
 
@@ -50,8 +50,8 @@ static int
 create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
 {
 	d->base = maildir_new_base(d->m, &d->mem);
-	d->tmp = arena_printf(&d->mem, MAILDIR_TMP_TAG "%.*s",
-	    SPAN_ARG(d->base));
+	d->tmp =
+	    arena_printf(&d->mem, MAILDIR_TMP_TAG "%.*s", SPAN_ARG(d->base));
 	*fd_r = openat(d->tmp_dir, d->tmp,
 	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (*fd_r < 0)
@@ -73,7 +73,7 @@ maildir_deliver_begin(struct maildir *m, struct span path,
 	d->path = arena_span(&d->mem, path);
 	buf_init(&d->out, 1u << 22);
 	eol_down_init(&d->eol);
-	d->digest = digest_new();
+	d->digest = maildir_take_digest(m);
 	if (open_tmp(d, e) < 0 || create_tmp(d, &d->fd, e) < 0) {
 		maildir_delivery_free(&d);
 		return e->code;
@@ -95,7 +95,7 @@ maildir_delivery_free(struct maildir_delivery **d)
 	}
 	if (x->tmp_dir >= 0)
 		close(x->tmp_dir);
-	digest_free(&x->digest);
+	maildir_give_digest(x->m, &x->digest);
 	buf_release(&x->out);
 	arena_release(&x->mem);
 	xfree(x);
@@ -118,32 +118,42 @@ put(struct maildir_delivery *d, int fd, struct span s, struct err *e)
 	return 0;
 }
 
+static int
+expand(struct maildir_delivery *d, int from, int to, struct err *e)
+{
+	AUTO_STR chunk = xalloc(CHUNK);
+	ssize_t n;
+
+	if (lseek(from, 0, SEEK_SET) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "seek in '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(d->path)));
+	while ((n = fs_read_full(from, chunk, CHUNK)) > 0) {
+		buf_clear(&d->out);
+		eol_expand(chunk, (size_t)n, &d->out);
+		if (put(d, to, buf_span(&d->out), e) < 0)
+			return e->code;
+	}
+	if (n < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "read in '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(d->path)));
+	return 0;
+}
+
 /* Rule 3: all that was written so far, as it came over the wire. */
 static int
 go_verbatim(struct maildir_delivery *d, struct err *e)
 {
-	AUTO_STR chunk = xalloc(CHUNK);
 	char *old = d->tmp;
-	AUTO_FD from = d->fd;
-	int to = -1, rc;
-	ssize_t n = 0;
+	int from = d->fd, to, rc;
 
 	rc = create_tmp(d, &to, e);
 	if (rc < 0) {
-		from = -1;
-		d->tmp = old;
+		d->tmp = old; /* still the file that free removes */
 		return rc;
 	}
 	d->fd = to;
-	if (lseek(from, 0, SEEK_SET) != 0)
-		rc = err_sys(e, ERR_SCOPE_BOX, errno, "seek");
-	while (rc == 0 && (n = fs_read_full(from, chunk, CHUNK)) > 0) {
-		buf_clear(&d->out);
-		eol_expand(chunk, (size_t)n, &d->out);
-		rc = put(d, to, buf_span(&d->out), e);
-	}
-	if (rc == 0 && n < 0)
-		rc = err_sys(e, ERR_SCOPE_BOX, errno, "read");
+	rc = expand(d, from, to, e);
+	close(from);
 	unlinkat(d->tmp_dir, old, 0);
 	if (rc == 0)
 		rc = put(d, to, eol_down_held(&d->eol), e);
@@ -151,13 +161,11 @@ go_verbatim(struct maildir_delivery *d, struct err *e)
 }
 
 static int
-write_chunk(struct maildir_delivery *d, const char *p, size_t n,
-    struct err *e)
+write_chunk(struct maildir_delivery *d, const char *p, size_t n, struct err *e)
 {
-	bool same = true;
-
 	while (n) {
 		size_t used;
+		bool same;
 
 		buf_clear(&d->out);
 		same = eol_down_feed(&d->eol, p, n, &d->out, &used);
@@ -172,8 +180,8 @@ write_chunk(struct maildir_delivery *d, const char *p, size_t n,
 }
 
 int
-maildir_deliver_write(struct maildir_delivery *d, const char *p, size_t n,
-    struct err *e)
+maildir_deliver_write(
+    struct maildir_delivery *d, const char *p, size_t n, struct err *e)
 {
 	digest_feed(d->digest, p, n);
 	while (n) {
@@ -196,6 +204,9 @@ maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
 	if (put(d, d->fd, eol_down_held(&d->eol), e) < 0)
 		return e->code;
 	digest_finish(d->digest, &c);
+	/* Many may wait for their batch: they keep no memory. */
+	maildir_give_digest(d->m, &d->digest);
+	buf_release(&d->out);
 	if (c.raw == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_MSG, ERR_RETRY_LATER,
 		    "the server sent no data for it");
@@ -234,8 +245,8 @@ maildir_deliver_publish(struct maildir_delivery *d, struct arena *mem,
 
 	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
 		return e->code;
-	msg.file = span_str(arena_printf(mem, "%s/%.*s",
-	    in_new ? "new" : "cur", SPAN_ARG(name)));
+	msg.file = span_str(arena_printf(
+	    mem, "%s/%.*s", in_new ? "new" : "cur", SPAN_ARG(name)));
 	if (fstat(d->fd, &st) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "stat");
 	if (fs_move(d->tmp_dir, d->tmp, in_new ? b->new : b->cur,

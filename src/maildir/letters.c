@@ -39,13 +39,15 @@ maildir_letters_load(struct maildir *m, struct span path, struct kwtab *kw,
 	struct kwletters l = {{0}};
 	struct buf text;
 	struct span rest;
+	bool missing;
 	int rc;
 
 	buf_init(&text, 4 * FILE_MAX_OCTETS);
 	rc = maildir_box(m, path, &b, e);
 	if (rc == 0)
 		rc = fs_read_file(b->fd, FILE_NAME, FILE_MAX_OCTETS, &text, e);
-	bool missing = rc < 0 && e->sys == ENOENT;
+	/* No mailbox, no letters; that it is missing the scan will say. */
+	missing = rc < 0 && e->sys == ENOENT;
 	if (missing) {
 		err_clear(e);
 		rc = 0;
@@ -68,34 +70,55 @@ maildir_letters_load(struct maildir *m, struct span path, struct kwtab *kw,
 	return 0;
 }
 
+static void
+format(
+    const struct kwtab *kw, const struct kwletters *letters, struct buf *text)
+{
+	for (unsigned i = 0; i < 26; i++) {
+		uint32_t id = letters->id[i];
+		struct span name =
+		    id == KW_PASSED ? SPAN("$Forwarded") : kwtab_name(kw, id);
+
+		if (id && name.n)
+			buf_addf(text, "%u %.*s\n", i, SPAN_ARG(name));
+	}
+}
+
+/* Not over what could not be read: somebody else wrote it. */
+static int
+save(int box, struct span text, struct err *e)
+{
+	struct buf old;
+	int rc;
+
+	buf_init(&old, 4 * FILE_MAX_OCTETS);
+	rc = fs_read_file(box, FILE_NAME, FILE_MAX_OCTETS, &old, e);
+	if (rc < 0 && e->sys == ENOENT) {
+		err_clear(e);
+		rc = 0;
+	}
+	if (rc == 0 && !span_eq(buf_span(&old), text))
+		rc = fs_replace(box, FILE_NAME, 0600, text.p, text.n, e);
+	buf_release(&old);
+	return rc;
+}
+
 int
 maildir_letters_save(struct maildir *m, struct span path,
     const struct kwtab *kw, const struct kwletters *letters, struct err *e)
 {
 	const struct maildir_box *b;
-	struct buf text, old;
+	struct buf text;
 	int rc;
 
+	/* 26 names of at most 255 octets: far below the ceiling */
 	buf_init(&text, FILE_MAX_OCTETS);
-	buf_init(&old, 4 * FILE_MAX_OCTETS);
-	for (unsigned i = 0; i < 26; i++) {
-		uint32_t id = letters->id[i];
-		struct span name = id == KW_PASSED ? SPAN("$Forwarded")
-						   : kwtab_name(kw, id);
-
-		if (id && name.n)
-			buf_addf(&text, "%u %.*s\n", i, SPAN_ARG(name));
-	}
+	format(kw, letters, &text);
 	rc = maildir_box(m, path, &b, e);
-	if (rc == 0 &&
-	    (fs_read_file(b->fd, FILE_NAME, FILE_MAX_OCTETS, &old, e) < 0 ||
-		!span_eq(buf_span(&old), buf_span(&text)))) {
-		err_clear(e);
-		rc = fs_replace(b->fd, FILE_NAME, 0600, text.p, text.n, e);
-		if (rc < 0)
-			e->scope = ERR_SCOPE_BOX;
-	}
+	if (rc == 0)
+		rc = save(b->fd, buf_span(&text), e);
 	buf_release(&text);
-	buf_release(&old);
+	if (rc < 0)
+		e->scope = ERR_SCOPE_BOX;
 	return rc;
 }

@@ -1,3 +1,12 @@
+/*
+ * Which mailboxes there are.
+ *
+ *  1. The list is complete or it is an error: a mailbox that is not in it is
+ *     taken for deleted, and then so are its messages on the server.
+ *  2. What cannot be read and cannot be, or hold, a mailbox is skipped: a
+ *     directory with a link count of 2 has no directories in it.  (Local file
+ *     systems count so, or always say 1; those of other machines may lie.)
+ */
 #include "maildir/internal.h"
 
 #include <dirent.h>
@@ -15,6 +24,7 @@ struct walk {
 	struct maildir_dir *v;
 	size_t n, cap;
 	size_t seen;
+	bool links_count; /* rule 2 */
 };
 
 static bool
@@ -25,7 +35,7 @@ is_dir(int dirfd, const struct dirent *d)
 	if (d->d_type != DT_UNKNOWN)
 		return d->d_type == DT_DIR;
 	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode);
+	       S_ISDIR(st.st_mode);
 }
 
 /* Could NAME be a mailbox of the layout, below its parent? */
@@ -55,16 +65,39 @@ add_dir(struct walk *w, struct maildir_dir dir)
 	w->v[w->n++] = dir;
 }
 
-/*
- * A directory that cannot be read is an error: it may be a mailbox, and a
- * mailbox that is not seen would be taken for a deleted one.
- */
+static int
+toobig(struct span path, struct err *e)
+{
+	return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "more than %d directories or %d levels in the Maildir, at '%.*s'",
+	    DIRS_MAX, DEPTH_MAX, SPAN_ARG(maildir_shown(path)));
+}
+
 static int
 unreadable(struct span path, int sys, struct err *e)
 {
 	return err_sys(e, ERR_SCOPE_ACCOUNT, sys,
 	    "cannot read the directory '%.*s' of the Maildir",
 	    SPAN_ARG(maildir_shown(path)));
+}
+
+/* Rule 2, of a directory that cannot be read. */
+static bool
+is_leaf(const struct walk *w, struct span path)
+{
+	const char *slash = memrchr(path.p, '/', path.n);
+	size_t up = slash ? (size_t)(slash - path.p) : 0;
+	size_t leaf = slash ? up + 1 : 0;
+	AUTO_STR name = xstrndup(path.p + leaf, path.n - leaf);
+	AUTO_FD parent = -1;
+	struct stat st;
+
+	if (!w->links_count || path.n == 0)
+		return false;
+	parent = maildir_openat(w->m->root, span_of(path.p, up));
+	return parent >= 0 &&
+	       fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode) && st.st_nlink == 2;
 }
 
 struct subdirs {
@@ -77,18 +110,20 @@ static int
 read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
     struct subdirs *sub, struct err *e)
 {
-	int fd = maildir_openat(w->m->root, path);
+	int fd = maildir_openat(w->m->root, path), sys;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *x;
 
 	if (!d) {
-		int sys = errno;
-
+		sys = errno;
 		if (fd >= 0)
 			close(fd);
+		if (sys == EACCES && is_leaf(w, path))
+			return 0;
 		return unreadable(path, sys, e);
 	}
-	for (errno = 0; (x = readdir(d)); errno = 0) {
+	while ((errno = 0, x = readdir(d)) != NULL &&
+	       w->seen + sub->n <= DIRS_MAX) {
 		const char *name = x->d_name;
 
 		if (strcmp(name, "cur") == 0)
@@ -104,8 +139,10 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
 				SPAN_ARG(path), path.n ? "/" : "", name));
 		}
 	}
-	int sys = errno;
+	sys = x ? 0 : errno;
 	closedir(d);
+	if (x)
+		return toobig(path, e);
 	return sys ? unreadable(path, sys, e) : 0;
 }
 
@@ -118,11 +155,7 @@ walk(struct walk *w, struct span path, unsigned depth, struct err *e)
 	int rc;
 
 	if (++w->seen > DIRS_MAX || depth > DEPTH_MAX)
-		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_NEVER,
-		    "more than %d directories or %d levels in the Maildir, at "
-		    "'%.*s'",
-		    DIRS_MAX, DEPTH_MAX, SPAN_ARG(maildir_shown(path)));
+		return toobig(path, e);
 	rc = read_dir(w, path, &dir, &sub, e);
 	/* In the nested layout the root holds mailboxes and is none. */
 	if (rc == 0 && (path.n || !nested))
@@ -149,6 +182,7 @@ maildir_list(struct maildir *m, struct arena *mem, struct maildir_dir **v_r,
 {
 	struct walk w = {.m = m, .mem = mem};
 
+	w.links_count = fs_network_type(m->root) == NULL;
 	if (walk(&w, SPAN(""), 0, e) < 0)
 		return e->code;
 	if (w.n)

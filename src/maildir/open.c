@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 int
-maildir_open(struct maildir **m_r, const char *root, enum layout layout,
-    struct err *e)
+maildir_open(
+    struct maildir **m_r, const char *root, enum layout layout, struct err *e)
 {
 	/* The root alone may be reached by a symlink: the user wrote it. */
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -62,6 +62,7 @@ maildir_free(struct maildir **m)
 	if (!*m)
 		return;
 	maildir_forget_box(*m);
+	digest_free(&(*m)->spare);
 	close_fd(&(*m)->root);
 	xfree(*m);
 	*m = NULL;
@@ -85,21 +86,35 @@ maildir_mtime_ns(const struct stat *st)
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-int
-maildir_openat(int dirfd, struct span path)
+/* PART of the directory FD, made if it may be and is missing; -1, errno. */
+static int
+enter(int fd, const char *part, bool make)
+{
+	bool made;
+
+	if (*part == '\0' || strcmp(part, ".") == 0 ||
+	    strcmp(part, "..") == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	made = make && mkdirat(fd, part, 0700) == 0;
+	if (make && !made && errno != EEXIST)
+		return -1;
+	if (made && fsync(fd) != 0)
+		return -1;
+	return fs_open_dir(fd, part);
+}
+
+static int
+descend(int dirfd, struct span path, bool make)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	while (path.n && fd >= 0) {
 		size_t n = span_index(path, '/');
 		AUTO_STR part = xstrndup(path.p, n);
-		int sub = -1;
+		int sub = enter(fd, part, make), saved = errno;
 
-		if (n == 0 || strcmp(part, "..") == 0)
-			errno = EINVAL;
-		else
-			sub = fs_open_dir(fd, part);
-		int saved = errno;
 		close(fd);
 		errno = saved;
 		fd = sub;
@@ -111,8 +126,48 @@ maildir_openat(int dirfd, struct span path)
 }
 
 int
-maildir_box(struct maildir *m, struct span path,
-    const struct maildir_box **b_r, struct err *e)
+maildir_openat(int dirfd, struct span path)
+{
+	return descend(dirfd, path, false);
+}
+
+int
+maildir_make_at(int dirfd, struct span path, int *fd_r, struct err *e)
+{
+	int fd = descend(dirfd, path, true);
+
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "make directory '%.*s'",
+		    SPAN_ARG(maildir_shown(path)));
+	*fd_r = fd;
+	return 0;
+}
+
+/* Nothing there, or nothing that could be a directory of a mailbox. */
+static bool
+is_missing(int sys)
+{
+	return sys == ENOENT || sys == ENOTDIR || sys == ELOOP;
+}
+
+/* SUB of the box that is being opened; -1 when it is missing. */
+static int
+open_sub(struct maildir *m, struct span path, const char *sub, int *fd_r,
+    struct err *e)
+{
+	int fd = fs_open_dir(m->box.fd, sub);
+
+	/* What is there but cannot be read must not pass for missing. */
+	if (fd < 0 && !is_missing(errno))
+		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/%s'",
+		    SPAN_ARG(maildir_shown(path)), sub);
+	*fd_r = fd;
+	return 0;
+}
+
+int
+maildir_box(struct maildir *m, struct span path, const struct maildir_box **b_r,
+    struct err *e)
 {
 	if (!m->path || !span_eq(span_str(m->path), path)) {
 		maildir_forget_box(m);
@@ -120,13 +175,15 @@ maildir_box(struct maildir *m, struct span path,
 		if (m->box.fd < 0) {
 			err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s'",
 			    SPAN_ARG(maildir_shown(path)));
-			if (e->sys == ENOENT || e->sys == ENOTDIR ||
-			    e->sys == ELOOP)
+			if (is_missing(e->sys))
 				e->code = ERR_STALE;
 			return e->code;
 		}
-		m->box.cur = fs_open_dir(m->box.fd, "cur");
-		m->box.new = fs_open_dir(m->box.fd, "new");
+		if (open_sub(m, path, "cur", &m->box.cur, e) < 0 ||
+		    open_sub(m, path, "new", &m->box.new, e) < 0) {
+			maildir_forget_box(m);
+			return e->code;
+		}
 		m->path = xstrndup(path.p, path.n);
 	}
 	*b_r = &m->box;
@@ -144,22 +201,22 @@ maildir_whole_box(struct maildir *m, struct span path,
 	if (b->cur < 0 || b->new < 0) {
 		maildir_forget_box(m); /* it may be mended meanwhile */
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "'%.*s' lacks cur/ or new/, or they cannot be read",
-		    SPAN_ARG(maildir_shown(path)));
+		    "'%.*s' lacks cur/ or new/", SPAN_ARG(maildir_shown(path)));
 	}
 	*b_r = b;
 	return 0;
 }
 
 int
-maildir_file(struct maildir *m, struct span path, struct span file,
-    int *dir_r, const char **name_r, struct arena *mem, struct err *e)
+maildir_file(struct maildir *m, struct span path, struct span file, int *dir_r,
+    const char **name_r, struct arena *mem, struct err *e)
 {
 	const struct maildir_box *b;
 
 	if (maildir_whole_box(m, path, &b, e) < 0)
 		return e->code;
 	if (file.n <= 4 || memchr(file.p + 4, '/', file.n - 4) ||
+	    !name_is_message(span_of(file.p + 4, file.n - 4)) ||
 	    (!span_starts(file, SPAN("cur/")) &&
 		!span_starts(file, SPAN("new/"))))
 		return err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
@@ -181,20 +238,42 @@ maildir_new_base(struct maildir *m, struct arena *mem)
 	    random, span_str(m->host));
 }
 
+struct digest *
+maildir_take_digest(struct maildir *m)
+{
+	struct digest *d = m->spare;
+
+	m->spare = NULL;
+	return d ? d : digest_new();
+}
+
+void
+maildir_give_digest(struct maildir *m, struct digest **d)
+{
+	if (*d && !m->spare) {
+		digest_reset(*d);
+		m->spare = *d;
+		*d = NULL;
+	}
+	digest_free(d);
+}
+
 int
 maildir_create(struct maildir *m, struct span path, struct err *e)
 {
 	static const char *const sub[] = {"tmp", "new", "cur"};
-	const char *slash = path.n ? "/" : "";
-	int rc = 0;
+	AUTO_FD box = -1;
+	int rc;
 
 	maildir_forget_box(m);
+	rc = maildir_make_at(m->root, path, &box, e);
 	/* cur/ last: a mailbox that has it has the others. */
 	for (size_t i = 0; i < 3 && rc == 0; i++) {
-		AUTO_STR dir =
-		    xasprintf("%.*s%s%s", SPAN_ARG(path), slash, sub[i]);
+		AUTO_FD fd = -1;
 
-		rc = fs_mkdirs(m->root, dir, 0700, e);
+		rc = maildir_make_at(box, span_str(sub[i]), &fd, e);
 	}
-	return rc < 0 ? err_wrap(e, "cannot make the mailbox") : 0;
+	return rc < 0 ? err_wrap(e, "cannot make the mailbox '%.*s'",
+			    SPAN_ARG(maildir_shown(path)))
+		      : 0;
 }

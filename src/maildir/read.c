@@ -55,8 +55,8 @@ take_stat(struct lmsg *msg, const struct stat *st)
 }
 
 int
-maildir_stat(struct maildir *m, struct span path, struct lmsg *msg,
-    struct err *e)
+maildir_stat(
+    struct maildir *m, struct span path, struct lmsg *msg, struct err *e)
 {
 	struct arena mem;
 	const char *name;
@@ -73,31 +73,45 @@ maildir_stat(struct maildir *m, struct span path, struct lmsg *msg,
 	return rc;
 }
 
+static int
+feed_all(int fd, struct digest *d, const struct cancel *c, struct span path,
+    struct span file, struct err *e)
+{
+	AUTO_STR chunk = xalloc(CHUNK);
+	ssize_t n;
+
+	while ((n = fs_read_full(fd, chunk, CHUNK)) > 0) {
+		digest_feed(d, chunk, (size_t)n);
+		if (cancel_check(c, e) < 0)
+			return e->code;
+	}
+	return n < 0 ? file_error(errno, path, file, e) : 0;
+}
+
 int
 maildir_digest(struct maildir *m, struct span path, struct lmsg *msg,
     const struct cancel *c, struct err *e)
 {
-	AUTO(digest) d = NULL;
-	AUTO_STR chunk = NULL;
+	struct digest *d;
 	AUTO_FD fd = -1;
 	struct stat before, after;
 	struct content content;
-	ssize_t n;
+	int rc;
 
-	if (open_file(m, path, msg->file, &fd, e) < 0)
-		return e->code;
+	rc = open_file(m, path, msg->file, &fd, e);
+	if (rc < 0)
+		return rc;
 	if (fstat(fd, &before) != 0)
 		return file_error(errno, path, msg->file, e);
-	d = digest_new();
-	chunk = xalloc(CHUNK);
-	while ((n = fs_read_full(fd, chunk, CHUNK)) > 0) {
-		digest_feed(d, chunk, (size_t)n);
-		if (c && cancel_check(c, e) < 0)
-			return e->code;
-	}
-	if (n < 0 || fstat(fd, &after) != 0)
+	d = maildir_take_digest(m);
+	rc = feed_all(fd, d, c, path, msg->file, e);
+	if (rc == 0)
+		digest_finish(d, &content);
+	maildir_give_digest(m, &d);
+	if (rc < 0)
+		return rc;
+	if (fstat(fd, &after) != 0)
 		return file_error(errno, path, msg->file, e);
-	digest_finish(d, &content);
 	/* Being written still, against the rules of Maildir: later. */
 	if (before.st_size != after.st_size ||
 	    maildir_mtime_ns(&before) != maildir_mtime_ns(&after) ||
@@ -160,27 +174,27 @@ maildir_sample(struct maildir *m, struct span path, struct span file,
 {
 	AUTO(maildir_reader) r = NULL;
 	struct buf piece;
-	uint64_t at = 0;
+	uint64_t at = 0; /* canonical offset of PIECE */
 	int rc;
 
-	if (maildir_read_open(m, path, file, &r, e) < 0)
-		return e->code;
+	rc = maildir_read_open(m, path, file, &r, e);
+	if (rc < 0)
+		return rc;
 	buf_init(&piece, 2 * CHUNK);
 	while (n > 0 && (rc = maildir_read(r, &piece, e)) > 0) {
 		uint64_t skip = off > at ? off - at : 0;
 
+		if (skip < piece.n) {
+			size_t have = piece.n - (size_t)skip;
+
+			have = have < n ? have : n;
+			buf_add(out, piece.p + skip, have);
+			n -= have;
+		}
 		at += piece.n;
-		if (skip >= piece.n)
-			continue;
-		size_t have = piece.n - (size_t)skip;
-		if (have > n)
-			have = n;
-		buf_add(out, piece.p + skip, have);
-		n -= have;
-		off += have;
 	}
 	buf_release(&piece);
-	if (n > 0 && rc < 0)
+	if (rc < 0)
 		return rc;
 	if (out->toobig)
 		return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG, ERR_RETRY_NEVER,

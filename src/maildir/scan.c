@@ -1,4 +1,18 @@
+/*
+ * What is in a mailbox.
+ *
+ *  1. new/ is read before cur/: others move messages that way, so none is
+ *     missed.  What was read is all there was when the directories show the
+ *     same times before and after, and these times could have told (stamp.c);
+ *     where times are too coarse for that, when two readings are the same.
+ *  2. A message that was moved or renamed meanwhile may be seen under two
+ *     names.  So of two files of one base it is asked whether they are there,
+ *     and a file that is in new/ and cur/ at once counts for cur/.  Others
+ *     are two files, and both are shown.
+ */
 #include "maildir/internal.h"
+
+#include "base/map.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +38,7 @@ is_regular(int dirfd, const struct dirent *d)
 	if (d->d_type != DT_UNKNOWN)
 		return d->d_type == DT_REG;
 	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode);
+	       S_ISREG(st.st_mode);
 }
 
 static void
@@ -56,7 +70,7 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(s->path)), sub);
 	}
-	for (errno = 0; (x = readdir(d)); errno = 0)
+	while ((errno = 0, x = readdir(d)) != NULL)
 		if (name_is_message(span_str(x->d_name)) &&
 		    is_regular(dirfd(d), x))
 			add_file(s, sub, x->d_name);
@@ -66,6 +80,127 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(s->path)), sub);
 	return 0;
+}
+
+/* Is FILE there?  *ino_r: its inode. */
+static bool
+still_there(int box, struct span file, uint64_t *ino_r)
+{
+	struct stat st;
+
+	if (fstatat(box, file.p, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	*ino_r = st.st_ino;
+	return true;
+}
+
+/*
+ * Rule 2, of A and a later B with one base.  The file that is not to count,
+ * or NULL.
+ */
+static struct lmsg *
+which_is_not(int box, struct lmsg *a, struct lmsg *b)
+{
+	uint64_t ino_a, ino_b;
+
+	if (!still_there(box, b->file, &ino_b))
+		return b;
+	if (!still_there(box, a->file, &ino_a))
+		return a;
+	/* new/ comes first; between link() and unlink() it is in both */
+	return ino_a == ino_b && a->file.p[0] != b->file.p[0] ? a : NULL;
+}
+
+static void
+drop_moved(struct scan *s, int box)
+{
+	struct lview *v = s->v;
+	struct map by_base;
+	size_t n = 0;
+
+	map_init(&by_base);
+	for (size_t i = 0; i < v->n; i++) {
+		uint64_t first;
+		struct lmsg *gone;
+
+		if (map_add(&by_base, v->v[i].base, i))
+			continue;
+		(void)map_get(&by_base, v->v[i].base, &first);
+		gone = which_is_not(box, &v->v[first], &v->v[i]);
+		if (!gone)
+			continue;
+		gone->file.n = 0;
+		if (gone == &v->v[first])
+			map_set(&by_base, v->v[i].base, i);
+	}
+	map_release(&by_base);
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i].file.n)
+			v->v[n++] = v->v[i];
+	v->n = n;
+}
+
+static bool
+same_files(const struct lview *a, const struct lview *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!span_eq(a->v[i].file, b->v[i].file))
+			return false;
+	return true;
+}
+
+/* One reading, with what rule 1 wants to know of it. */
+static int
+scan_once(struct scan *s, struct maildir_stamp *stamp_r, bool *settled_r,
+    bool *equal_r, struct err *e)
+{
+	struct maildir_stamp before, after;
+	const struct maildir_box *b;
+	int rc;
+
+	rc = maildir_stamp(s->m, s->path, &before, e);
+	if (rc == 0)
+		rc = maildir_whole_box(s->m, s->path, &b, e);
+	if (rc < 0)
+		return rc;
+	*settled_r = maildir_stamp_settle(&before, NULL);
+	s->unknown = 0;
+	rc = scan_dir(s, b->fd, "new", e);
+	if (rc == 0)
+		rc = scan_dir(s, b->fd, "cur", e);
+	if (rc < 0)
+		return rc;
+	drop_moved(s, b->fd);
+	rc = maildir_stamp(s->m, s->path, &after, e);
+	if (rc < 0)
+		return rc;
+	*equal_r = maildir_stamp_eq(&before, &after);
+	*stamp_r = *settled_r ? after : MAILDIR_STAMP_NONE;
+	return 0;
+}
+
+static int
+scan_stable(struct scan *s, struct maildir_stamp *stamp_r, struct err *e)
+{
+	struct lview last = {0};
+
+	for (int i = 0; i < TRIES; i++) {
+		bool settled, equal;
+		int rc;
+
+		*s->v = (struct lview){0};
+		rc = scan_once(s, stamp_r, &settled, &equal, e);
+		if (rc < 0)
+			return rc;
+		s->v->complete =
+		    equal && (settled || (i > 0 && same_files(&last, s->v)));
+		if (s->v->complete)
+			return 0;
+		last = *s->v;
+	}
+	return 0; /* others are busy: absence means nothing */
 }
 
 /* What there is of a mailbox that lacks cur/ or new/. */
@@ -84,42 +219,9 @@ scan_damaged(struct scan *s, struct err *e)
 		return e->code;
 	if (b->cur >= 0 && scan_dir(s, b->fd, "cur", e) < 0)
 		return e->code;
+	drop_moved(s, b->fd);
 	maildir_forget_box(s->m);
 	return 0;
-}
-
-/*
- * new/ first, then cur/: other programs move messages that way, so none is
- * missed.  Equal stamps before and after mean that what was read is what
- * there was.
- */
-static int
-scan_stable(struct scan *s, struct maildir_stamp *stamp_r, struct err *e)
-{
-	struct maildir_stamp before, after;
-
-	for (int i = 0; i < TRIES; i++) {
-		const struct maildir_box *b;
-
-		if (maildir_stamp(s->m, s->path, &before, e) < 0 ||
-		    maildir_whole_box(s->m, s->path, &b, e) < 0)
-			return e->code;
-		/* Else a change within its tick would not show. */
-		if (i > 0)
-			(void)maildir_stamp_settle(&before, NULL);
-		s->v->n = 0;
-		s->unknown = 0;
-		if (scan_dir(s, b->fd, "new", e) < 0 ||
-		    scan_dir(s, b->fd, "cur", e) < 0 ||
-		    maildir_stamp(s->m, s->path, &after, e) < 0)
-			return e->code;
-		*stamp_r = after;
-		if (maildir_stamp_eq(&before, &after)) {
-			s->v->complete = true;
-			return 0;
-		}
-	}
-	return 0; /* others are busy: absence means nothing */
 }
 
 int
@@ -128,8 +230,8 @@ maildir_scan(struct maildir *m, struct span path,
     struct maildir_stamp *stamp_r, uint32_t *letters_seen_r, struct err *e)
 {
 	struct lview v = {0};
-	struct scan s = {.m = m, .path = path, .letters = letters, .mem = mem,
-	    .v = &v};
+	struct scan s = {
+	    .m = m, .path = path, .letters = letters, .mem = mem, .v = &v};
 	struct maildir_stamp stamp = MAILDIR_STAMP_NONE;
 
 	/* Not what was open a while ago: it may have been replaced. */

@@ -16,8 +16,8 @@
 #define COARSE_S 2
 
 int
-maildir_stamp(struct maildir *m, struct span path,
-    struct maildir_stamp *s_r, struct err *e)
+maildir_stamp(struct maildir *m, struct span path, struct maildir_stamp *s_r,
+    struct err *e)
 {
 	const struct maildir_box *b;
 	struct stat cur, new;
@@ -33,10 +33,10 @@ maildir_stamp(struct maildir *m, struct span path,
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "'%.*s' was removed", SPAN_ARG(maildir_shown(path)));
 	}
-	*s_r = (struct maildir_stamp){
-	    .cur_mtime_ns = maildir_mtime_ns(&cur),
+	*s_r = (struct maildir_stamp){.cur_mtime_ns = maildir_mtime_ns(&cur),
 	    .new_mtime_ns = maildir_mtime_ns(&new),
-	    .cur_ino = cur.st_ino, .new_ino = new.st_ino};
+	    .cur_ino = cur.st_ino,
+	    .new_ino = new.st_ino};
 	return 0;
 }
 
@@ -44,8 +44,8 @@ bool
 maildir_stamp_eq(const struct maildir_stamp *a, const struct maildir_stamp *b)
 {
 	return a->cur_ino != 0 && a->cur_ino == b->cur_ino &&
-	    a->new_ino == b->new_ino && a->cur_mtime_ns == b->cur_mtime_ns &&
-	    a->new_mtime_ns == b->new_mtime_ns;
+	       a->new_ino == b->new_ino && a->cur_mtime_ns == b->cur_mtime_ns &&
+	       a->new_mtime_ns == b->new_mtime_ns;
 }
 
 static int64_t
@@ -71,13 +71,9 @@ maildir_stamp_settle(const struct maildir_stamp *s, const struct cancel *c)
 	for (int ms = 0; ms < WAIT_MAX_MS; ms++) {
 		if (coarse_now_ns() > last)
 			return true;
-		if (!c) {
-			struct timespec t = {.tv_nsec = 1000000};
-
-			nanosleep(&t, NULL);
-		} else if (cancel_wait(c, 1, &e) < 0) {
+		if (cancel_wait(c, 1, &e) < 0)
 			return false;
-		}
 	}
-	return false; /* a time to come: the clock was put back */
+	/* A time to come: the clock was put back, or is a server's. */
+	return false;
 }

@@ -1,0 +1,76 @@
+/*
+ * What a run that was cut off left in tmp/.
+ *
+ * A file is ours when its name says so: our tag, the form of name_make(), and
+ * the whole name of this machine behind it.  A Maildir may be shared with
+ * other machines, so "ends in our name" would not do.  The caller holds the
+ * account's lock and delivers nothing now: whatever is ours is left over.
+ */
+#include "maildir/internal.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#define CUT_LEN 190 /* only names that long can have lost some of the host */
+
+/* What stands behind the second dot, where name_make() has the host. */
+static struct span
+host_of(struct span base)
+{
+	for (int dots = 0; dots < 2; dots++) {
+		size_t n = span_index(base, '.');
+
+		n += n < base.n;
+		base = span_of(base.p + n, base.n - n);
+	}
+	return base;
+}
+
+static bool
+is_our_tmp(struct span name, struct span host)
+{
+	struct span base, theirs;
+
+	if (!span_starts(name, SPAN(MAILDIR_TMP_TAG)))
+		return false;
+	base = span_of(
+	    name.p + strlen(MAILDIR_TMP_TAG), name.n - strlen(MAILDIR_TMP_TAG));
+	theirs = host_of(base);
+	return span_eq(theirs, host) ||
+	       (base.n >= CUT_LEN && theirs.n > 0 && span_starts(host, theirs));
+}
+
+int
+maildir_clean_tmp(
+    struct maildir *m, struct span path, uint32_t *n_r, struct err *e)
+{
+	const struct maildir_box *b;
+	struct arena mem;
+	struct span host;
+	struct dirent *x;
+	uint32_t n = 0;
+	DIR *d;
+	int fd;
+
+	if (maildir_box(m, path, &b, e) < 0)
+		return e->code;
+	fd = fs_open_dir(b->fd, "tmp");
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		*n_r = 0;
+		return 0; /* no tmp/, no leftovers */
+	}
+	arena_init(&mem);
+	/* as it is spelled in names */
+	host = host_of(name_make(&mem, 0, 0, 0, 0, span_str(m->host)));
+	while ((x = readdir(d)) != NULL)
+		if (is_our_tmp(span_str(x->d_name), host) &&
+		    unlinkat(dirfd(d), x->d_name, 0) == 0)
+			n++;
+	arena_release(&mem);
+	closedir(d);
+	*n_r = n;
+	return 0;
+}
