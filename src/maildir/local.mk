@@ -27,7 +27,7 @@ tests_unit_test_maildir_deliver_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_scan_SOURCES = tests/unit/test-maildir-scan.c
 tests_unit_test_maildir_scan_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_keep_SOURCES = tests/unit/test-maildir-keep.c \
-	tests/unit/test-maildir.h
+	tests/unit/mailbox.h
 tests_unit_test_maildir_keep_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_letters_SOURCES = tests/unit/test-maildir-letters.c
 tests_unit_test_maildir_letters_LDADD = $(maildir_test_libs)

@@ -1,5 +1,5 @@
 /* Nothing is lost, replaced, or written outside of the root. */
-#include "test-maildir.h"
+#include "mailbox.h"
 
 
 /* The bin of a run, elsewhere; another file system where there is one. */

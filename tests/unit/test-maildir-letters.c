@@ -1,4 +1,4 @@
-#include "test-maildir.h"
+#include "mailbox.h"
 
 #define FILE_NAME "a/dovecot-keywords"
 

@@ -1,4 +1,4 @@
-#include "test-maildir.h"
+#include "mailbox.h"
 
 static struct maildir_dir *dirs;
 static size_t ndirs;

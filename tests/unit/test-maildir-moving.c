@@ -1,5 +1,5 @@
 /* scan, while others move, rename, and forbid. */
-#include "test-maildir.h"
+#include "mailbox.h"
 
 #include "base/clock.h"
 #include "base/map.h"

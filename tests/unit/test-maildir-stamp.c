@@ -1,4 +1,4 @@
-#include "test-maildir.h"
+#include "mailbox.h"
 
 #include "base/cancel.h"
 #include "base/clock.h"
