@@ -57,7 +57,12 @@ usage(struct err *e, const char *fmt, ...)
 	    "%s; see mochila --help", what);
 }
 
-/* What getopt_long complains of: OPTOPT is 0 for an unknown long option. */
+/*
+ * What getopt_long complains of.  WORD is the one behind which it stopped,
+ * and that is the one before a cluster of short options ("-xq") which it has
+ * not finished: of those only OPTOPT tells.  OPTOPT is 0 for a long option
+ * that is unknown, or short for several.
+ */
 static int
 bad_option(struct err *e, bool missing, const char *word)
 {
@@ -65,9 +70,11 @@ bad_option(struct err *e, bool missing, const char *word)
 	const char *near = NULL;
 	size_t n = strcspn(word, "=");
 
+	if (missing && strncmp(word, "--", 2) != 0)
+		return usage(e, "option '-%c' needs a value", optopt);
 	if (missing)
 		return usage(e, "option '%s' needs a value", word);
-	if (strncmp(word, "--", 2) != 0)
+	if (optopt != 0 && optopt < OPT_DRY_RUN && !strchr("chqv", optopt))
 		return usage(e, "unknown option '-%c'", optopt);
 	if (optopt != 0)
 		return usage(e, "option '%.*s' takes no value", (int)n, word);
@@ -137,8 +144,8 @@ scan(int argc, char **argv, struct scan *s, struct err *e)
 
 	optind = 0; /* glibc: start afresh */
 	opterr = 0;
-	while ((opt = getopt_long(
-		    argc, argv, "-:c:hqv", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "-:c:hqv", long_options, NULL)) !=
+	       -1) {
 		if (opt == '?' || opt == ':')
 			return bad_option(e, opt == ':', argv[optind - 1]);
 		take_option(s, opt);
@@ -148,6 +155,27 @@ scan(int argc, char **argv, struct scan *s, struct err *e)
 	return 0;
 }
 
+/* The first word is that of commands of two words; the second is not. */
+static int
+no_second(const struct scan *s, struct err *e)
+{
+	struct buf known;
+
+	buf_init(&known, 200);
+	for (size_t i = 0; i < cli_ncommands; i++)
+		if (strcmp(s->word[0], cli_commands[i].word) == 0)
+			buf_addf(&known, "%s'%s'", known.n ? ", " : "",
+			    cli_commands[i].second);
+	if (s->nword > 1)
+		(void)usage(e, "'%s' has no '%s', only %s", s->word[0],
+		    s->word[1], buf_cstr(&known));
+	else
+		(void)usage(e, "'%s' needs one of %s behind it", s->word[0],
+		    buf_cstr(&known));
+	buf_release(&known);
+	return e->code;
+}
+
 static int
 no_command(const struct scan *s, struct err *e)
 {
@@ -155,13 +183,12 @@ no_command(const struct scan *s, struct err *e)
 	const char *near;
 	size_t n = 0;
 
-	/* The second words of a first word that has some. */
 	for (size_t i = 0; i < cli_ncommands; i++) {
 		const struct cli_command_info *c = &cli_commands[i];
 
 		if (strcmp(s->word[0], c->word) == 0)
-			return usage(e, "'%s' is not complete, or has no '%s'",
-			    c->word, s->nword > 1 ? s->word[1] : "");
+			return no_second(s, e);
+		/* Those of one first word stand together. */
 		if (n + 1 < sizeof(words) / sizeof(words[0]) &&
 		    (n == 0 || strcmp(words[n - 1], c->word) != 0))
 			words[n++] = c->word;
@@ -176,15 +203,17 @@ no_command(const struct scan *s, struct err *e)
 static int
 check_command(struct scan *s, const struct cli_command_info *c, struct err *e)
 {
-	static const char *const name[] = {"--dry-run", "--full",
-	    "--allow-deletes", "--json", "--remote"};
+	static const char *const name[] = {
+	    "--dry-run", "--full", "--allow-deletes", "--json", "--remote"};
 	size_t words = c->second ? 2 : 1;
 	unsigned bad = s->options & ~c->options;
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 		if (bad & 1U << i)
-			return usage(e, "option '%s' is not for 'mochila %s'",
-			    name[i], c->word);
+			return usage(e,
+			    "option '%s' is not for 'mochila %s%s%s'", name[i],
+			    c->word, c->second ? " " : "",
+			    c->second ? c->second : "");
 	s->a.command = c->command;
 	s->a.arg = s->word + words;
 	s->a.narg = s->nword - words;
@@ -197,8 +226,8 @@ check_command(struct scan *s, const struct cli_command_info *c, struct err *e)
 }
 
 int
-cli_args_parse(int argc, char **argv, struct arena *mem,
-    struct cli_args *a_r, struct err *e)
+cli_args_parse(int argc, char **argv, struct arena *mem, struct cli_args *a_r,
+    struct err *e)
 {
 	struct scan s = {.a = {.command = CLI_CMD_HELP}};
 	int rc;

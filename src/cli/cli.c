@@ -5,7 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define EX_IOERR_STATUS 74
+/* What e->text can grow to: every byte of it may become '?'. */
+#define LINE_MAX_BYTES 1024
 
 int
 cli_status_worse(int a, int b)
@@ -26,10 +27,14 @@ cli_status_worse(int a, int b)
 int
 cli_fail(const struct cli *c, const char *account, const struct err *e)
 {
+	struct buf line;
+
+	buf_init(&line, LINE_MAX_BYTES);
 	if (account)
-		log_error(c->log, "%s: %s", account, e->text);
-	else
-		log_error(c->log, "%s", e->text);
+		buf_addf(&line, "%s: ", account);
+	(void)cli_text_add(&line, span_str(e->text), 0);
+	log_error(c->log, "%s", buf_cstr(&line));
+	buf_release(&line);
 	return err_exit_status(e);
 }
 
@@ -46,8 +51,8 @@ cli_account(const struct cli *c, struct span name,
 	}
 	buf_init(&known, 300);
 	for (size_t i = 0; i < c->conf->naccounts; i++)
-		buf_addf(&known, "%s%s", i ? ", " : "",
-		    c->conf->account[i].name);
+		buf_addf(
+		    &known, "%s%s", i ? ", " : "", c->conf->account[i].name);
 	err_set(e, ERR_USAGE, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
 	    "no account '%.*s' in %s; there %s %s", SPAN_ARG(name),
 	    c->conf->file, c->conf->naccounts == 1 ? "is" : "are",
@@ -128,9 +133,9 @@ level_of(const struct cli_args *a)
 {
 	if (a->quiet)
 		return LOG_ERROR;
-	return a->verbose == 0 ? LOG_WARN
-	    : a->verbose == 1  ? LOG_INFO
-			       : LOG_DEBUG;
+	return a->verbose == 0	 ? LOG_WARN
+	       : a->verbose == 1 ? LOG_INFO
+				 : LOG_DEBUG;
 }
 
 int
@@ -143,11 +148,10 @@ cli_main(int argc, char **argv, const struct cli_env *env)
 	json_set_alloc_funcs(xalloc, xfree);
 	arena_init(&c.mem);
 	c.tty = isatty(STDERR_FILENO) && env->term &&
-	    strcmp(env->term, "dumb") != 0;
+		strcmp(env->term, "dumb") != 0;
 	if (cli_args_parse(argc, argv, &c.mem, &c.args, &e) < 0) {
 		c.log = log_new(STDERR_FILENO, LOG_WARN, false);
-		log_error(c.log, "%s; see mochila --help", e.text);
-		status = CLI_USAGE;
+		status = cli_fail(&c, NULL, &e);
 	} else {
 		c.log = log_new(STDERR_FILENO, level_of(&c.args), false);
 		if (c.args.command == CLI_CMD_VERSION)
@@ -160,7 +164,7 @@ cli_main(int argc, char **argv, const struct cli_env *env)
 	/* A full disk behind "> file" must not pass for success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
 		log_error(c.log, "cannot write to standard output");
-		status = EX_IOERR_STATUS;
+		status = CLI_NO_OUTPUT;
 	}
 	log_free(&c.log);
 	arena_release(&c.mem);

@@ -25,10 +25,12 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* Exit statuses that are decided here; others: err_exit_status(). */
 enum {
 	CLI_OK = 0,
-	CLI_HELD = 3,
 	CLI_USAGE = 64,
+	CLI_FINDINGS = 65,
+	CLI_NO_OUTPUT = 74,
 	CLI_LATER = 75
 };
 
@@ -96,7 +98,7 @@ struct cli {
 	bool tty; /* stderr is a terminal for a person to look at */
 };
 
-/* The worse of two exit statuses: 64 78 77 69 75 65 3 0; unknown: worst. */
+/* The worse of two exit statuses: 64 78 77 69 75 65 3 0; others: worst. */
 int cli_status_worse(int a, int b);
 
 /* One line of E on stderr; the status that goes with it. */
@@ -127,6 +129,8 @@ int cli_undo(struct cli *c);
  */
 size_t cli_text_add(struct buf *out, struct span s, size_t width);
 size_t cli_text_width(struct span s);
+/* The plural of "message" and the like: "s", or "" for one. */
+const char *cli_text_s(uint64_t n);
 /* "999 B", "1.2 kB", "34 MB": powers of 1000. */
 void cli_text_size(struct buf *out, uint64_t bytes);
 /* "0:07", "12:34", "1:02:03"; a day and more: "> 1 day". */

@@ -3,24 +3,28 @@
 #include "journal/journal.h"
 #include "sync/sync.h"
 
-static const char *const system_flag[] = {"\\Seen", "\\Answered",
-    "\\Flagged", "\\Deleted", "\\Draft"};
+static const struct {
+	uint32_t bit;
+	const char *name;
+} system_flag[] = {{FLAG_SEEN, "\\Seen"}, {FLAG_ANSWERED, "\\Answered"},
+    {FLAG_FLAGGED, "\\Flagged"}, {FLAG_DELETED, "\\Deleted"},
+    {FLAG_DRAFT, "\\Draft"}};
 
 static void
 add_flags(json_t *o, const struct kwtab *kw, struct flags f)
 {
 	json_t *flags = json_array(), *keywords = json_array();
 
-	for (unsigned i = 0; i < 5; i++)
-		if (f.sys & (1u << i))
-			(void)json_array_append_new(flags,
-			    json_string(system_flag[i]));
+	for (size_t i = 0; i < sizeof(system_flag) / sizeof(*system_flag); i++)
+		if (f.sys & system_flag[i].bit)
+			(void)json_array_append_new(
+			    flags, json_string(system_flag[i].name));
 	if (f.sys & FLAG_PASSED)
-		(void)json_array_append_new(keywords,
-		    json_string("$Forwarded"));
+		(void)json_array_append_new(
+		    keywords, json_string("$Forwarded"));
 	for (uint32_t i = 0; i < f.n; i++)
-		(void)json_array_append_new(keywords,
-		    cli_json_span(kwtab_name(kw, f.kw[i])));
+		(void)json_array_append_new(
+		    keywords, cli_json_span(kwtab_name(kw, f.kw[i])));
 	cli_json_add(o, "flags", flags);
 	cli_json_add(o, "keywords", keywords);
 }
@@ -42,8 +46,8 @@ dump_row(struct arena *mem, const struct jbox *b, const struct pair *p,
 	add_flags(o, kw, flags_or(mem, p->l, p->r));
 	/* 63 bits do not fit the numbers of many JSON readers. */
 	cli_json_add(o, "modseq",
-	    json_string(arena_printf(mem, "%llu",
-		(unsigned long long)p->modseq)));
+	    json_string(
+		arena_printf(mem, "%llu", (unsigned long long)p->modseq)));
 	cli_json_add(o, "size", json_integer((json_int_t)p->size));
 	cli_json_add(o, "sha256",
 	    cli_json_hex(span_of((const char *)p->sha, sizeof(p->sha))));
@@ -51,7 +55,7 @@ dump_row(struct arena *mem, const struct jbox *b, const struct pair *p,
 }
 
 static int
-dump(struct journal *j, struct kwtab *kw, struct err *e)
+dump(const struct cli *c, struct journal *j, struct kwtab *kw, struct err *e)
 {
 	struct arena mem, rows;
 	struct jbox *v;
@@ -67,8 +71,10 @@ dump(struct journal *j, struct kwtab *kw, struct err *e)
 
 		arena_init(&rows);
 		rc = journal_pairs(j, v[i].id, &rows, &p, e);
-		for (size_t k = 0; rc == 0 && k < p.n; k++)
+		for (size_t k = 0; rc == 0 && k < p.n; k++) {
 			dump_row(&rows, &v[i], &p.v[k], kw);
+			rc = cancel_check(c->cancel, e);
+		}
 		arena_release(&rows);
 	}
 	arena_release(&mem);
@@ -89,7 +95,7 @@ cli_journal_dump(struct cli *c)
 	kw = kwtab_new();
 	rc = journal_open(a->state_dir, JOURNAL_READ, &j, &e);
 	if (rc == 0)
-		rc = dump(j, kw, &e);
+		rc = dump(c, j, kw, &e);
 	kwtab_free(&kw);
 	return rc < 0 ? cli_fail(c, a->name, &e) : CLI_OK;
 }
@@ -98,8 +104,8 @@ int
 cli_journal_verify(struct cli *c)
 {
 	const struct config_account *a = NULL;
-	const struct sync_options o = {.cancel = c->cancel, .log = c->log,
-	    .trace = c->trace};
+	const struct sync_options o = {
+	    .cancel = c->cancel, .log = c->log, .trace = c->trace};
 	struct buf out;
 	struct err e;
 	uint64_t n = 0;
@@ -115,7 +121,7 @@ cli_journal_verify(struct cli *c)
 	if (rc < 0)
 		return cli_fail(c, a->name, &e);
 	if (!c->args.quiet)
-		(void)printf("%s: %llu findings\n", a->name,
-		    (unsigned long long)n);
-	return n > 0 ? 65 : CLI_OK;
+		(void)printf("%s: %llu finding%s\n", a->name,
+		    (unsigned long long)n, cli_text_s(n));
+	return n > 0 ? CLI_FINDINGS : CLI_OK;
 }

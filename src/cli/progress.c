@@ -30,7 +30,7 @@ cli_progress_format(struct buf *out, struct span what, uint64_t done,
 		if (here > 0 && done < total) {
 			/* In doubles: the product may pass 64 bits. */
 			double left = (double)elapsed_ms / 1000.0 *
-			    (double)(total - done) / (double)here;
+				      (double)(total - done) / (double)here;
 
 			buf_add_str(&tail, "  ");
 			cli_text_duration(
@@ -38,10 +38,15 @@ cli_progress_format(struct buf *out, struct span what, uint64_t done,
 			buf_add_str(&tail, " left");
 		}
 	}
-	if (width > 0)
-		room = width > tail.n + 1 ? width - tail.n : 1;
-	(void)cli_text_add(out, what, room);
-	buf_add_span(out, buf_span(&tail));
+	if (width > 0 && tail.n >= width) {
+		/* A very narrow terminal: the numbers, from the left. */
+		(void)cli_text_add(out, span_of(tail.p + 1, tail.n - 1), width);
+	} else {
+		if (width > 0)
+			room = width - tail.n;
+		(void)cli_text_add(out, what, room);
+		buf_add_span(out, buf_span(&tail));
+	}
 	buf_release(&tail);
 }
 
@@ -76,8 +81,7 @@ cli_progress_draw(struct cli_progress *p, struct span what, uint64_t done,
 	struct buf line;
 	unsigned width;
 
-	if (!p->on ||
-	    !cli_progress_note(p, what, done, total, bytes, now_ms))
+	if (!p->on || !cli_progress_note(p, what, done, total, bytes, now_ms))
 		return;
 	width = cli_width(p->fd);
 	buf_init(&line, 4096);

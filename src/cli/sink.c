@@ -2,37 +2,40 @@
  * sink: what a sync tells, as lines for people or JSON objects.
  *
  * For people: the plan of a dry run and, with -v, what is done, on standard
- * output; what went wrong on standard error; progress on a terminal.  In cron
- * a clean run prints nothing.
+ * output; what went wrong or was held back on standard error; progress on a
+ * terminal.  In cron a clean run prints nothing.
  */
-#include "cli/internal.h"
 #include "cli/sink.h"
 
 #include "base/clock.h"
+#include "plan/tree.h"
 
-/* "account: mailbox: uid 3: text" */
-static void
-place(struct buf *out, const struct sync_event *ev)
-{
-	buf_add_str(out, ev->account);
-	if (ev->mailbox.n)
-		buf_addf(out, ": %.*s", SPAN_ARG(ev->mailbox));
-	if (ev->uid)
-		buf_addf(out, ": uid %u", ev->uid);
-	else if (ev->file.n)
-		buf_addf(out, ": %.*s", SPAN_ARG(ev->file));
-	buf_addf(out, ": %s", ev->text);
-}
+#include <unistd.h>
 
+/* Names that fill the line would leave no room for what happened. */
+#define PLACE_WIDTH 200
+
+/* "account: mailbox: uid 3: text"; held deletes are errors: the run ends so */
 static void
-log_event(struct cli_sink *s, enum log_level level,
-    const struct sync_event *ev)
+log_event(struct cli_sink *s, const struct sync_event *ev)
 {
 	struct buf line;
 
-	buf_init(&line, 4096);
-	place(&line, ev);
-	log_write(s->c->log, level, "%s", buf_cstr(&line));
+	buf_init(&line, 16384);
+	buf_add_str(&line, ev->account);
+	if (ev->mailbox.n) {
+		buf_add_str(&line, ": ");
+		(void)cli_text_add(&line, ev->mailbox, PLACE_WIDTH);
+	}
+	if (ev->uid) {
+		buf_addf(&line, ": uid %u", ev->uid);
+	} else if (ev->file.n) {
+		buf_add_str(&line, ": ");
+		(void)cli_text_add(&line, ev->file, PLACE_WIDTH);
+	}
+	buf_add_str(&line, ": ");
+	(void)cli_text_add(&line, span_str(ev->text), 0);
+	log_error(s->c->log, "%s", buf_cstr(&line));
 	buf_release(&line);
 }
 
@@ -43,19 +46,19 @@ is_bookkeeping(const struct sync_event *ev)
 	return strcmp(ev->op, "record") == 0 || strcmp(ev->op, "forget") == 0;
 }
 
-/* Mailboxes have no plan_print_op(): "create here Work (case 102: ...)". */
+/* Mailboxes have no plan_print_op(): "create here Work (case 102: ...)" */
 static void
 print_event(struct cli_sink *s, const struct sync_event *ev)
 {
 	struct buf line;
 
 	cli_progress_erase(&s->progress);
-	buf_init(&line, 16384);
+	buf_init(&line, 65536);
 	if (s->accounts > 1) {
 		(void)cli_text_add(&line, span_str(ev->account), 0);
 		buf_add_str(&line, ": ");
 	}
-	if (ev->case_number > 100) {
+	if (ev->case_number >= TREE_CASE_BOTH) {
 		buf_addf(&line, "%s ", ev->op);
 		(void)cli_text_add(&line, ev->mailbox, 0);
 		buf_addf(&line, " (case %d: %s)", ev->case_number, ev->text);
@@ -69,8 +72,11 @@ print_event(struct cli_sink *s, const struct sync_event *ev)
 static void
 json_event(const struct sync_event *ev)
 {
-	static const char *const name[] = {"op", "plan", "progress", "held",
-	    "failed"};
+	static const char *const name[] = {[SYNC_EVENT_OP] = "op",
+	    [SYNC_EVENT_PLAN] = "plan",
+	    [SYNC_EVENT_PROGRESS] = "progress",
+	    [SYNC_EVENT_HELD] = "held",
+	    [SYNC_EVENT_FAILED] = "failed"};
 	json_t *o = json_object();
 
 	cli_json_add(o, "event", json_string(name[ev->kind]));
@@ -91,8 +97,8 @@ json_event(const struct sync_event *ev)
 		cli_json_add(o, "bytes", json_integer((json_int_t)ev->bytes));
 	} else {
 		if (ev->kind == SYNC_EVENT_HELD)
-			cli_json_add(o, "deletes",
-			    json_integer((json_int_t)ev->total));
+			cli_json_add(
+			    o, "deletes", json_integer((json_int_t)ev->total));
 		cli_json_add(o, "text", cli_json_span(span_str(ev->text)));
 	}
 	cli_json_line(stdout, o);
@@ -103,7 +109,7 @@ show_progress(struct cli_sink *s, const struct sync_event *ev)
 {
 	struct buf what;
 
-	buf_init(&what, 1024);
+	buf_init(&what, 65536);
 	buf_addf(&what, "%s %.*s", ev->account, SPAN_ARG(ev->mailbox));
 	cli_progress_draw(&s->progress, buf_span(&what), ev->done, ev->total,
 	    ev->bytes, clock_mono_ms());
@@ -114,28 +120,29 @@ static void
 take_event(struct sync_sink *sink, const struct sync_event *ev)
 {
 	struct cli_sink *s = (struct cli_sink *)sink;
+	const struct cli_args *a = &s->c->args;
 
-	if (s->c->args.json) {
+	if (a->json) {
 		json_event(ev);
 		return;
 	}
 	switch (ev->kind) {
 	case SYNC_EVENT_PLAN:
-		if (s->c->args.verbose > 0 || !is_bookkeeping(ev))
-			print_event(s, ev);
+		if (a->quiet || (is_bookkeeping(ev) && a->verbose == 0))
+			break;
+		s->planned = true;
+		print_event(s, ev);
 		break;
 	case SYNC_EVENT_OP:
-		if (s->c->args.verbose > (is_bookkeeping(ev) ? 1 : 0))
+		if (!a->quiet && a->verbose > (is_bookkeeping(ev) ? 1 : 0))
 			print_event(s, ev);
 		break;
 	case SYNC_EVENT_PROGRESS:
 		show_progress(s, ev);
 		break;
 	case SYNC_EVENT_HELD:
-		log_event(s, LOG_WARN, ev);
-		break;
 	case SYNC_EVENT_FAILED:
-		log_event(s, LOG_ERROR, ev);
+		log_event(s, ev);
 		break;
 	}
 }
@@ -143,9 +150,11 @@ take_event(struct sync_sink *sink, const struct sync_event *ev)
 void
 cli_sink_init(struct cli_sink *s, struct cli *c, size_t accounts)
 {
-	*s = (struct cli_sink){.sink = {take_event}, .c = c,
+	*s = (struct cli_sink){.sink = {take_event},
+	    .c = c,
 	    .accounts = accounts,
-	    .progress = {.log = c->log, .fd = 2,
+	    .progress = {.log = c->log,
+		.fd = STDERR_FILENO,
 		.on = c->tty && !c->args.json && !c->args.quiet}};
 }
 
@@ -179,12 +188,13 @@ json_summary(const struct sync_report *r)
 	cli_json_line(stdout, o);
 }
 
+/* "3 pulled": MANY is NULL where the words are the same for one and many. */
 static void
-part(struct buf *out, uint64_t n, const char *words)
+part(struct buf *out, uint64_t n, const char *one, const char *many)
 {
 	if (n)
 		buf_addf(out, "%s%llu %s", out->n ? ", " : "",
-		    (unsigned long long)n, words);
+		    (unsigned long long)n, n == 1 || !many ? one : many);
 }
 
 static void
@@ -193,25 +203,47 @@ print_summary(const struct sync_report *r)
 	struct buf what;
 
 	buf_init(&what, 1024);
-	part(&what, r->pulled, "pulled");
-	part(&what, r->pushed, "pushed");
-	part(&what, r->adopted, "adopted");
-	part(&what, r->flags, "flag changes");
-	part(&what, r->deleted_local, "deleted here");
-	part(&what, r->deleted_remote, "deleted on server");
-	part(&what, r->boxes_created, "mailboxes created");
-	part(&what, r->boxes_deleted, "mailboxes deleted");
-	part(&what, r->held, "deletes held back");
-	part(&what, r->waiting, "waiting");
-	part(&what, r->failed, "failed");
-	(void)printf("%s: %s; %llu round trips, %.2f s\n", r->account,
+	part(&what, r->pulled, "pulled", NULL);
+	part(&what, r->pushed, "pushed", NULL);
+	part(&what, r->moved, "moved", NULL);
+	part(&what, r->copied, "copied", NULL);
+	part(&what, r->adopted, "adopted", NULL);
+	part(&what, r->flags, "flag change", "flag changes");
+	part(&what, r->deleted_local, "deleted here", NULL);
+	part(&what, r->deleted_remote, "deleted on server", NULL);
+	part(&what, r->boxes_created, "mailbox created", "mailboxes created");
+	part(&what, r->boxes_deleted, "mailbox deleted", "mailboxes deleted");
+	part(&what, r->held, "delete held back", "deletes held back");
+	part(&what, r->waiting, "waiting", NULL);
+	part(&what, r->failed, "failed", NULL);
+	(void)printf("%s: %s; %llu round trip%s, %.2f s\n", r->account,
 	    what.n ? buf_cstr(&what) : "nothing to do",
-	    (unsigned long long)r->round_trips, r->seconds);
-	if (r->run[0])
-		(void)printf("%s: to put back what was removed here: "
-			     "mochila undo %s\n",
-		    r->account, r->run);
+	    (unsigned long long)r->round_trips, cli_text_s(r->round_trips),
+	    r->seconds);
 	buf_release(&what);
+}
+
+/* With the account where there are several: they may share the run. */
+static void
+print_undo(const struct cli_sink *s, const struct sync_report *r)
+{
+	bool several = s->c->conf->naccounts > 1;
+
+	(void)printf("%s: to put back what was removed here: "
+		     "mochila undo %s%s%s\n",
+	    r->account, r->run, several ? " " : "", several ? r->account : "");
+}
+
+static void
+print_end(const struct cli_sink *s, const struct sync_report *r)
+{
+	if (r->err.code == ERR_NONE && !s->c->args.dry_run)
+		print_summary(r);
+	else if (r->err.code == ERR_NONE && !s->planned)
+		(void)printf("%s: nothing to do\n", r->account);
+	/* Also when something ended the run later. */
+	if (r->run[0])
+		print_undo(s, r);
 }
 
 void
@@ -224,8 +256,8 @@ cli_sink_summary(struct cli_sink *s, const struct sync_report *r)
 		(void)cli_fail(s->c, r->account, &r->err);
 	if (a->json)
 		json_summary(r);
-	else if (!a->dry_run && !a->quiet && !r->err.code &&
-	    (a->verbose > 0 || s->c->tty))
-		print_summary(r);
+	else if (!a->quiet && (a->verbose > 0 || s->c->tty))
+		print_end(s, r);
+	s->planned = false;
 	(void)fflush(stdout);
 }

@@ -11,6 +11,7 @@ struct cli_sink {
 	struct sync_sink sink; /* first: what sync/ sees */
 	struct cli *c;
 	size_t accounts;       /* in this run */
+	bool planned;          /* a dry run said something of this account */
 	struct cli_progress progress;
 };
 

@@ -6,11 +6,15 @@
 #include "cli/internal.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "journal/journal.h"
 #include "maildir/maildir.h"
 #include "plan/plan.h"
 
+#include <stdlib.h>
 #include <unistd.h>
+
+#define TABLE_MAX_BYTES (64u << 20)
 
 struct line {
 	const char *account;
@@ -18,10 +22,10 @@ struct line {
 	uint64_t messages, unread, size, pending;
 };
 
-/* What the next sync would find changed here. */
-static uint64_t
-pending_here(struct maildir *m, const struct jbox *b, const struct pairs *p,
-    struct arena *mem)
+/* Of M's mailbox: files that no row names, and rows with something to do. */
+static int
+changed_here(struct maildir *m, const struct jbox *b, const struct pairs *p,
+    struct arena *mem, uint64_t *n_r, struct err *e)
 {
 	const struct rview unchanged = {.same = true};
 	const struct plan_policy policy = {.allow_deletes = true};
@@ -31,42 +35,71 @@ pending_here(struct maildir *m, const struct jbox *b, const struct pairs *p,
 	struct lview l;
 	uint32_t *files;
 	size_t n;
-	struct err e;
 
-	if (!m || (maildir_stamp(m, b->path, &stamp, &e) == 0 &&
-		      maildir_stamp_eq(&stamp, &b->stamp)))
-		return 0;
-	if (maildir_scan(m, b->path, &letters, mem, &l, &stamp, NULL, &e) < 0)
-		return 0;
+	if (maildir_scan(m, b->path, &letters, mem, &l, &stamp, NULL, e) < 0)
+		return e->code;
 	plan_new_files(mem, p, &l, &unchanged, &files, &n);
+	/* Of a new name: the inode tells whether the file is new as well. */
+	for (size_t i = 0; i < n; i++)
+		if (maildir_stat(m, b->path, &l.v[files[i]], e) < 0 &&
+		    e->scope > ERR_SCOPE_MSG)
+			return e->code;
+	plan_new_files(mem, p, &l, &unchanged, &files, &n);
+	/* The merge passes over new files: nobody asked for their content. */
 	plan_init(&plan, mem);
-	plan_merge(&plan, 0, p, b->rows, &l, &unchanged, &policy);
+	plan_merge(&plan, 0, p, p->n, &l, &unchanged, &policy);
 	for (size_t i = 0; i < plan.n; i++)
 		n += plan.op[i].kind != OP_RECORD;
-	return n;
+	*n_r = n;
+	return 0;
+}
+
+static bool
+looks_unchanged(struct maildir *m, const struct jbox *b)
+{
+	struct maildir_stamp now;
+	struct err e;
+
+	return maildir_stamp(m, b->path, &now, &e) == 0 &&
+	       maildir_stamp_eq(&now, &b->stamp);
+}
+
+/* What waits to be carried over, as far as can be told without the server. */
+static int
+count_pending(struct maildir *m, const struct jbox *b, const struct pairs *p,
+    const struct jhold *h, size_t nh, struct arena *mem, uint64_t *n_r,
+    struct err *e)
+{
+	bool look = m && !looks_unchanged(m, b);
+	uint64_t n = 0;
+
+	if (look && changed_here(m, b, p, mem, &n, e) < 0)
+		return e->code;
+	/* A file on hold is one that no row names: it is counted by now. */
+	for (size_t i = 0; i < nh; i++)
+		n += !look || h[i].uid != 0;
+	*n_r = n;
+	return 0;
 }
 
 static int
 look_at(struct journal *j, struct maildir *m, struct line *line,
     struct arena *mem, struct err *e)
 {
-	struct pairs p;
-	struct jhold *h;
-	size_t n;
+	struct pairs p = {.complete = true};
+	struct jhold *h = NULL;
+	size_t nh = 0;
 
-	if (journal_pairs(j, line->box->id, mem, &p, e) < 0 ||
-	    journal_holds(j, line->box->id, mem, &h, &n, e) < 0)
+	if (line->box->id &&
+	    (journal_pairs(j, line->box->id, mem, &p, e) < 0 ||
+		journal_holds(j, line->box->id, mem, &h, &nh, e) < 0))
 		return e->code;
 	line->messages = p.n;
 	for (size_t i = 0; i < p.n; i++) {
 		line->unread += !(p.v[i].l.sys & FLAG_SEEN);
 		line->size += p.v[i].fsize;
 	}
-	/* A message on hold is new here as well: once is enough. */
-	line->pending = pending_here(m, line->box, &p, mem);
-	for (size_t i = 0; i < n; i++)
-		line->pending += h[i].uid != 0;
-	return 0;
+	return count_pending(m, line->box, &p, h, nh, mem, &line->pending, e);
 }
 
 static void
@@ -118,36 +151,124 @@ add_line(struct cli_table *t, const struct line *l, bool with_account)
 	buf_release(&text);
 }
 
+/* Mailboxes that were made here since the last sync have no id yet. */
 static int
-show_account(struct cli *c, const struct config_account *a,
-    struct cli_table *t, bool with_account, struct err *e)
+add_new_boxes(struct maildir *m, const struct config_account *a,
+    struct arena *mem, struct jbox **v, size_t *n, struct err *e)
 {
-	AUTO(journal) j = NULL;
-	AUTO(maildir) m = NULL;
-	struct arena mem;
+	struct maildir_dir *dir;
+	struct jbox *all;
+	struct map known;
+	uint64_t at;
+	size_t ndir;
+
+	if (maildir_list(m, mem, &dir, &ndir, e) < 0)
+		return e->code;
+	all = arena_array(mem, *n + ndir + 1, sizeof(*all));
+	map_init(&known);
+	for (size_t i = 0; i < *n; i++) {
+		all[i] = (*v)[i];
+		map_add(&known, all[i].path, i);
+	}
+	for (size_t i = 0; i < ndir; i++) {
+		struct jbox *b = &all[*n];
+
+		if (map_get(&known, dir[i].path, &at) ||
+		    !layout_name_of_path(
+			mem, dir[i].path, a->layout, &b->name) ||
+		    !layout_match(b->name, a->mailboxes, a->nmailboxes))
+			continue;
+		b->path = dir[i].path;
+		(*n)++;
+	}
+	map_release(&known);
+	*v = all;
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct jbox *x = a, *y = b;
+
+	return span_cmp(x->name, y->name);
+}
+
+/* All mailboxes of A by name; *M_R stays NULL when there is no Maildir. */
+static int
+list_boxes(struct cli *c, const struct config_account *a, struct journal *j,
+    struct maildir **m_r, struct jbox **v_r, size_t *n_r, struct err *e)
+{
 	struct jbox *v = NULL;
 	size_t n = 0;
 	struct err none;
-	int rc = journal_open(a->state_dir, JOURNAL_READ, &j, e);
 
+	if (journal_boxes(j, &c->mem, &v, &n, e) < 0)
+		return e->code;
+	if (maildir_open(m_r, a->maildir, a->layout, &none) == 0) {
+		if (add_new_boxes(*m_r, a, &c->mem, &v, &n, e) < 0)
+			return e->code;
+	} else if (n > 0) {
+		log_warn(c->log, "%s: %s; what is pending here cannot be told",
+		    a->name, none.text);
+	}
+	if (n > 0)
+		qsort(v, n, sizeof(*v), by_name);
+	*v_r = v;
+	*n_r = n;
+	return 0;
+}
+
+/* An error of one mailbox is told, and the next one shown. */
+static int
+show_account(struct cli *c, const struct config_account *a, struct cli_table *t,
+    bool with_account)
+{
+	AUTO(journal) j = NULL;
+	AUTO(maildir) m = NULL;
+	struct jbox *v = NULL;
+	size_t n = 0;
+	int rc, status = CLI_OK;
+	struct err e;
+
+	rc = journal_open(a->state_dir, JOURNAL_READ, &j, &e);
 	if (rc == 0)
-		rc = journal_boxes(j, &c->mem, &v, &n, e);
-	if (rc == 0)
-		(void)maildir_open(&m, a->maildir, a->layout, &none);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = list_boxes(c, a, j, &m, &v, &n, &e);
+	if (rc < 0)
+		return cli_fail(c, a->name, &e);
+	for (size_t i = 0; i < n; i++) {
 		struct line line = {.account = a->name, .box = &v[i]};
+		struct arena mem;
 
 		arena_init(&mem);
-		rc = look_at(j, m, &line, &mem, e);
+		rc = cancel_check(c->cancel, &e);
+		if (rc == 0)
+			rc = look_at(j, m, &line, &mem, &e);
 		arena_release(&mem);
-		if (rc == 0 && c->args.json)
+		if (rc < 0)
+			status =
+			    cli_status_worse(status, cli_fail(c, a->name, &e));
+		if (rc < 0 && e.scope > ERR_SCOPE_BOX)
+			return status;
+		if (c->args.json)
 			print_json(&line);
-		else if (rc == 0)
+		else
 			add_line(t, &line, with_account);
 	}
-	if (rc == 0 && n == 0 && !c->args.json)
+	if (n == 0 && !c->args.json)
 		(void)printf("%s: nothing synced yet\n", a->name);
-	return rc;
+	return status;
+}
+
+static void
+print_table(const struct cli_table *t)
+{
+	struct buf out;
+
+	buf_init(&out, TABLE_MAX_BYTES);
+	cli_table_print(t, cli_width(STDOUT_FILENO), &out);
+	(void)fputs(buf_cstr(&out), stdout);
+	buf_release(&out);
 }
 
 int
@@ -158,30 +279,25 @@ cli_status(struct cli *c)
 	    {"SIZE", true}, {"PENDING", true}};
 	size_t n = c->args.narg ? c->args.narg : c->conf->naccounts;
 	struct cli_table t;
-	struct buf out;
 	struct err e;
-	int status = CLI_OK;
+	int one, status = CLI_OK;
 
 	cli_table_init(&t, &c->mem, column, sizeof(column) / sizeof(*column));
 	for (size_t i = 0; i < n; i++) {
-		const struct config_account *a = &c->conf->account[i];
+		const struct config_account *a;
 
-		if (c->args.narg &&
-		    cli_account(c, span_str(c->args.arg[i]), &a, &e) < 0) {
-			status = cli_status_worse(status,
-			    cli_fail(c, NULL, &e));
-			continue;
-		}
-		if (show_account(c, a, &t, n > 1, &e) < 0)
-			status = cli_status_worse(status,
-			    cli_fail(c, a->name, &e));
+		if (c->args.narg == 0)
+			one = show_account(c, &c->conf->account[i], &t, n > 1);
+		else if (cli_account(c, span_str(c->args.arg[i]), &a, &e) < 0)
+			one = cli_fail(c, NULL, &e);
+		else
+			one = show_account(c, a, &t, n > 1);
+		status = cli_status_worse(status, one);
+		if (cancel_raised(c->cancel))
+			break;
 	}
-	if (t.n > 0) {
-		buf_init(&out, 64u << 20);
-		cli_table_print(&t, cli_width(STDOUT_FILENO), &out);
-		(void)fputs(buf_cstr(&out), stdout);
-		buf_release(&out);
-	}
+	if (t.n > 0)
+		print_table(&t);
 	cli_table_release(&t);
 	return status;
 }

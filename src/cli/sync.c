@@ -18,8 +18,8 @@ job_of(struct job *v, size_t *n, const struct config_account *a,
 		if (v[i].a == a)
 			return &v[i];
 	j = &v[(*n)++];
-	*j = (struct job){.a = a,
-	    .mailbox = arena_array(mem, max + 1, sizeof(*j->mailbox))};
+	*j = (struct job){
+	    .a = a, .mailbox = arena_array(mem, max + 1, sizeof(*j->mailbox))};
 	return j;
 }
 
@@ -38,15 +38,18 @@ parse_operands(struct cli *c, struct job *v, size_t *n_r, struct err *e)
 		if (cli_account(c, span_of(word.p, colon), &a, e) < 0)
 			return e->code;
 		j = job_of(v, &n, a, &c->mem, max);
-		if (colon + 1 < word.n)
+		if (colon == word.n)
+			j->whole = true;
+		else if (colon + 1 < word.n)
 			j->mailbox[j->n++] =
 			    span_of(word.p + colon + 1, word.n - colon - 1);
-		else
-			j->whole = true;
+		else /* an empty variable of a script is not "all" */
+			return err_set(e, ERR_USAGE, ERR_SCOPE_RUN,
+			    ERR_RETRY_NEVER, "no mailbox behind '%.*s'",
+			    SPAN_ARG(word));
 	}
 	for (size_t i = 0; max == 0 && i < c->conf->naccounts; i++)
-		v[n++] = (struct job){.a = &c->conf->account[i],
-		    .whole = true};
+		v[n++] = (struct job){.a = &c->conf->account[i], .whole = true};
 	*n_r = n;
 	return 0;
 }
@@ -65,18 +68,20 @@ cli_sync(struct cli *c)
 	cli_sink_init(&sink, c, n);
 	for (size_t i = 0; i < n; i++) {
 		struct sync_report report;
-		const struct sync_options o = {
-		    .dry_run = c->args.dry_run, .full = c->args.full,
+		const struct sync_options o = {.dry_run = c->args.dry_run,
+		    .full = c->args.full,
 		    .allow_deletes = c->args.allow_deletes,
 		    .mailboxes = v[i].mailbox,
 		    .nmailboxes = v[i].whole ? 0 : v[i].n,
-		    .cancel = c->cancel, .log = c->log, .trace = c->trace,
+		    .cancel = c->cancel,
+		    .log = c->log,
+		    .trace = c->trace,
 		    .sink = &sink.sink};
 
 		sync_account(c->conf, v[i].a, &o, &report);
 		cli_sink_summary(&sink, &report);
 		status = cli_status_worse(status, report.status);
-		if (cancel_raised(c->cancel))
+		if (cancel_raised(c->cancel) && i + 1 < n)
 			return cli_status_worse(status, CLI_LATER);
 	}
 	return status;

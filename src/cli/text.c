@@ -87,6 +87,12 @@ cli_text_add(struct buf *out, struct span s, size_t width)
 	return used;
 }
 
+const char *
+cli_text_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void
 cli_text_size(struct buf *out, uint64_t bytes)
 {

@@ -11,9 +11,10 @@ undo_in(struct cli *c, const struct config_account *a, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!c->args.quiet)
-		(void)printf("%s: %llu messages put back; the next sync "
-			     "treats them as new\n",
-		    a->name, (unsigned long long)n);
+		(void)printf("%s: %llu message%s put back; the next sync "
+			     "finds %s as new\n",
+		    a->name, (unsigned long long)n, cli_text_s(n),
+		    n == 1 ? "it" : "them");
 	return 0;
 }
 
@@ -21,23 +22,31 @@ int
 cli_undo(struct cli *c)
 {
 	const struct config_account *a = NULL;
+	int status = CLI_OK;
+	bool found = false;
 	struct err e;
 
 	if (c->args.narg > 1) {
 		if (cli_account(c, span_str(c->args.arg[1]), &a, &e) < 0)
 			return cli_fail(c, NULL, &e);
-		if (undo_in(c, a, &e) < 0)
-			return cli_fail(c, a->name, &e);
-		return CLI_OK;
+		return undo_in(c, a, &e) < 0 ? cli_fail(c, a->name, &e)
+					     : CLI_OK;
 	}
+	/* Accounts of one sync may share the run: all of it comes back. */
 	for (size_t i = 0; i < c->conf->naccounts; i++) {
 		a = &c->conf->account[i];
-		if (undo_in(c, a, &e) == 0)
-			return CLI_OK;
-		if (e.code != ERR_USAGE)
-			return cli_fail(c, a->name, &e);
+		if (undo_in(c, a, &e) == 0) {
+			found = true;
+		} else if (e.code != ERR_USAGE) {
+			found = true;
+			status =
+			    cli_status_worse(status, cli_fail(c, a->name, &e));
+		}
 	}
-	log_error(c->log, "no account has a run '%s' in its bin",
-	    c->args.arg[0]);
+	if (found)
+		return status;
+	log_error(c->log,
+	    "no account has a run '%s' in its bin (%s/ACCOUNT/bin)",
+	    c->args.arg[0], c->conf->state_dir);
 	return CLI_USAGE;
 }

@@ -17,7 +17,7 @@ const struct cli_command_info cli_commands[] = {
 	"  --json           one JSON object a line on standard output\n"},
     {CLI_CMD_STATUS, "status", NULL, CLI_OPT_JSON, 0, ANY,
 	"status [ACCOUNT...] [--json]", "show what the journal knows",
-	"Mailboxes, messages, unread, size, last change, and how many\n"
+	"Mailboxes, messages, unread, last change, size, and how many\n"
 	"messages wait. The server is not asked.\n"
 	"\n"
 	"  --json           one JSON object a line\n"},
@@ -25,8 +25,8 @@ const struct cli_command_info cli_commands[] = {
 	"put back what a run removed from the Maildir",
 	"RUN is what sync said, as in 20261123-084559-1a2b. Without ACCOUNT\n"
 	"the bins of all accounts are searched.\n"},
-    {CLI_CMD_JOURNAL_DUMP, "journal", "dump", 0, 1, 1,
-	"journal dump ACCOUNT", "print the journal as JSON lines",
+    {CLI_CMD_JOURNAL_DUMP, "journal", "dump", 0, 1, 1, "journal dump ACCOUNT",
+	"print the journal as JSON lines",
 	"One object for each message that both sides have agreed on.\n"},
     {CLI_CMD_JOURNAL_VERIFY, "journal", "verify", CLI_OPT_REMOTE, 1, 1,
 	"journal verify ACCOUNT [--remote]",
@@ -51,9 +51,8 @@ static const char common[] =
 static void
 general(struct buf *out)
 {
-	buf_add_str(out,
-	    "usage: mochila [-c FILE] COMMAND ...\n"
-	    "Keeps a Maildir and an IMAP account equal.\n\n");
+	buf_add_str(out, "usage: mochila [-c FILE] COMMAND ...\n"
+			 "Keeps a Maildir and an IMAP account equal.\n\n");
 	for (size_t i = 0; i < cli_ncommands; i++) {
 		const struct cli_command_info *c = &cli_commands[i];
 		int pad = c->second ? 14 - (int)strlen(c->word) : 14;
@@ -90,6 +89,7 @@ cli_usage_help(
 	}
 	if (!found)
 		return err_set(e, ERR_USAGE, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
-		    "unknown command '%s'; see mochila --help", word[0]);
+		    "unknown command '%s%s%s'; see mochila --help", word[0],
+		    n > 1 ? " " : "", n > 1 ? word[1] : "");
 	return 0;
 }

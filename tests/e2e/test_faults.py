@@ -210,3 +210,49 @@ def test_cuts_at_any_octet(world, seed):
         model.check()
         world.assert_settled()
     line.close()
+
+
+@pytest.fixture
+def small_disk(world):
+    """A file system with room for 3 MB, mounted where WORLD is told."""
+    mounts = []
+
+    def mount(path):
+        path.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(path)],
+            capture_output=True)
+        if done.returncode:
+            pytest.skip("cannot mount a small file system here")
+        mounts.append(path)
+
+    yield mount
+    for path in mounts:
+        subprocess.run(["umount", "-l", str(path)], check=False)
+
+
+def grow(path):
+    subprocess.run(["mount", "-o", "remount,size=64m", str(path)], check=True)
+
+
+@pytest.mark.parametrize("what", ["root", "state"])
+def test_full_disk(world, small_disk, what):
+    path = getattr(world, what)
+    small_disk(path)
+    if what == "state":
+        # the journal can be begun there, and not much more
+        (path / "filler").write_bytes(b"x" * (3040 << 10))
+    for n in range(40):
+        world.server.append("INBOX", message("m%d" % n, size=100_000))
+    world.local.add("here", b"Subject: message up\n\nx\n", "1.x.host")
+    world.server.close()
+    for _ in range(2):
+        done = world.sync(status=None)
+        assert done.returncode in (65, 75, 78), (done.returncode, done.err)
+        assert done.err and "Traceback" not in done.err
+        world.server.close()
+    (path / "filler").unlink(missing_ok=True)
+    grow(path)
+    world.sync()
+    assert len(world.local.files("INBOX")) == 40
+    world.assert_settled()

@@ -45,7 +45,7 @@ test_commands_and_their_operands(void **state)
 				"--json --full --allow-deletes --trace t",
 				&a, &e));
 	assert_true(a.dry_run && a.json && a.full && a.allow_deletes &&
-	    a.verbose == 2 && !a.quiet && a.narg == 2);
+		    a.verbose == 2 && !a.quiet && a.narg == 2);
 	assert_string_equal(a.config, "f.yaml");
 	assert_string_equal(a.trace, "t");
 	assert_string_equal(a.arg[0], "home:INBOX");
@@ -53,8 +53,8 @@ test_commands_and_their_operands(void **state)
 	assert_int_equal(0, parse(&mem, "journal dump home", &a, &e));
 	assert_true(a.command == CLI_CMD_JOURNAL_DUMP && a.narg == 1);
 	assert_string_equal(a.arg[0], "home");
-	assert_int_equal(0, parse(&mem, "journal verify home --remote", &a,
-				&e));
+	assert_int_equal(
+	    0, parse(&mem, "journal verify home --remote", &a, &e));
 	assert_true(a.command == CLI_CMD_JOURNAL_VERIFY && a.remote);
 	assert_int_equal(0, parse(&mem, "undo RUN -q", &a, &e));
 	assert_true(a.command == CLI_CMD_UNDO && a.quiet);
@@ -78,28 +78,41 @@ test_slips_get_one_line_that_helps(void **state)
 	    {"frobnicate", "frobnicate"},
 	    {"sync --dryrun", "'--dry-run'"},
 	    {"sync -x", "-x"},
-	    {"sync --json=yes", "no value"},
+	    {"sync --json=yes", "'--json' takes no value"},
+	    {"sync --quiet=yes", "'--quiet' takes no value"},
+	    /* a cluster of short options: the word before it is not meant */
+	    {"sync --json -xq", "unknown option '-x'"},
+	    {"sync --json -qx", "unknown option '-x'"},
+	    {"sync --json -:", "unknown option '-:'"},
+	    {"sync --ver", "unknown option '--ver'"},
+	    {"sync --trace", "'--trace' needs a value"},
+	    {"sync -vc", "'-c' needs a value"},
 	    {"sync -c", "needs a value"},
 	    {"status --dry-run", "--dry-run"},
 	    {"sync --remote", "--remote"},
 	    {"undo", "undo RUN"},
 	    {"undo a b c", "'c'"},
-	    {"journal", "journal"},
-	    {"journal frob home", "frob"},
+	    {"journal", "'journal' needs one of 'dump', 'verify'"},
+	    {"journal frob home", "'journal' has no 'frob'"},
+	    {"journal dump a --remote", "'mochila journal dump'"},
 	    {"journal dump", "ACCOUNT"},
 	};
 	struct arena mem;
 	struct cli_args a;
 	struct err e;
+	const char *hint;
 
 	(void)state;
 	arena_init(&mem);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		assert_int_equal(ERR_USAGE, parse(&mem, cases[i].line, &a,
-						&e));
+		assert_int_equal(ERR_USAGE, parse(&mem, cases[i].line, &a, &e));
 		assert_int_equal(err_exit_status(&e), 64);
 		if (!strstr(e.text, cases[i].word))
 			fail_msg("'%s': '%s'", cases[i].line, e.text);
+		/* where to look is said, and said once */
+		hint = strstr(e.text, "; see mochila --help");
+		assert_non_null(hint);
+		assert_null(strstr(hint + 1, "; see"));
 	}
 	arena_release(&mem);
 }
@@ -120,8 +133,8 @@ test_help_names_every_command(void **state)
 
 		buf_clear(&out);
 		assert_int_equal(0, cli_usage_help(word, 1, &out, &e));
-		assert_non_null(strstr(buf_cstr(&out),
-		    cli_commands[i].synopsis));
+		assert_non_null(
+		    strstr(buf_cstr(&out), cli_commands[i].synopsis));
 	}
 	assert_int_equal(ERR_USAGE,
 	    cli_usage_help((const char *const[]){"frob"}, 1, &out, &e));

@@ -27,12 +27,65 @@ test_what_a_terminal_may_see(void **state)
 	(void)state;
 	text("INBOX", 0, "INBOX", 5);
 	text("a\x1b[31mb\n", 0, "a?[31mb?", 8);
-	text("\xff" "a", 0, "?a", 2);
-	text("abcdef", 6, "abcdef", 6);
-	text("abcdef", 4, "abc\xe2\x80\xa6", 4);
+	text("\xff"
+	     "a",
+	    0, "?a", 2);
+	text("\xc2\x9b", 0, "?", 1);	 /* CSI in one character */
+	text("\xe2\x80\xa8", 0, "?", 1); /* line separator */
+	text("\xe2\x80\xae"
+	     "a",
+	    0, "?a", 2); /* turns what follows around */
+	text("", 0, "", 0);
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		skip();
 	text("\xc3\xa4\xe6\xbc\xa2", 0, "\xc3\xa4\xe6\xbc\xa2", 3);
+}
+
+static void
+test_every_byte_gives_something_printable(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 100);
+	for (unsigned c = 0; c < 256; c++) {
+		char byte = (char)c;
+		bool shown = c >= 0x20 && c < 0x7f;
+
+		buf_clear(&out);
+		assert_int_equal(cli_text_add(&out, span_of(&byte, 1), 0), 1);
+		assert_int_equal(out.n, 1);
+		assert_int_equal(out.p[0], shown ? byte : '?');
+	}
+	buf_release(&out);
+}
+
+static void
+test_what_is_cut_ends_in_an_ellipsis_and_fits(void **state)
+{
+	static const char wide[] = "a\xe6\xbc\xa2\xc3\xa4\xe6\xbc\xa2z";
+	struct buf out;
+
+	(void)state;
+	text("abcdef", 6, "abcdef", 6);
+	text("abcdef", 4, "abc\xe2\x80\xa6", 4);
+	text("abcdef", 1, "\xe2\x80\xa6", 1);
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		skip();
+	assert_int_equal(cli_text_width(span_str(wide)), 7);
+	buf_init(&out, 100);
+	for (size_t width = 1; width < 9; width++) {
+		size_t used;
+
+		buf_clear(&out);
+		used = cli_text_add(&out, span_str(wide), width);
+		assert_true(used <= width);
+		assert_int_equal(used, cli_text_width(buf_span(&out)));
+		assert_true(cli_json_exact(buf_span(&out)));
+		assert_int_equal(
+		    width < 7, strstr(buf_cstr(&out), "\xe2\x80\xa6") != NULL);
+	}
+	buf_release(&out);
 }
 
 static void
@@ -41,13 +94,17 @@ test_sizes_and_times(void **state)
 	static const struct {
 		uint64_t n;
 		const char *want;
-	} sizes[] = {{0, "0 B"}, {999, "999 B"}, {1200, "1.2 kB"},
-	    {34000000, "34 MB"}};
+	} sizes[] = {{0, "0 B"}, {999, "999 B"}, {1000, "1.0 kB"},
+	    {1200, "1.2 kB"}, {9999, "9.9 kB"}, {10000, "10 kB"},
+	    {999999, "999 kB"}, {1000000, "1.0 MB"}, {34000000, "34 MB"},
+	    {UINT64_MAX, "18 EB"}};
 	static const struct {
 		uint64_t n;
 		const char *want;
-	} times[] = {{0, "0:00"}, {7, "0:07"}, {754, "12:34"},
-	    {3723, "1:02:03"}, {86400, "> 1 day"}};
+	} times[] = {{0, "0:00"}, {7, "0:07"}, {59, "0:59"}, {60, "1:00"},
+	    {754, "12:34"}, {3599, "59:59"}, {3600, "1:00:00"},
+	    {3723, "1:02:03"}, {86399, "23:59:59"}, {86400, "> 1 day"},
+	    {UINT64_MAX, "> 1 day"}};
 	struct buf out;
 
 	(void)state;
@@ -63,63 +120,9 @@ test_sizes_and_times(void **state)
 		assert_string_equal(buf_cstr(&out), times[i].want);
 	}
 	buf_release(&out);
-}
-
-static void
-test_tables_stand_in_columns(void **state)
-{
-	static const struct cli_column column[] = {{"NAME", false},
-	    {"N", true}};
-	struct cli_table t;
-	struct arena mem;
-	struct buf out;
-
-	(void)state;
-	arena_init(&mem);
-	buf_init(&out, 1000);
-	cli_table_init(&t, &mem, column, 2);
-	cli_table_cell(&t, SPAN("a much longer name"));
-	cli_table_cell(&t, SPAN("7"));
-	cli_table_cell(&t, SPAN("b"));
-	cli_table_cell(&t, SPAN("1234"));
-	cli_table_print(&t, 0, &out);
-	assert_string_equal(buf_cstr(&out),
-	    "NAME                   N\n"
-	    "a much longer name     7\n"
-	    "b                   1234\n");
-	buf_clear(&out);
-	cli_table_print(&t, 16, &out);
-	assert_string_equal(buf_cstr(&out),
-	    "NAME           N\n"
-	    "a much lo\xe2\x80\xa6     7\n"
-	    "b           1234\n");
-	cli_table_release(&t);
-	buf_release(&out);
-	arena_release(&mem);
-}
-
-static void
-test_the_progress_line_fits(void **state)
-{
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, 1000);
-	cli_progress_format(&out, SPAN("home INBOX"), 5, 20, 5, 0, 0, 0);
-	assert_string_equal(buf_cstr(&out), "home INBOX 5/20");
-	buf_clear(&out);
-	cli_progress_format(&out, SPAN("home INBOX"), 5, 20, 5, 20000000,
-	    10000, 0);
-	assert_string_equal(buf_cstr(&out),
-	    "home INBOX 5/20  2.0 MB/s  0:30 left");
-	for (size_t width = 30; width < 60; width++) {
-		buf_clear(&out);
-		cli_progress_format(&out,
-		    SPAN("home a mailbox of a rather long name, is it not"), 5,
-		    20, 5, 20000000, 10000, width);
-		assert_true(cli_text_width(buf_span(&out)) <= width);
-	}
-	buf_release(&out);
+	assert_string_equal(cli_text_s(0), "s");
+	assert_string_equal(cli_text_s(1), "");
+	assert_string_equal(cli_text_s(2), "s");
 }
 
 static void
@@ -142,9 +145,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_a_terminal_may_see),
+	    cmocka_unit_test(test_every_byte_gives_something_printable),
+	    cmocka_unit_test(test_what_is_cut_ends_in_an_ellipsis_and_fits),
 	    cmocka_unit_test(test_sizes_and_times),
-	    cmocka_unit_test(test_tables_stand_in_columns),
-	    cmocka_unit_test(test_the_progress_line_fits),
 	    cmocka_unit_test(test_json_takes_any_bytes),
 	};
 
