@@ -3,6 +3,7 @@
 #define LAYOUT 1
 #define BASE_MAX 300 /* a key has room for 511 bytes */
 #define KEYWORDS_MAX 100000
+#define WHY_MAX 200
 
 /* Writing. */
 
@@ -367,8 +368,8 @@ codec_put_hold(struct buf *b, const struct jhold *h)
 {
 	struct span why = h->why;
 
-	if (why.n > 200)
-		why.n = 200;
+	if (why.n > WHY_MAX)
+		why.n = WHY_MAX;
 	put_u(b, LAYOUT);
 	put_u(b, h->tries);
 	put_i(b, h->next);
@@ -384,7 +385,7 @@ codec_get_hold(struct arena *mem, struct span value, struct jhold *h_r)
 	h.tries = get_u32(&in);
 	h.next = get_i(&in);
 	h.why = get_span(&in, mem);
-	if (!finished(&in))
+	if (!finished(&in) || h.why.n > WHY_MAX)
 		return false;
 	*h_r = h;
 	return true;

@@ -26,7 +26,6 @@ struct journal_batch {
 	struct arena mem;
 	struct put *v; /* owned */
 	size_t n, cap;
-	uint64_t next_box;
 };
 
 struct journal_batch *
@@ -36,7 +35,6 @@ journal_begin(struct journal *j, const struct kwtab *kw)
 
 	b->j = j;
 	b->kw = kw;
-	b->next_box = j->next_box;
 	arena_init(&b->mem);
 	return b;
 }
@@ -92,10 +90,8 @@ journal_put_box(struct journal_batch *b, const struct jbox *box)
 	struct buf key, value;
 
 	/* Also when the batch comes to nothing, the number is used up. */
-	if (id == 0) {
+	if (id == 0)
 		id = b->j->next_box++;
-		b->next_box = b->j->next_box;
-	}
 	key = box_key(id);
 	buf_init(&value, JOURNAL_VALUE_MAX);
 	codec_put_box(&value, box);
@@ -352,7 +348,8 @@ write_all(struct writing *w)
 		if (rc == 0)
 			rc = put_meta(w, SPAN("format"), JOURNAL_FORMAT);
 		if (rc == 0)
-			rc = put_meta(w, SPAN("next-box"), w->b->next_box);
+			/* The journal's, not the batch's: others gave some. */
+			rc = put_meta(w, SPAN("next-box"), w->j->next_box);
 	}
 	return rc;
 }

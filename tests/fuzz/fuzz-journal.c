@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s = span_of((const char *)data + 1, size - 1);
 	arena_init(&mem);
 	buf_init(&b, 1u << 20);
-	switch (data[0] % 6) {
+	switch (data[0] % 7) {
 	case 0:
 		if (codec_get_pair(&mem, s, &p)) {
 			codec_put_pair(&b, &p);
@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		break;
 	case 2:
-		if (codec_get_hold(&mem, s, &h) && h.why.n <= 200) {
+		if (codec_get_hold(&mem, s, &h)) {
 			codec_put_hold(&b, &h);
 			same(&b, s);
 		}
@@ -64,9 +64,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			same(&b, s);
 		}
 		break;
-	default:
+	case 5:
 		if (codec_get_key_box(s, &id)) {
 			codec_key_box(&b, id);
+			same(&b, s);
+		}
+		break;
+	default:
+		if (codec_get_u64(s, &id)) {
+			codec_put_u64(&b, id);
 			same(&b, s);
 		}
 	}

@@ -23,11 +23,15 @@ tempdir_rm(const char *path, const struct stat *st, int type, struct FTW *f)
 	return remove(path);
 }
 
-/* PATH: at least 64 bytes. */
+/* PATH: at least 64 bytes; a $TMPDIR that does not fit is not used. */
 static inline void
 tempdir_make(char *path)
 {
-	snprintf(path, 64, "/tmp/mochila-unit-XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+
+	if (!tmp || tmp[0] != '/' || strlen(tmp) > 40)
+		tmp = "/tmp";
+	snprintf(path, 64, "%s/mochila-unit-XXXXXX", tmp);
 	if (!mkdtemp(path)) {
 		perror(path);
 		exit(1);
@@ -104,6 +108,12 @@ tempdir_exists(const char *dir, const char *name)
 	return lstat(tempdir_join(path, dir, name), &st) == 0;
 }
 
+static inline int
+tempdir_not_dots(const struct dirent *x)
+{
+	return strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0;
+}
+
 /* How many entries; 0 when there is no such directory. */
 static inline int
 tempdir_count(const char *dir, const char *name)
@@ -116,9 +126,35 @@ tempdir_count(const char *dir, const char *name)
 	if (!d)
 		return 0;
 	while ((x = readdir(d)))
-		n += strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0;
+		n += tempdir_not_dots(x);
 	closedir(d);
 	return n;
+}
+
+/* The names in a directory, in the order of their bytes: "a b c". */
+static inline const char *
+tempdir_list(char *out, const char *dir, const char *name)
+{
+	char path[512];
+	struct dirent **v;
+	size_t at = 0;
+	int n = scandir(tempdir_join(path, dir, name), &v, tempdir_not_dots,
+	    alphasort);
+
+	if (n < 0) {
+		perror(path);
+		exit(1);
+	}
+	out[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		at += (size_t)snprintf(out + at, 512 - at, "%s%s",
+		    i ? " " : "", v[i]->d_name);
+		if (at >= 512)
+			exit(1);
+		free(v[i]);
+	}
+	free(v);
+	return out;
 }
 
 #endif

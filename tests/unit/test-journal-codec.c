@@ -58,6 +58,7 @@ test_records_come_back_as_they_were(void **state)
 	struct pair p = full_pair(), q, zero = {0};
 	struct jbox b = full_box(), c;
 	struct jhold h = {.tries = 3, .next = -5, .why = SPAN("too big")}, k;
+	static const int64_t next[] = {INT64_MIN, -1, 0, 1, INT64_MAX};
 	struct buf v;
 
 	(void)state;
@@ -83,40 +84,111 @@ test_records_come_back_as_they_were(void **state)
 	codec_put_hold(&v, &h);
 	assert_true(codec_get_hold(&mem, buf_span(&v), &k));
 	assert_true(k.tries == 3 && k.next == -5 && span_eq(k.why, h.why));
+	for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
+		h = (struct jhold){.tries = UINT32_MAX, .next = next[i]};
+		buf_clear(&v);
+		codec_put_hold(&v, &h);
+		assert_true(codec_get_hold(&mem, buf_span(&v), &k));
+		assert_true(k.tries == UINT32_MAX && k.next == next[i] &&
+		    k.why.n == 0);
+	}
 	buf_release(&v);
 	arena_clear(&mem);
 }
 
-static bool
-get(int which, struct span s)
-{
-	struct pair p;
-	struct jbox b;
-	struct jhold h;
-
-	return which == 0 ? codec_get_pair(&mem, s, &p)
-	    : which == 1  ? codec_get_box(&mem, s, &b)
-			  : codec_get_hold(&mem, s, &h);
-}
+/* Every kind of record, key and value, by number. */
+enum { PAIR, BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KINDS };
 
 static void
-test_cut_or_longer_values_are_refused(void **state)
+put(int which, struct buf *v)
 {
 	struct pair p = full_pair();
 	struct jbox b = full_box();
-	struct jhold h = {.tries = 3, .why = SPAN("x")};
+	struct jhold h = {.tries = UINT32_MAX, .next = INT64_MIN,
+	    .why = SPAN("x")};
 
+	switch (which) {
+	case PAIR:
+		codec_put_pair(v, &p);
+		break;
+	case BOX:
+		codec_put_box(v, &b);
+		break;
+	case HOLD:
+		codec_put_hold(v, &h);
+		break;
+	case U64:
+		codec_put_u64(v, 0x8000000000000001);
+		break;
+	case KEY_PAIR:
+		codec_key_pair(v, UINT64_MAX, UINT32_MAX);
+		break;
+	case KEY_BOX:
+		codec_key_box(v, UINT64_MAX);
+		break;
+	default:
+		codec_key_hold(v, UINT64_MAX, UINT32_MAX, SPAN(""));
+	}
+}
+
+/* Does S decode?  Then it must be what is written for the result. */
+static bool
+get(int which, struct span s)
+{
+	uint64_t id = 0;
+	uint32_t uid = 0;
+	struct span base = SPAN("");
+	struct pair p;
+	struct jbox b;
+	struct jhold h;
+	struct buf again;
+	bool ok;
+
+	buf_init(&again, 65536);
+	switch (which) {
+	case PAIR:
+		if ((ok = codec_get_pair(&mem, s, &p)))
+			codec_put_pair(&again, &p);
+		break;
+	case BOX:
+		if ((ok = codec_get_box(&mem, s, &b)))
+			codec_put_box(&again, &b);
+		break;
+	case HOLD:
+		if ((ok = codec_get_hold(&mem, s, &h)))
+			codec_put_hold(&again, &h);
+		break;
+	case U64:
+		if ((ok = codec_get_u64(s, &id)))
+			codec_put_u64(&again, id);
+		break;
+	case KEY_PAIR:
+		if ((ok = codec_get_key_pair(s, &id, &uid)))
+			codec_key_pair(&again, id, uid);
+		break;
+	case KEY_BOX:
+		if ((ok = codec_get_key_box(s, &id)))
+			codec_key_box(&again, id);
+		break;
+	default:
+		if ((ok = codec_get_key_hold(s, &id, &uid, &base)))
+			codec_key_hold(&again, id, uid, base);
+	}
+	assert_true(!ok || span_eq(buf_span(&again), s));
+	buf_release(&again);
+	return ok;
+}
+
+static void
+test_cut_or_longer_records_are_refused(void **state)
+{
 	(void)state;
-	for (int which = 0; which < 3; which++) {
+	for (int which = 0; which < KINDS; which++) {
 		struct buf v;
 
 		buf_init(&v, 65536);
-		if (which == 0)
-			codec_put_pair(&v, &p);
-		else if (which == 1)
-			codec_put_box(&v, &b);
-		else
-			codec_put_hold(&v, &h);
+		put(which, &v);
+		assert_true(get(which, buf_span(&v)));
 		for (size_t n = 0; n < v.n; n++) {
 			char *part = xstrndup(v.p, n);
 
@@ -124,13 +196,148 @@ test_cut_or_longer_values_are_refused(void **state)
 			xfree(part);
 		}
 		buf_addc(&v, 0);
-		assert_false(get(which, buf_span(&v)));
-		/* another layout */
-		v.n--;
-		v.p[0] = 2;
-		assert_false(get(which, buf_span(&v)));
+		for (int c = 0; c < 256; c++) {
+			v.p[v.n - 1] = (char)c;
+			assert_false(get(which, buf_span(&v)));
+		}
 		buf_release(&v);
 	}
+	arena_clear(&mem);
+}
+
+/* get() has the claim: what decodes is written as the same bytes. */
+static void
+test_any_changed_byte_is_refused_or_another_record(void **state)
+{
+	(void)state;
+	for (int which = 0; which < KINDS; which++) {
+		struct buf v;
+
+		buf_init(&v, 65536);
+		put(which, &v);
+		for (size_t at = 0; at < v.n; at++) {
+			char was = v.p[at];
+
+			for (int c = 0; c < 256; c++) {
+				v.p[at] = (char)c;
+				(void)get(which, buf_span(&v));
+			}
+			v.p[at] = was;
+			arena_clear(&mem);
+		}
+		buf_release(&v);
+	}
+}
+
+static void
+test_values_of_another_layout_are_refused(void **state)
+{
+	(void)state;
+	for (int which = PAIR; which <= HOLD; which++) {
+		struct buf v;
+
+		buf_init(&v, 65536);
+		put(which, &v);
+		for (int c = 0; c < 256; c++) {
+			v.p[0] = (char)c;
+			assert_int_equal(get(which, buf_span(&v)), c == 1);
+		}
+		buf_release(&v);
+	}
+	arena_clear(&mem);
+}
+
+static void
+test_numbers_and_sets_have_one_form(void **state)
+{
+	/* hold: layout, tries, next, length of why */
+	const struct span hold[] = {
+	    SPAN("\1\0\0\0"), /* this one is right */
+	    SPAN("\1\x80\0\0\0"), SPAN("\1\0\x80\0\0"),
+	    SPAN("\1\0\0\x80\0"),
+	    /* 2^32 tries; 2^64 */
+	    SPAN("\1\x80\x80\x80\x80\x10\0\0"),
+	    SPAN("\1\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\2\0"),
+	    /* a length that is not there, up to 2^64-1 */
+	    SPAN("\1\0\0\1"),
+	    SPAN("\1\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),
+	};
+	/* pair: layout, no file, then flags: bits, how many, steps */
+	const struct span flags[] = {
+	    SPAN("\1\0\0\2\1\1"), /* this one is right: 1, 2 */
+	    SPAN("\1\0\0\2\1\0"),      /* 1, 1 */
+	    SPAN("\1\0\0\2\0\1"),      /* 0, 1 */
+	    SPAN("\1\0\x40\2\1\1"),    /* no such bit */
+	    SPAN("\1\0\0\2\1\xff\xff\xff\xff\xf"), /* 2^32 */
+	    SPAN("\1\0\0\xff\xff\xff\xff\xf\1"),  /* too many */
+	};
+	struct buf v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof hold / sizeof *hold; i++)
+		assert_int_equal(get(HOLD, hold[i]), i == 0);
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		buf_init(&v, 1000);
+		buf_add_span(&v, flags[i]);
+		for (int k = 0; k < 2 + 6 + DIGEST_LEN; k++)
+			buf_addc(&v, 0);
+		assert_int_equal(get(PAIR, buf_span(&v)), i == 0);
+		buf_release(&v);
+	}
+	arena_clear(&mem);
+}
+
+static void
+test_reasons_are_cut_and_longer_ones_are_refused(void **state)
+{
+	char text[300];
+	struct jhold h = {.why = span_of(text, sizeof text)}, k;
+	struct buf v;
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	buf_init(&v, 1000);
+	codec_put_hold(&v, &h);
+	assert_true(codec_get_hold(&mem, buf_span(&v), &k));
+	assert_int_equal(k.why.n, 200);
+	buf_clear(&v);
+	buf_add_span(&v, SPAN("\1\0\0\xc9\1")); /* 201 */
+	buf_add(&v, text, 201);
+	assert_false(get(HOLD, buf_span(&v)));
+	buf_release(&v);
+	arena_clear(&mem);
+}
+
+static void
+test_mailboxes_without_a_name_and_number_0_are_refused(void **state)
+{
+	uint64_t box;
+	uint32_t uid;
+	struct span base;
+	struct buf v;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct jbox b = full_box();
+
+		if (i)
+			b.wire = SPAN("");
+		else
+			b.name = SPAN("");
+		buf_init(&v, 65536);
+		codec_put_box(&v, &b);
+		assert_false(get(BOX, buf_span(&v)));
+		buf_release(&v);
+	}
+	assert_false(codec_get_key_box(SPAN("\0\0\0\0\0\0\0\0"), &box));
+	assert_false(codec_get_key_pair(
+	    SPAN("\0\0\0\0\0\0\0\1\0\0\0\0"), &box, &uid));
+	assert_false(codec_get_key_pair(
+	    SPAN("\0\0\0\0\0\0\0\0\0\0\0\1"), &box, &uid));
+	assert_false(codec_get_key_hold(
+	    SPAN("\0\0\0\0\0\0\0\1R\0\0\0\0"), &box, &uid, &base));
+	assert_false(codec_get_key_hold(
+	    SPAN("\0\0\0\0\0\0\0\1X\0\0\0\1"), &box, &uid, &base));
 	arena_clear(&mem);
 }
 
@@ -192,7 +399,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_records_come_back_as_they_were),
-	    cmocka_unit_test(test_cut_or_longer_values_are_refused),
+	    cmocka_unit_test(test_cut_or_longer_records_are_refused),
+	    cmocka_unit_test(
+		test_any_changed_byte_is_refused_or_another_record),
+	    cmocka_unit_test(test_values_of_another_layout_are_refused),
+	    cmocka_unit_test(test_numbers_and_sets_have_one_form),
+	    cmocka_unit_test(
+		test_reasons_are_cut_and_longer_ones_are_refused),
+	    cmocka_unit_test(
+		test_mailboxes_without_a_name_and_number_0_are_refused),
 	    cmocka_unit_test(test_keys_sort_as_their_numbers),
 	    cmocka_unit_test(test_hold_keys),
 	};

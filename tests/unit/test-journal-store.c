@@ -13,6 +13,8 @@
 #include "journal/journal.h"
 #include "tempdir.h"
 
+#include <lmdb.h>
+
 struct fixture {
 	char dir[64];
 	struct kwtab *kw;
@@ -177,6 +179,30 @@ test_a_batch_that_changes_nothing_writes_nothing(void **state)
 	assert_int_equal(rows_of(f, id), 3);
 }
 
+/* A number that was given is never given again, however batches overlap. */
+static void
+test_mailbox_numbers_are_never_given_twice(void **state)
+{
+	struct fixture *f = *state;
+	const struct jbox x = {.wire = SPAN("x"), .name = SPAN("x")};
+	struct journal_batch *a, *b, *c;
+	struct pair p = row(f, 1);
+	uint64_t first, id;
+
+	first = add_box(f, "a", 0);
+	a = journal_begin(f->j, f->kw); /* before B gives a number */
+	b = journal_begin(f->j, f->kw);
+	c = journal_begin(f->j, f->kw);
+	assert_true(journal_put_box(c, &x) > first);
+	id = journal_put_box(b, &x);
+	commit(b);
+	journal_put_pair(a, first, &p);
+	commit(a);
+	journal_batch_free(&c);
+	reopen(f, JOURNAL_CREATE);
+	assert_true(add_box(f, "b", 0) > id);
+}
+
 static void
 test_an_aborted_batch_leaves_nothing(void **state)
 {
@@ -291,19 +317,71 @@ static void
 test_absent_journals_are_empty_and_stay_absent(void **state)
 {
 	struct fixture *f = *state;
-	char dir[64];
+	char dir[64], names[512];
 	struct journal *j;
+	struct uidset set;
+	struct pairs p;
+	struct jhold *h;
 	struct jbox *v;
 	struct err e;
+	uint64_t count = 9;
 	size_t n = 9;
 
 	tempdir_make(dir);
-	assert_int_equal(0, journal_open(dir, JOURNAL_READ, &j, &e));
-	assert_int_equal(0, journal_boxes(j, &f->mem, &v, &n, &e));
-	assert_int_equal(n, 0);
-	journal_free(&j);
-	assert_int_equal(tempdir_count(dir, "."), 0);
+	uidset_init(&set);
+	uidset_add_range(&set, 1, UINT32_MAX);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(0, journal_open(dir, JOURNAL_READ, &j, &e));
+		assert_int_equal(0, journal_boxes(j, &f->mem, &v, &n, &e));
+		assert_int_equal(n, 0);
+		assert_int_equal(0, journal_pairs(j, 1, &f->mem, &p, &e));
+		assert_true(p.complete && p.n == 0);
+		assert_int_equal(0,
+		    journal_pairs_in(j, 1, &set, &f->mem, &p, &e));
+		assert_true(!p.complete && p.n == 0);
+		assert_int_equal(0, journal_count_in(j, 1, &set, &count, &e));
+		assert_int_equal(count, 0);
+		assert_int_equal(0, journal_holds(j, 1, &f->mem, &h, &n, &e));
+		assert_int_equal(n, 0);
+		assert_int_equal(0, journal_keywords(j, f->kw, &e));
+		assert_int_equal(journal_txnid(j), 0);
+		journal_free(&j);
+		assert_string_equal(tempdir_list(names, dir, "."),
+		    i ? "journal" : "");
+		/* the same with a directory that has nothing in it */
+		assert_int_equal(tempdir_count(dir, "journal"), 0);
+		tempdir_mkdir(dir, "journal");
+	}
+	uidset_release(&set);
 	tempdir_remove(dir);
+}
+
+static void
+test_reading_changes_no_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_batch *b;
+	struct pair p = row(f, 9);
+	char *before, *after;
+	struct err e;
+	ssize_t n;
+
+	add_box(f, "a", 20);
+	journal_free(&f->j);
+	n = tempdir_read(f->dir, "journal/data.mdb", &before);
+	reopen(f, JOURNAL_READ);
+	assert_int_equal(rows_of(f, 1), 20);
+	b = journal_begin(f->j, f->kw);
+	journal_put_pair(b, 1, &p);
+	p.size++;
+	journal_put_pair(b, 1, &p);
+	assert_true(journal_commit(&b, &e) < 0);
+	assert_null(b);
+	journal_free(&f->j);
+	assert_int_equal(tempdir_read(f->dir, "journal/data.mdb", &after), n);
+	assert_memory_equal(before, after, (size_t)n);
+	free(before);
+	free(after);
 }
 
 static void
@@ -349,6 +427,73 @@ test_damaged_journals_are_left_as_they_are(void **state)
 	assert_int_equal(rows_of(f, 1), 2000);
 	free(good);
 	free(bad);
+}
+
+/* One row of a table, put there behind the back of the journal. */
+static void
+plant(struct fixture *f, const char *table, struct span key,
+    struct span value)
+{
+	char path[512];
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_val k = {key.n, (void *)(uintptr_t)key.p};
+	MDB_val v = {value.n, (void *)(uintptr_t)value.p};
+
+	journal_free(&f->j);
+	tempdir_join(path, f->dir, "journal");
+	assert_int_equal(0, mdb_env_create(&env));
+	assert_int_equal(0, mdb_env_set_maxdbs(env, 16));
+	assert_int_equal(0, mdb_env_set_mapsize(env, 1u << 24));
+	assert_int_equal(0, mdb_env_open(env, path, 0, 0600));
+	assert_int_equal(0, mdb_txn_begin(env, NULL, 0, &txn));
+	assert_int_equal(0, mdb_dbi_open(txn, table, 0, &dbi));
+	assert_int_equal(0, mdb_put(txn, dbi, &k, &v, 0));
+	assert_int_equal(0, mdb_txn_commit(txn));
+	mdb_env_close(env);
+}
+
+static void
+test_newer_journals_are_left_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+	char *bytes;
+	ssize_t n;
+
+	add_box(f, "a", 3);
+	plant(f, "meta", SPAN("format"), SPAN("\0\0\0\0\0\0\0\2"));
+	n = tempdir_read(f->dir, "journal/data.mdb", &bytes);
+	refused(f, bytes, (size_t)n, "newer");
+	free(bytes);
+	/* a number that is none is damage */
+	plant(f, "meta", SPAN("format"), SPAN("2"));
+	n = tempdir_read(f->dir, "journal/data.mdb", &bytes);
+	refused(f, bytes, (size_t)n, "damaged");
+	free(bytes);
+}
+
+static void
+test_rows_that_do_not_decode_are_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct pairs p = {.n = 77};
+	struct buf out;
+	struct err e;
+	uint64_t n = 0;
+
+	add_box(f, "a", 3);
+	plant(f, "pair", SPAN("\0\0\0\0\0\0\0\1\0\0\0\2"), SPAN("\7"));
+	reopen(f, JOURNAL_CREATE);
+	assert_int_equal(ERR_JOURNAL,
+	    journal_pairs(f->j, 1, &f->mem, &p, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_non_null(strstr(e.text, "remove that directory"));
+	assert_int_equal(p.n, 77);
+	buf_init(&out, 65536);
+	assert_int_equal(0, journal_check(f->j, &out, &n, &e));
+	assert_int_equal(n, 1);
+	buf_release(&out);
 }
 
 static void
@@ -405,13 +550,17 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_what_was_put_is_there_after_reopening),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
+	    T(test_mailbox_numbers_are_never_given_twice),
 	    T(test_an_aborted_batch_leaves_nothing),
 	    T(test_mailboxes_go_with_all_that_is_theirs),
 	    T(test_rows_and_holds_count_as_known),
 	    T(test_deleting_and_putting_in_one_batch),
 	    T(test_check_finds_nothing_in_a_sound_journal),
 	    T(test_absent_journals_are_empty_and_stay_absent),
+	    T(test_reading_changes_no_byte),
 	    T(test_damaged_journals_are_left_as_they_are),
+	    T(test_newer_journals_are_left_as_they_are),
+	    T(test_rows_that_do_not_decode_are_damage),
 	    T(test_a_cut_at_creation_is_no_damage),
 	    T(test_one_run_at_a_time),
 	};

@@ -22,6 +22,7 @@ test_there_and_back(void **state)
 {
 	struct fixture *f = *state;
 	int bin = open_bin(f);
+	char names[512];
 	uint64_t n;
 	struct err e;
 
@@ -39,6 +40,8 @@ test_there_and_back(void **state)
 	assert_int_equal(n, 2);
 	assert_content(f, "box/cur/1.a:2,S", "one", 3);
 	assert_content(f, "box/new/2.b", "two", 3);
+	assert_string_equal(tempdir_list(names, f->dir, "box/cur"), "1.a:2,S");
+	assert_string_equal(tempdir_list(names, f->dir, "box/new"), "2.b");
 	/* once more brings nothing, and harms nothing */
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
 	assert_int_equal(n, 0);

@@ -104,6 +104,8 @@ test_a_scan_sees_messages_and_nothing_else(void **state)
 	put(f, "box/cur/.hidden", "x");
 	put(f, "box/tmp/5.e.host", "x");
 	tempdir_mkdir(f->dir, "box/cur/directory");
+	assert_int_equal(0, mkfifo(tempdir_join(path, f->dir, "box/cur/fifo"),
+				0600));
 	assert_int_equal(0, symlink("2.b.host:2,FSa",
 				tempdir_join(path, f->dir, "box/cur/link")));
 	v = scan(f, "box");
