@@ -3,6 +3,7 @@
  *
  *	lock.c   one run at a time
  *	open.c   checks before LMDB maps anything; the environment
+ *	sound.c  is the file as we left it, else can it be read
  *	codec.c  rows as bytes
  *	read.c   reading
  *	write.c  a batch, one transaction
@@ -26,6 +27,7 @@ struct journal {
 	MDB_env *env;    /* NULL: read, and there is none */
 	bool tables;     /* they exist, and dbi[] is valid */
 	bool read_only;
+	bool sound;      /* opened, and no write has failed */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
 	uint32_t keywords; /* stored */
@@ -56,6 +58,15 @@ int journal_damaged(const struct journal *j, const char *what,
  */
 int journal_begin_read(const struct journal *j, MDB_txn **txn_r,
     struct err *e);
+
+/*
+ * sound.c: ERR_JOURNAL when the file changed since it was marked and cannot
+ * be read to its end.  DIR is that of the journal; MAP as for LMDB.
+ */
+int journal_check_sound(const struct journal *j, int dir, uint64_t map,
+    struct err *e);
+void journal_mark_sound(const struct journal *j);
+
 int journal_open_tables(struct journal *j, MDB_txn *txn, bool create);
 
 #endif

@@ -243,6 +243,7 @@ journal_open(const char *state_dir, enum journal_mode mode,
 	struct journal *j = xcalloc(1, sizeof *j);
 	AUTO_FD dir = -1;
 	uint64_t map = 0;
+	bool empty = true;
 	int rc = 0;
 
 	j->dir = xasprintf("%s/journal", state_dir);
@@ -260,13 +261,17 @@ journal_open(const char *state_dir, enum journal_mode mode,
 		rc = refuse_network(j, dir, e);
 	if (rc == 0 && dir >= 0)
 		rc = look(j, dir, &map, e);
-	if (rc == 0 && j->read_only && dir >= 0) {
+	if (rc == 0 && dir >= 0) {
 		struct stat st;
 
+		empty = fstatat(dir, "data.mdb", &st, 0) != 0 ||
+		    st.st_size == 0;
 		/* Nothing to read, and nothing is to be made. */
-		if (fstatat(dir, "data.mdb", &st, 0) != 0 || st.st_size == 0)
+		if (empty && j->read_only)
 			map = 0;
 	}
+	if (rc == 0 && map && !empty)
+		rc = journal_check_sound(j, dir, map, e);
 	if (rc == 0 && map)
 		rc = open_env(j, map, e);
 	if (rc < 0) {
@@ -274,6 +279,7 @@ journal_open(const char *state_dir, enum journal_mode mode,
 		journal_free(&j);
 		return rc;
 	}
+	j->sound = true;
 	*j_r = j;
 	return 0;
 }
@@ -283,8 +289,11 @@ journal_free(struct journal **j)
 {
 	if (!*j)
 		return;
-	if ((*j)->env)
+	if ((*j)->env) {
 		mdb_env_close((*j)->env);
+		if ((*j)->sound && !(*j)->read_only)
+			journal_mark_sound(*j);
+	}
 	xfree((*j)->dir);
 	xfree(*j);
 	*j = NULL;

@@ -425,8 +425,10 @@ journal_commit(struct journal_batch **batch, struct err *e)
 		while (rc == MDB_MAP_FULL && (rc = grow(j)) == 0)
 			rc = attempt(b, &changed); /* rule 3 */
 	}
-	if (rc != 0)
+	if (rc != 0) {
+		j->sound = false;
 		rc = journal_mdb_error(j, rc, "write", e);
+	}
 	if (changed) {
 		j->tables = true;
 		if (b->kw && kwtab_count(b->kw) > j->keywords)

@@ -496,6 +496,63 @@ test_rows_that_do_not_decode_are_damage(void **state)
 	buf_release(&out);
 }
 
+/* Pages of random bytes, anywhere: an error, or rows that are still right. */
+static void
+test_damaged_pages_do_not_end_the_process(void **state)
+{
+	struct fixture *f = *state;
+	unsigned refusals = 0;
+	char *good, *bad;
+	ssize_t n;
+
+	add_box(f, "a", 2000);
+	journal_free(&f->j);
+	n = tempdir_read(f->dir, "journal/data.mdb", &good);
+	bad = malloc((size_t)n);
+	for (ssize_t at = 8192; at + 4096 <= n; at += 4096) {
+		struct journal *j = NULL;
+		uint64_t found;
+		struct buf out;
+		struct err e;
+
+		memcpy(bad, good, (size_t)n);
+		for (ssize_t i = 0; i < 4096; i++)
+			bad[at + i] = (char)((at + i) * 2654435761u >> 13);
+		tempdir_write(f->dir, "journal/data.mdb", bad, (size_t)n);
+		if (journal_open(f->dir, JOURNAL_CREATE, &j, &e) < 0) {
+			assert_int_equal(e.code, ERR_JOURNAL);
+			refusals++;
+			continue;
+		}
+		buf_init(&out, 1u << 20);
+		(void)journal_check(j, &out, &found, &e);
+		buf_release(&out);
+		journal_free(&j);
+	}
+	assert_true(refusals > 0);
+	free(good);
+	free(bad);
+}
+
+static void
+test_a_sound_journal_is_not_read_again(void **state)
+{
+	struct fixture *f = *state;
+	char *mark, *after;
+
+	add_box(f, "a", 20);
+	reopen(f, JOURNAL_CREATE);
+	assert_true(tempdir_read(f->dir, "journal/sound", &mark) > 0);
+	/* reading leaves it; nothing to write leaves it as well */
+	reopen(f, JOURNAL_READ);
+	reopen(f, JOURNAL_CREATE);
+	journal_free(&f->j);
+	assert_true(tempdir_read(f->dir, "journal/sound", &after) > 0);
+	assert_string_equal(mark, after);
+	free(mark);
+	free(after);
+}
+
 static void
 test_a_cut_at_creation_is_no_damage(void **state)
 {
@@ -561,6 +618,8 @@ main(void)
 	    T(test_damaged_journals_are_left_as_they_are),
 	    T(test_newer_journals_are_left_as_they_are),
 	    T(test_rows_that_do_not_decode_are_damage),
+	    T(test_damaged_pages_do_not_end_the_process),
+	    T(test_a_sound_journal_is_not_read_again),
 	    T(test_a_cut_at_creation_is_no_damage),
 	    T(test_one_run_at_a_time),
 	};
