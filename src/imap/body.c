@@ -105,7 +105,7 @@ send_next(struct imap_fetch *f, struct err *e)
 	uidset_format(&set, &s->cmd.b);
 	uidset_release(&set);
 	wire_cmd_raw(&s->cmd, " (UID FLAGS");
-	if (s->caps & IMAP_CAP_CONDSTORE)
+	if (s->modseqs)
 		wire_cmd_raw(&s->cmd, " MODSEQ");
 	wire_cmd_raw(&s->cmd, " INTERNALDATE RFC822.SIZE BODY.PEEK[])");
 	if (imap_send(s, e) < 0)

@@ -19,7 +19,7 @@ send_store(struct imap *s, const struct imap_store *x, struct span set,
 {
 	imap_begin(s, "UID STORE ");
 	wire_cmd_span(&s->cmd, set);
-	if (x->unchangedsince && (s->caps & IMAP_CAP_CONDSTORE)) {
+	if (x->unchangedsince && s->modseqs) {
 		/* RFC 7162 §3.1.3 */
 		wire_cmd_raw(&s->cmd, " (UNCHANGEDSINCE ");
 		wire_cmd_u64(&s->cmd, x->unchangedsince);

@@ -33,7 +33,7 @@ send_meta(struct imap *s, struct span set, bool with_size, struct err *e)
 	imap_begin(s, "UID FETCH ");
 	wire_cmd_span(&s->cmd, set);
 	wire_cmd_raw(&s->cmd, " (UID FLAGS");
-	if (s->caps & IMAP_CAP_CONDSTORE)
+	if (s->modseqs)
 		wire_cmd_raw(&s->cmd, " MODSEQ");
 	if (with_size)
 		wire_cmd_raw(&s->cmd, " INTERNALDATE RFC822.SIZE");

@@ -22,8 +22,8 @@
 
 /* Bodies up to this size are kept in the response tree. */
 #define IMAP_STREAM_MIN 16384
-/* A UID set on one command line: some servers stop at 8000 octets. */
-#define IMAP_SET_OCTETS 4000
+/* A UID set on one command line (RFC 2683 §3.2.1.5: 1000 in all). */
+#define IMAP_SET_OCTETS 900
 
 struct imap {
 	const struct imap_conf *conf;
@@ -46,6 +46,7 @@ struct imap {
 
 	/* The selected mailbox. */
 	bool selected;
+	bool modseqs; /* it has mod-sequences; asking without them is BAD */
 	struct imap_selected *sel; /* during SELECT: where its answers go */
 	bool until_closed; /* what comes belongs to the mailbox before */
 	uint32_t exists;

@@ -47,6 +47,8 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 	if (rc < 0)
 		return rc;
 	s->selected = true;
+	/* NOMODSEQ (RFC 7162 §3.1.2.2), or no CONDSTORE at all. */
+	s->modseqs = (s->caps & IMAP_CAP_CONDSTORE) && sel.highestmodseq != 0;
 	if (sel.uidvalidity == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "SELECT: the server gives no UIDVALIDITY");

@@ -178,6 +178,8 @@ sync_verify(const struct config *c, const struct config_account *a, bool remote,
 	v.r.kw = kwtab_new();
 	rc = run_open(&v.r, remote, e);
 	if (rc == 0)
+		rc = journal_check(v.r.j, findings, &v.n, e);
+	if (rc == 0)
 		rc = check_boxes(&v, remote, e);
 	if (rc == 0) {
 		*n_r = v.n;
