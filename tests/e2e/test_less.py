@@ -6,7 +6,7 @@ import random
 import pytest
 
 from servers import Dovecot
-from test_faults import Model
+from test_faults import start
 from world import World
 
 FEW = "imap_capability = IMAP4rev1 UIDPLUS\nimap_max_line_length = 1000\n"
@@ -19,10 +19,7 @@ def test_the_same_with_less(scratch, binary, extra):
     server = Dovecot(base / "server", extra)
     try:
         world = World(base / "user", server, "u", binary)
-        model = Model(world, random.Random(len(extra)))
-        world.wire = world.wire_of_name = model.wire
-        for box in model.boxes[1:]:
-            world.server.create(model.wire(box))
+        model = start(world, random.Random(len(extra)))
         for _ in range(4):
             model.people(30)
             world.sync()
