@@ -32,7 +32,8 @@ buf_reserve(struct buf *b, size_t n)
 {
 	size_t need, cap;
 
-	if (b->toobig || n > b->max || b->n > b->max - n) {
+	if (b->toobig || n > b->max || b->n > b->max - n ||
+	    b->n + n == SIZE_MAX) {
 		b->toobig = true;
 		return NULL;
 	}
@@ -89,8 +90,8 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		return;
-	to = buf_reserve(b, (size_t)n);
+		b->toobig = true; /* longer than an int */
+	to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
 	if (!to)
 		return;
 	va_start(ap, fmt);

@@ -33,8 +33,8 @@ clock_wall_ns(void)
 static void
 format(const struct tm *tm, const char *zone, char *out, size_t n)
 {
-	snprintf(out, n, "%04d-%02d-%02d %02d:%02d:%02d%s",
-	    tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, tm->tm_hour,
+	snprintf(out, n, "%04ld-%02d-%02d %02d:%02d:%02d%s",
+	    tm->tm_year + 1900L, tm->tm_mon + 1, tm->tm_mday, tm->tm_hour,
 	    tm->tm_min, tm->tm_sec, zone);
 }
 

@@ -6,22 +6,51 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* One printable line; UTF-8 passes, a character cut at the end does not. */
-static void
-tidy(char *text, size_t cap)
-{
-	size_t n = strlen(text);
+/* Room that err_sys() keeps for the reason, which matters most. */
+#define REASON_MAX 100
 
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = '?';
-	if (n + 1 < cap)
-		return;
-	while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
-		n--;
-	if (n > 0 && (unsigned char)text[n - 1] >= 0xc0)
-		n--;
-	text[n] = '\0';
+/* How many bytes a UTF-8 character takes that begins with BYTE. */
+static size_t
+utf8_len(unsigned char byte)
+{
+	return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+}
+
+static void
+drop_broken_end(char *z, size_t n)
+{
+	size_t at = n;
+
+	while (at > 0 && n - at < 3 && ((unsigned char)z[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (at > 0 && utf8_len((unsigned char)z[at - 1]) > n - at + 1)
+		z[at - 1] = '\0';
+}
+
+void
+err_make_printable(char *z, bool cut)
+{
+	unsigned char *p = (unsigned char *)z;
+
+	if (cut)
+		drop_broken_end(z, strlen(z));
+	for (; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
+/* printf into OUT, of CAP bytes, printable. */
+static void
+format(char *out, size_t cap, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(out, cap, fmt, ap);
+
+	if (n < 0)
+		out[0] = '\0';
+	err_make_printable(out, n >= 0 && (size_t)n >= cap);
 }
 
 int
@@ -35,22 +64,21 @@ err_set(struct err *e, enum err_code code, enum err_scope scope,
 	e->scope = scope;
 	e->retry = retry;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	format(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
-	tidy(e->text, sizeof e->text);
 	return code;
 }
 
 int
 err_sys(struct err *e, enum err_scope scope, int sys, const char *fmt, ...)
 {
-	char what[sizeof e->text], why[128];
+	char what[sizeof e->text - REASON_MAX], why[REASON_MAX];
 	bool full = sys == ENOSPC || sys == EDQUOT || sys == EMFILE ||
 	    sys == ENFILE;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(what, sizeof what, fmt, ap);
+	format(what, sizeof what, fmt, ap);
 	va_end(ap);
 	err_set(e, full ? ERR_FULL : ERR_IO, scope, ERR_RETRY_LATER, "%s: %s",
 	    what, strerror_r(sys, why, sizeof why));
@@ -63,14 +91,15 @@ err_wrap(struct err *e, const char *fmt, ...)
 {
 	char context[sizeof e->text], all[2 * sizeof e->text + 3];
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	vsnprintf(context, sizeof context, fmt, ap);
+	format(context, sizeof context, fmt, ap);
 	va_end(ap);
-	snprintf(all, sizeof all, "%s: %s", context, e->text);
+	n = snprintf(all, sizeof all, "%s: %s", context, e->text);
 	all[sizeof e->text - 1] = '\0';
 	memcpy(e->text, all, sizeof e->text);
-	tidy(e->text, sizeof e->text);
+	err_make_printable(e->text, n >= (int)sizeof e->text);
 	return e->code;
 }
 

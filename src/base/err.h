@@ -77,6 +77,13 @@ int err_wrap(struct err *e, const char *fmt, ...)
 
 void err_clear(struct err *e);
 
+/*
+ * Z as it may be shown on a terminal: control characters, also those of
+ * U+0080 to U+009F in UTF-8, become '?'.  CUT: Z was cut, so that a broken
+ * character at its end goes.
+ */
+void err_make_printable(char *z, bool cut);
+
 /* sysexits status for *e (design.md §6): 64, 65, 69, 75, 77 or 78. */
 int err_exit_status(const struct err *e);
 

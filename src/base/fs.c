@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -57,35 +58,61 @@ fs_read_full(int fd, void *p, size_t n)
 	return (ssize_t)got;
 }
 
+static int
+too_large(const char *path, size_t limit, struct err *e)
+{
+	return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG, ERR_RETRY_NEVER,
+	    "'%s' is larger than %zu bytes", path, limit);
+}
+
+/* All that FD holds, at most LIMIT bytes, for which B has room. */
+static int
+read_within(int fd, const char *path, size_t limit, struct buf *b,
+    struct err *e)
+{
+	size_t room = limit;
+	ssize_t k;
+
+	do {
+		size_t want = room < COPY_CHUNK ? room : COPY_CHUNK;
+		char beyond, *to = &beyond;
+
+		if (want > 0)
+			to = buf_reserve(b, want);
+		if (!to)
+			return too_large(path, limit, e);
+		/* at the limit, one byte more tells whether it was passed */
+		k = fs_read_full(fd, to, want ? want : 1);
+		if (k < 0)
+			return err_sys(e, ERR_SCOPE_MSG, errno, "read '%s'",
+			    path);
+		if (k > 0 && want == 0)
+			return too_large(path, limit, e);
+		if (want > 0) {
+			b->n += (size_t)k;
+			b->p[b->n] = '\0';
+			room -= (size_t)k;
+		}
+	} while (k > 0);
+	return 0;
+}
+
 int
 fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
     struct err *e)
 {
 	AUTO_FD fd = fs_open_read(dirfd, path);
-	size_t begin = b->n;
+	size_t begin = b->n, room = b->max - b->n;
+	int rc;
 
 	if (fd < 0)
 		return err_sys(e, ERR_SCOPE_MSG, errno, "open '%s'", path);
-	for (;;) {
-		char *to = buf_reserve(b, COPY_CHUNK);
-		ssize_t k;
-
-		if (!to)
-			return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG,
-			    ERR_RETRY_NEVER, "'%s' is too large", path);
-		k = fs_read_full(fd, to, COPY_CHUNK);
-		if (k < 0)
-			return err_sys(e, ERR_SCOPE_MSG, errno, "read '%s'",
-			    path);
-		b->n += (size_t)k;
-		b->p[b->n] = '\0';
-		if (b->n - begin > max)
-			return err_set(e, ERR_TOOBIG, ERR_SCOPE_MSG,
-			    ERR_RETRY_NEVER,
-			    "'%s' is larger than %zu bytes", path, max);
-		if ((size_t)k < COPY_CHUNK)
-			return 0;
+	rc = read_within(fd, path, room < max ? room : max, b, e);
+	if (rc != 0 && b->p) {
+		b->n = begin;
+		b->p[begin] = '\0';
 	}
+	return rc;
 }
 
 int
@@ -134,7 +161,8 @@ parent_of(const char *path, char *out, size_t n)
 int
 fs_sync_dir(int dirfd, const char *path, struct err *e)
 {
-	AUTO_FD fd = fs_open_dir(dirfd, path);
+	/* links are followed, as they were when something was put there */
+	AUTO_FD fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "sync directory '%s'",
@@ -152,15 +180,21 @@ sync_parent(int dirfd, const char *path, struct err *e)
 	return fs_sync_dir(dirfd, dir, e);
 }
 
-/* A name beside PATH that nobody else uses. */
+/*
+ * A name beside PATH that nobody else uses.  It begins with a dot, so that
+ * in cur/ and new/ no reader takes it for a message, and it is short also
+ * when that of PATH is as long as names can be.
+ */
 static char *
 temp_beside(const char *path)
 {
+	const char *slash = strrchr(path, '/');
+	int dir = slash ? (int)(slash + 1 - path) : 0;
 	uint64_t r = 0;
 
 	if (getrandom(&r, sizeof r, 0) != sizeof r)
 		r = (uint64_t)getpid();
-	return xasprintf("%s.tmp-%016llx", path, (unsigned long long)r);
+	return xasprintf("%.*s.tmp-%016llx", dir, path, (unsigned long long)r);
 }
 
 int
@@ -188,35 +222,52 @@ fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
 	return sync_parent(dirfd, path, e);
 }
 
+/* One directory, unless it is there. */
+static int
+make_dir(int dirfd, const char *path, mode_t mode, struct err *e)
+{
+	struct stat st;
+
+	if (mkdirat(dirfd, path, mode) == 0)
+		return sync_parent(dirfd, path, e);
+	if (errno != EEXIST)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "make '%s'", path);
+	/* a link to a directory is one: people move their mail elsewhere */
+	if (fstatat(dirfd, path, &st, 0) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "make '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(e, ERR_SCOPE_BOX, ENOTDIR, "make '%s'", path);
+	return 0;
+}
+
 int
 fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e)
 {
 	AUTO_STR part = xstrdup(path);
 	char *at = part;
 
-	if (path[0] == '\0' || strlen(path) >= PATH_LIMIT)
+	if (path[0] == '\0')
+		return err_sys(e, ERR_SCOPE_BOX, ENOENT, "make '%s'", path);
+	if (strlen(path) >= PATH_LIMIT)
 		return err_sys(e, ERR_SCOPE_BOX, ENAMETOOLONG, "make '%s'",
 		    path);
 	for (;;) {
 		char *end, saved;
+		int rc;
 
 		while (*at == '/')
 			at++;
 		end = at + strcspn(at, "/");
 		if (end == at)
 			return 0;
-		saved = *end;
 		if (end - at == 2 && at[0] == '.' && at[1] == '.')
 			return err_sys(e, ERR_SCOPE_BOX, EINVAL, "make '%s'",
 			    path);
+		saved = *end;
 		*end = '\0';
-		if (mkdirat(dirfd, part, mode) == 0) {
-			if (sync_parent(dirfd, part, e) != 0)
-				return e->code;
-		} else if (errno != EEXIST) {
-			return err_sys(e, ERR_SCOPE_BOX, errno, "make '%s'",
-			    part);
-		}
+		rc = make_dir(dirfd, part, mode, e);
+		if (rc != 0)
+			return rc;
 		*end = saved;
 		at = end;
 	}
@@ -271,7 +322,8 @@ copy_across(int fromdir, const char *from, int todir, const char *to,
 	if (rc == 0) {
 		struct timespec times[2] = {st.st_atim, st.st_mtim};
 
-		if (futimens(out, times) != 0 || fsync(out) != 0 ||
+		if (fchmod(out, st.st_mode & 0777) != 0 ||
+		    futimens(out, times) != 0 || fsync(out) != 0 ||
 		    rename_new(todir, tmp, todir, to) != 0)
 			rc = err_sys(e, ERR_SCOPE_MSG, errno, "move to '%s'",
 			    to);
@@ -306,6 +358,78 @@ fs_move(int fromdir, const char *from, int todir, const char *to, bool sync,
 	return rc;
 }
 
+#define FUSE_MAGIC 0x65735546u
+#define MOUNTS_MAX (4u << 20)
+
+/*
+ * The file system type behind " - " in a line of /proc/self/mountinfo, when
+ * the line is that of device DEV ("0:45"); see proc(5).
+ */
+static bool
+mount_type(struct span line, struct span dev, struct span *type_r)
+{
+	struct span rest = line;
+
+	for (int i = 0; i < 2; i++) {
+		size_t n = span_index(rest, ' ');
+
+		if (n == rest.n)
+			return false;
+		rest = span_of(rest.p + n + 1, rest.n - n - 1);
+	}
+	if (!span_eq(span_of(rest.p, span_index(rest, ' ')), dev))
+		return false;
+	while (rest.n > 3 && memcmp(rest.p, " - ", 3) != 0)
+		rest = span_of(rest.p + 1, rest.n - 1);
+	if (rest.n <= 3)
+		return false;
+	rest = span_of(rest.p + 3, rest.n - 3);
+	*type_r = span_of(rest.p, span_index(rest, ' '));
+	return true;
+}
+
+/*
+ * Many file systems are behind FUSE, and most of them are on this machine.
+ * Those that are not, as far as they are known, by the names they mount with.
+ */
+static const char *
+network_fuse(int fd)
+{
+	static const char *const remote[] = {"sshfs", "rclone", "glusterfs",
+	    "s3fs", "goofys", "davfs", "curlftpfs", "ceph-fuse", "ceph",
+	    "juicefs", "mfs", "moosefs", "smbnetfs", "gvfsd-fuse", "afpfs",
+	    "xrdfs", "cvmfs2", "google-drive-ocamlfuse", "onedriver"};
+	const char *found = NULL;
+	struct buf mounts, dev;
+	struct span rest, type;
+	struct stat st;
+	struct err e;
+
+	if (fstat(fd, &st) != 0)
+		return NULL;
+	buf_init(&mounts, MOUNTS_MAX);
+	buf_init(&dev, 64);
+	buf_addf(&dev, "%u:%u", major(st.st_dev), minor(st.st_dev));
+	(void)fs_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX,
+	    &mounts, &e);
+	for (rest = buf_span(&mounts); rest.n && !found;) {
+		size_t n = span_index(rest, '\n');
+
+		if (mount_type(span_of(rest.p, n), buf_span(&dev), &type) &&
+		    span_starts(type, SPAN("fuse.")))
+			for (size_t i = 0; i < sizeof remote / sizeof *remote;
+			     i++)
+				if (span_eq(span_of(type.p + 5, type.n - 5),
+					span_str(remote[i])))
+					found = remote[i];
+		n += n < rest.n;
+		rest = span_of(rest.p + n, rest.n - n);
+	}
+	buf_release(&mounts);
+	buf_release(&dev);
+	return found;
+}
+
 const char *
 fs_network_type(int fd)
 {
@@ -316,7 +440,7 @@ fs_network_type(int fd)
 	} remote[] = {
 	    {0x6969, "nfs"}, {0xff534d42, "cifs"}, {0xfe534d42, "smb2"},
 	    {0x517b, "smb"}, {0x01021997, "9p"}, {0x5346414f, "afs"},
-	    {0x6b414653, "afs"}, {0x73757245, "coda"}, {0x65735546, "fuse"},
+	    {0x6b414653, "afs"}, {0x73757245, "coda"},
 	    {0x00c36400, "ceph"}, {0x47504653, "gpfs"},
 	    {0x0bd00bd0, "lustre"}, {0x7461636f, "ocfs2"},
 	    {0x786f4256, "vboxsf"}, {0x61756673, "aufs"},
@@ -328,5 +452,5 @@ fs_network_type(int fd)
 	for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++)
 		if ((unsigned)st.f_type == remote[i].type)
 			return remote[i].name;
-	return NULL;
+	return (unsigned)st.f_type == FUSE_MAGIC ? network_fuse(fd) : NULL;
 }

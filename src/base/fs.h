@@ -13,7 +13,10 @@
 int fs_open_dir(int dirfd, const char *path);
 int fs_open_read(int dirfd, const char *path); /* regular files only: EINVAL */
 
-/* Read all of PATH, at most MAX bytes (ERR_TOOBIG), appended to B. */
+/*
+ * Read all of PATH, at most MAX bytes and what B has room for (ERR_TOOBIG),
+ * appended to B, which is as before on failure.
+ */
 int fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
     struct err *e);
 
@@ -32,7 +35,10 @@ int fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
 
 int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
 
-/* mkdir -p below DIRFD, each new directory fsynced in its parent. */
+/*
+ * mkdir -p below DIRFD, each new directory fsynced in its parent.  What is
+ * there must be a directory, or a link to one; ".." is refused (EINVAL).
+ */
 int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e);
 
 /*
@@ -44,8 +50,9 @@ int fs_move(int fromdir, const char *from, int todir, const char *to,
     bool sync, struct err *e);
 
 /*
- * Name of the file system when it is one that LMDB cannot live on (nfs,
- * cifs, smb2, 9p, fuse without mmap, afs, ...), else NULL.
+ * Name of the file system when it is one of another machine (nfs, cifs, smb2,
+ * 9p, afs, ceph, sshfs behind FUSE, ...), else NULL.  LMDB cannot live there,
+ * and link counts may lie.
  */
 const char *fs_network_type(int fd);
 

@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/err.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
+#define ERASE_MAX 32
 
 struct log {
 	int fd;
@@ -85,12 +88,10 @@ log_write(struct log *l, enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	for (char *p = line; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	err_make_printable(line, (size_t)n >= sizeof line);
 	pthread_mutex_lock(&l->lock);
-	n = snprintf(all, sizeof all, "%s%s%s%s\n", l->erase ? l->erase : "",
-	    l->sd_prefix ? sd[level] : "",
+	n = snprintf(all, sizeof all, "%.*s%s%s%s\n", ERASE_MAX,
+	    l->erase ? l->erase : "", l->sd_prefix ? sd[level] : "",
 	    level <= LOG_WARN ? "mochila: " : "", line);
 	if (n > 0)
 		write_all(l->fd, all, (size_t)n);

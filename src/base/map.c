@@ -8,9 +8,15 @@
 
 #include <sys/random.h>
 
+/* Bytes, or a number: 64 bits of it also where size_t has fewer. */
+struct map_key {
+	const char *p; /* NULL: the number N */
+	uint64_t n;
+};
+
 struct map_slot {
 	uint64_t hash; /* never 0; 0: free */
-	struct span key; /* p NULL: a number, in n */
+	struct map_key key;
 	uint64_t v;
 };
 
@@ -61,39 +67,43 @@ sip(const uint64_t seed[2], const void *data, size_t n)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static struct span
+static struct map_key
 number_key(uint64_t key)
 {
-	return span_of(NULL, (size_t)key);
+	return (struct map_key){NULL, key};
+}
+
+/* An empty key with a NULL pointer would look like the number 0. */
+static struct map_key
+bytes_key(struct span key)
+{
+	return (struct map_key){key.p ? key.p : "", key.n};
 }
 
 static uint64_t
-hash_of(const struct map *m, struct span key, bool number)
+hash_of(const struct map *m, struct map_key key)
 {
-	uint64_t num = key.n, h;
+	uint64_t h = key.p ? sip(m->seed, key.p, (size_t)key.n)
+			   : sip(m->seed, &key.n, sizeof key.n);
 
-	h = number ? sip(m->seed, &num, sizeof num)
-		   : sip(m->seed, key.p, key.n);
 	return h ? h : 1;
 }
 
 static bool
-same(const struct map_slot *s, uint64_t hash, struct span key, bool number)
+same(const struct map_slot *s, uint64_t hash, struct map_key key)
 {
-	if (s->hash != hash)
+	if (s->hash != hash || s->key.n != key.n || !s->key.p != !key.p)
 		return false;
-	if (number)
-		return s->key.p == NULL && s->key.n == key.n;
-	return s->key.p != NULL && span_eq(s->key, key);
+	return !key.p || memcmp(s->key.p, key.p, (size_t)key.n) == 0;
 }
 
 /* The slot of KEY, or the free one where it belongs. */
 static size_t
-probe(const struct map *m, uint64_t hash, struct span key, bool number)
+probe(const struct map *m, uint64_t hash, struct map_key key)
 {
 	size_t at = (size_t)hash & (m->cap - 1);
 
-	while (m->slot[at].hash && !same(&m->slot[at], hash, key, number))
+	while (m->slot[at].hash && !same(&m->slot[at], hash, key))
 		at = (at + 1) & (m->cap - 1);
 	return at;
 }
@@ -120,14 +130,14 @@ grow(struct map *m)
 }
 
 static bool
-put(struct map *m, struct span key, bool number, uint64_t v, bool replace)
+put(struct map *m, struct map_key key, uint64_t v, bool replace)
 {
-	uint64_t hash = hash_of(m, key, number);
+	uint64_t hash = hash_of(m, key);
 	size_t at;
 
 	if (m->n + 1 > m->cap / 4 * 3)
 		grow(m);
-	at = probe(m, hash, key, number);
+	at = probe(m, hash, key);
 	if (m->slot[at].hash) {
 		if (replace)
 			m->slot[at].v = v;
@@ -139,13 +149,13 @@ put(struct map *m, struct span key, bool number, uint64_t v, bool replace)
 }
 
 static bool
-get(const struct map *m, struct span key, bool number, uint64_t *v_r)
+get(const struct map *m, struct map_key key, uint64_t *v_r)
 {
 	size_t at;
 
 	if (m->n == 0)
 		return false;
-	at = probe(m, hash_of(m, key, number), key, number);
+	at = probe(m, hash_of(m, key), key);
 	if (!m->slot[at].hash)
 		return false;
 	*v_r = m->slot[at].v;
@@ -153,13 +163,13 @@ get(const struct map *m, struct span key, bool number, uint64_t *v_r)
 }
 
 static bool
-del(struct map *m, struct span key, bool number)
+del(struct map *m, struct map_key key)
 {
 	size_t at, next, mask = m->cap - 1;
 
 	if (m->n == 0)
 		return false;
-	at = probe(m, hash_of(m, key, number), key, number);
+	at = probe(m, hash_of(m, key), key);
 	if (!m->slot[at].hash)
 		return false;
 	for (next = (at + 1) & mask; m->slot[next].hash;
@@ -175,13 +185,6 @@ del(struct map *m, struct span key, bool number)
 	m->slot[at].hash = 0;
 	m->n--;
 	return true;
-}
-
-/* An empty key with a NULL pointer would look like the number 0. */
-static struct span
-bytes_key(struct span key)
-{
-	return key.p ? key : SPAN("");
 }
 
 void
@@ -206,41 +209,41 @@ map_release(struct map *m)
 bool
 map_set(struct map *m, struct span key, uint64_t v)
 {
-	return put(m, bytes_key(key), false, v, true);
+	return put(m, bytes_key(key), v, true);
 }
 
 bool
 map_add(struct map *m, struct span key, uint64_t v)
 {
-	return put(m, bytes_key(key), false, v, false);
+	return put(m, bytes_key(key), v, false);
 }
 
 bool
 map_get(const struct map *m, struct span key, uint64_t *v_r)
 {
-	return get(m, bytes_key(key), false, v_r);
+	return get(m, bytes_key(key), v_r);
 }
 
 bool
 map_del(struct map *m, struct span key)
 {
-	return del(m, bytes_key(key), false);
+	return del(m, bytes_key(key));
 }
 
 bool
 map_set_u64(struct map *m, uint64_t key, uint64_t v)
 {
-	return put(m, number_key(key), true, v, true);
+	return put(m, number_key(key), v, true);
 }
 
 bool
 map_get_u64(const struct map *m, uint64_t key, uint64_t *v_r)
 {
-	return get(m, number_key(key), true, v_r);
+	return get(m, number_key(key), v_r);
 }
 
 bool
 map_del_u64(struct map *m, uint64_t key)
 {
-	return del(m, number_key(key), true);
+	return del(m, number_key(key));
 }

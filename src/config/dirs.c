@@ -39,6 +39,12 @@ is_within(const char *outer, const char *inner)
 	       (inner[n] == '\0' || inner[n] == '/');
 }
 
+static bool
+overlap(const char *a, const char *b)
+{
+	return is_within(a, b) || is_within(b, a);
+}
+
 int
 dirs_check(const struct load *l, const struct config *c,
     const struct ynode *names, struct err *e)
@@ -66,17 +72,19 @@ dirs_check(const struct load *l, const struct config *c,
 			    "its maildir; set 'state_dir'",
 			    a->name, c->state_dir);
 		for (size_t k = 0; k < i; k++) {
-			if (is_within(mail[i], mail[k]) ||
-			    is_within(mail[k], mail[i]))
+			if (overlap(mail[i], mail[k]))
 				return yaml_error(l->file, at, e,
 				    "account '%s': its maildir is, or lies in "
 				    "or around, that of '%s' (line %u)",
 				    a->name, c->account[k].name,
 				    c->account[k].line);
-			if (strcmp(state[i], state[k]) == 0)
+			/* Only symbolic links can bring these together. */
+			if (overlap(state[i], state[k]) ||
+			    overlap(state[i], mail[k]) ||
+			    overlap(mail[i], state[k]))
 				return yaml_error(l->file, at, e,
-				    "account '%s' has the same state directory "
-				    "as '%s' (line %u)",
+				    "account '%s': its directories overlap "
+				    "with those of '%s' (line %u)",
 				    a->name, c->account[k].name,
 				    c->account[k].line);
 		}

@@ -247,13 +247,19 @@ int
 config_parse(struct span text, const char *file, const struct config_env *env,
     struct config **c_r, struct err *e)
 {
-	struct owned *o = xcalloc(1, sizeof(*o));
-	struct config *c = &o->c;
-	struct load l = {.file = file, .env = env, .mem = &o->mem};
+	struct load l = {.file = file, .env = env};
+	struct owned *o;
+	struct config *c;
 	struct ynode root;
 	int rc;
 
+	if (text.n > CONFIG_MAX)
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
+		    "%s: larger than 1 MiB", file);
+	o = xcalloc(1, sizeof(*o));
+	c = &o->c;
 	arena_init(&o->mem);
+	l.mem = &o->mem;
 	c->file = arena_str(&o->mem, file);
 	rc = yaml_read(text, file, &o->mem, &root, e);
 	if (rc == 0)
@@ -301,6 +307,8 @@ read_file(const char *path, struct buf *text, mode_t *mode_r, struct err *e)
 {
 	AUTO_FD fd = -1;
 	struct stat st;
+	char *room;
+	ssize_t n;
 
 	/* O_NONBLOCK: a FIFO must not stop us here.  Symlinks are followed:
 	 * collections of dotfiles consist of them. */
@@ -315,20 +323,13 @@ read_file(const char *path, struct buf *text, mode_t *mode_r, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CONFIG, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
 		    "%s is not a regular file", path);
-	for (;;) {
-		char *room = buf_reserve(text, 16384);
-		ssize_t n;
-
-		if (!room)
-			return err_set(e, ERR_CONFIG, ERR_SCOPE_RUN,
-			    ERR_RETRY_NEVER, "%s is larger than 1 MiB", path);
-		n = fs_read_full(fd, room, 16384);
-		if (n < 0)
-			goto failed;
-		text->n += (size_t)n;
-		if (n < 16384)
-			break;
-	}
+	/* Room for all at once: passwords are not left behind by growing.
+	 * One byte more than allowed, so that config_parse() sees it. */
+	room = buf_reserve(text, CONFIG_MAX + 1);
+	n = fs_read_full(fd, room, CONFIG_MAX + 1);
+	if (n < 0)
+		goto failed;
+	text->n = (size_t)n;
 	*mode_r = st.st_mode;
 	return 0;
 failed:
@@ -364,11 +365,8 @@ load_file(const char *path, const struct config_env *env, struct config **c_r,
 	mode_t mode = 0;
 	int rc;
 
-	buf_init(&text, CONFIG_MAX + 16384);
+	buf_init(&text, CONFIG_MAX + 1);
 	rc = read_file(path, &text, &mode, e);
-	if (rc == 0 && text.n > CONFIG_MAX)
-		rc = err_set(e, ERR_CONFIG, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
-		    "%s is larger than 1 MiB", path);
 	if (rc == 0)
 		rc = config_parse(buf_span(&text), path, env, &c, e);
 	buf_wipe(&text); /* it may hold passwords */

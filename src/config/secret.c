@@ -78,8 +78,9 @@ take_line(
 		    text.n ? "the first line is empty" : "gave no password");
 	if (span_index(line, '\0') < line.n)
 		return fail(s, e, "the password holds a NUL byte");
-	buf_add_span(secret, line);
-	if (secret->toobig)
+	if (line.n <= SECRET_MAX)
+		buf_add_span(secret, line);
+	if (line.n > SECRET_MAX || secret->toobig)
 		return fail(s, e, "the password is too long");
 	return 0;
 }
@@ -103,9 +104,10 @@ from_file(const struct source *s, struct buf *secret, struct err *e)
 	if (st.st_mode & 077)
 		return fail(
 		    s, e, "others have access to %s; chmod 600 it", path);
+	/* One byte more, so that a line that was cut is seen to be one. */
 	buf_init(&text, SECRET_MAX + 1);
-	room = buf_reserve(&text, SECRET_MAX);
-	n = fs_read_full(fd, room, SECRET_MAX);
+	room = buf_reserve(&text, SECRET_MAX + 1);
+	n = fs_read_full(fd, room, SECRET_MAX + 1);
 	if (n < 0) {
 		rc = fail_sys(s, e, errno, path);
 	} else {

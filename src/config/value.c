@@ -5,14 +5,14 @@
 #include <arpa/inet.h>
 
 /* Those that imap/auth.c knows. */
-static const char *const mechanisms[] = {"plain", "login", "cram-md5",
-    "scram-sha-1", "scram-sha-256", NULL};
+static const char *const mechanisms[] = {
+    "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", NULL};
 
-/* Those that imap/ uses when they are there. */
+/* Those that imap/ uses when they are there, as servers write them. */
 static const char *const extensions[] = {"CONDSTORE", "QRESYNC", "UIDPLUS",
     "MOVE", "LITERAL+", "LITERAL-", "LIST-STATUS", "LIST-EXTENDED", "NAMESPACE",
     "UNSELECT", "ESEARCH", "ENABLE", "SASL-IR", "OBJECTID", "SPECIAL-USE", "ID",
-    "APPENDLIMIT", "MULTIAPPEND", "COMPRESS", NULL};
+    "MULTIAPPEND", "COMPRESS=DEFLATE", NULL};
 
 static const char *
 kind_word(const struct ynode *n)
@@ -102,7 +102,7 @@ get_host(const struct load *l, const char *name, const struct ynode *n,
 			    "'%s' must be a name or an address alone; the port "
 			    "has a key of its own, 'port'",
 			    name);
-		if (s.n > 253 || strpbrk(host, " /@[]\\"))
+		if (s.n > 253 || strpbrk(n->text.p, " /@[]\\"))
 			return yaml_error(l->file, n, e,
 			    "'%s' must be a host name or an address", name);
 	}
@@ -287,8 +287,6 @@ static int
 get_auth(const struct load *l, const char *name, const struct ynode *n,
     const char *const **v_r, struct err *e)
 {
-	int rc;
-
 	if (n->kind == YNODE_SCALAR && span_eq(n->text, SPAN("auto"))) {
 		*v_r = NULL;
 		return 0;
@@ -297,8 +295,7 @@ get_auth(const struct load *l, const char *name, const struct ynode *n,
 		return yaml_error(l->file, n, e,
 		    "'%s' must be auto or a list, as in [scram-sha-256, plain]",
 		    name);
-	rc = get_known(l, "mechanism", n, mechanisms, v_r, e);
-	return rc;
+	return get_known(l, "mechanism", n, mechanisms, v_r, e);
 }
 
 static int

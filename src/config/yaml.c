@@ -369,6 +369,8 @@ yaml_read(struct span text, const char *file, struct arena *mem,
 	if (!yaml_parser_initialize(&w.parser))
 		return err_set(e, ERR_CONFIG, ERR_SCOPE_RUN, ERR_RETRY_LATER,
 		    "%s: out of memory", file);
+	/* Not UTF-16, which a byte order mark would else switch on. */
+	yaml_parser_set_encoding(&w.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(
 	    &w.parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
 	rc = read_document(&w, root_r, e);

@@ -8,9 +8,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "base/cancel.h"
 #include "base/fs.h"
-#include "base/log.h"
 #include "tempdir.h"
 
 struct fixture {
@@ -91,6 +89,76 @@ test_reading_has_a_ceiling_and_follows_no_link(void **state)
 }
 
 static void
+test_a_file_as_large_as_the_buffer_fits(void **state)
+{
+	static const size_t sizes[] = {
+	    0, 1, 100, 131071, 131072, 131073, 262144};
+	struct fixture *f = *state;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t n = sizes[i];
+		char *text = xcalloc(1, n + 1);
+		struct buf b;
+
+		memset(text, 'x', n);
+		tempdir_write(f->dir, "x", text, n);
+		buf_init(&b, n); /* no more room than that */
+		assert_int_equal(0, fs_read_file(f->fd, "x", n, &b, &e));
+		assert_int_equal(b.n, n);
+		assert_string_equal(buf_cstr(&b), text);
+		buf_release(&b);
+
+		buf_init(&b, n + 3);
+		buf_add_str(&b, "abc");
+		assert_int_equal(0, fs_read_file(f->fd, "x", SIZE_MAX, &b, &e));
+		assert_int_equal(b.n, n + 3);
+		buf_clear(&b);
+		if (n > 0) {
+			buf_add_str(&b, "abcd"); /* a byte too little is left */
+			assert_int_equal(ERR_TOOBIG,
+			    fs_read_file(f->fd, "x", SIZE_MAX, &b, &e));
+			assert_false(b.toobig);
+			assert_string_equal(buf_cstr(&b), "abcd");
+		}
+		buf_release(&b);
+		xfree(text);
+	}
+}
+
+static void
+test_reading_does_not_wait_for_a_fifo(void **state)
+{
+	struct fixture *f = *state;
+	char path[512];
+
+	assert_int_equal(0, mkfifo(tempdir_join(path, f->dir, "p"), 0600));
+	assert_int_equal(-1, fs_open_read(f->fd, "p"));
+	assert_int_equal(errno, EINVAL);
+}
+
+static void
+test_replacing_a_link_leaves_its_target(void **state)
+{
+	struct fixture *f = *state;
+	char path[512], longest[256];
+	struct stat st;
+	struct err e;
+
+	tempdir_write(f->dir, "target", "old", 3);
+	assert_int_equal(0, symlink("target", tempdir_join(path, f->dir, "l")));
+	assert_int_equal(0, fs_replace(f->fd, "l", 0600, "new", 3, &e));
+	assert_int_equal(0, lstat(path, &st));
+	assert_true(S_ISREG(st.st_mode));
+	assert_content(f, "target", "old");
+	assert_content(f, "l", "new");
+	memset(longest, 'x', sizeof longest);
+	longest[255] = '\0'; /* the longest name that there is */
+	assert_int_equal(0, fs_replace(f->fd, longest, 0600, "a", 1, &e));
+	assert_content(f, longest, "a");
+}
+
+static void
 test_moving_replaces_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -107,6 +175,10 @@ test_moving_replaces_nothing(void **state)
 	assert_false(tempdir_exists(f->dir, "a"));
 	assert_true(fs_move(f->fd, "a", f->fd, "d", true, &e) < 0);
 	assert_int_equal(e.sys, ENOENT);
+	tempdir_mkdir(f->dir, "sub");
+	assert_int_equal(0, fs_move(f->fd, "c", f->fd, "sub/c", true, &e));
+	assert_content(f, "sub/c", "one");
+	assert_int_equal(tempdir_count(f->dir, "."), 2);
 }
 
 static void
@@ -114,12 +186,15 @@ test_moving_to_another_file_system(void **state)
 {
 	struct fixture *f = *state;
 	char other[64] = "/dev/shm/mochila-unit-XXXXXX";
+	char longest[256], path[512];
 	struct stat a, b;
 	int fd;
 	struct err e;
 
 	if (!mkdtemp(other))
 		skip();
+	memset(longest, 'x', sizeof longest);
+	longest[255] = '\0';
 	fd = fs_open_dir(AT_FDCWD, other);
 	assert_true(fd >= 0);
 	assert_int_equal(0, fstat(f->fd, &a) | fstat(fd, &b));
@@ -130,6 +205,26 @@ test_moving_to_another_file_system(void **state)
 	assert_int_equal(0, fs_move(f->fd, "a", fd, "b", true, &e));
 	assert_false(tempdir_exists(f->dir, "a"));
 	assert_int_equal(tempdir_count(other, "."), 2);
+	/* the copy is the file: its name, mode and time */
+	tempdir_write(f->dir, longest, "three", 5);
+	assert_int_equal(0, chmod(tempdir_join(path, f->dir, longest), 0640));
+	assert_int_equal(0,
+	    utimensat(AT_FDCWD, path, (struct timespec[]){{1, 2}, {3, 4}}, 0));
+	assert_int_equal(0, fs_move(f->fd, longest, fd, longest, true, &e));
+	assert_int_equal(0, stat(tempdir_join(path, other, longest), &b));
+	assert_int_equal(b.st_mode & 0777, 0640);
+	assert_int_equal(b.st_mtim.tv_sec, 3);
+	assert_int_equal(b.st_mtim.tv_nsec, 4);
+	assert_int_equal(b.st_size, 5);
+	assert_int_equal(0, fstat(fd, &b));
+	/* a link is not followed out of the directory */
+	assert_int_equal(
+	    0, symlink("/etc/hostname", tempdir_join(path, f->dir, "l")));
+	if (a.st_dev != b.st_dev) {
+		assert_true(fs_move(f->fd, "l", fd, "l", true, &e) < 0);
+		assert_true(tempdir_exists(f->dir, "l"));
+	}
+	assert_int_equal(tempdir_count(other, "."), 3);
 	close(fd);
 	tempdir_remove(other);
 	if (a.st_dev == b.st_dev)
@@ -148,43 +243,48 @@ test_directories_are_made_within(void **state)
 	assert_true(fs_mkdirs(f->fd, "a/../../x", 0700, &e) < 0);
 	tempdir_write(f->dir, "file", "x", 1);
 	assert_true(fs_mkdirs(f->fd, "file/x", 0700, &e) < 0);
+	assert_int_equal(e.sys, ENOTDIR);
+	assert_true(fs_mkdirs(f->fd, "file", 0700, &e) < 0);
+	assert_int_equal(e.sys, ENOTDIR);
+	assert_true(fs_mkdirs(f->fd, "", 0700, &e) < 0);
+	assert_true(fs_mkdirs(f->fd, "..", 0700, &e) < 0);
+	assert_int_equal(0, fs_mkdirs(f->fd, "./d//e/", 0700, &e));
+	assert_true(tempdir_exists(f->dir, "d/e"));
+	assert_int_equal(tempdir_count(f->dir, "."), 3);
 }
 
 static void
-test_a_raised_cancel_ends_every_wait(void **state)
-{
-	struct cancel *c;
-	struct err e;
-
-	(void)state;
-	assert_int_equal(0, cancel_new(&c, &e));
-	assert_int_equal(0, cancel_wait(c, 1, &e));
-	assert_int_equal(0, cancel_check(c, &e));
-	cancel_raise(c);
-	cancel_raise(c);
-	assert_true(cancel_raised(c));
-	assert_int_equal(ERR_CANCELED, cancel_wait(c, 60000, &e));
-	assert_int_equal(e.scope, ERR_SCOPE_RUN);
-	cancel_free(&c);
-	assert_null(c);
-}
-
-static void
-test_log_lines_are_whole_and_printable(void **state)
+test_directories_are_made_behind_a_link(void **state)
 {
 	struct fixture *f = *state;
-	char path[512];
-	int fd = open(tempdir_join(path, f->dir, "log"),
-	    O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	struct log *l = log_new(fd, LOG_WARN, false);
+	char path[512], all[600];
+	struct err e;
 
-	log_error(l, "a %s", "b\x1b[31m\nc");
-	log_warn(l, "careful");
-	log_info(l, "not shown");
-	log_error(NULL, "nowhere");
-	log_free(&l);
+	tempdir_mkdir(f->dir, "disk");
+	assert_int_equal(
+	    0, symlink("disk", tempdir_join(path, f->dir, "Mail")));
+	snprintf(all, sizeof all, "%s/home/x", path);
+	assert_int_equal(0, fs_mkdirs(AT_FDCWD, all, 0700, &e));
+	assert_true(tempdir_exists(f->dir, "disk/home/x"));
+	assert_int_equal(0, fs_mkdirs(f->fd, "Mail", 0700, &e));
+	assert_int_equal(0, fs_replace(f->fd, "Mail/f", 0600, "x", 1, &e));
+	assert_int_equal(0, symlink("none", tempdir_join(path, f->dir, "bad")));
+	assert_true(fs_mkdirs(f->fd, "bad", 0700, &e) < 0);
+	assert_int_equal(e.sys, ENOENT);
+}
+
+static void
+test_descriptors_are_closed_on_exec(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	tempdir_write(f->dir, "x", "1", 1);
+	fd = fs_open_read(f->fd, "x");
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(f->fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
-	assert_content(f, "log", "mochila: a b?[31m?c\nmochila: careful\n");
 }
 
 int
@@ -194,11 +294,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_replace_is_all_or_nothing),
 	    T(test_reading_has_a_ceiling_and_follows_no_link),
+	    T(test_a_file_as_large_as_the_buffer_fits),
+	    T(test_reading_does_not_wait_for_a_fifo),
+	    T(test_replacing_a_link_leaves_its_target),
 	    T(test_moving_replaces_nothing),
 	    T(test_moving_to_another_file_system),
 	    T(test_directories_are_made_within),
-	    T(test_a_raised_cancel_ends_every_wait),
-	    T(test_log_lines_are_whole_and_printable),
+	    T(test_directories_are_made_behind_a_link),
+	    T(test_descriptors_are_closed_on_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

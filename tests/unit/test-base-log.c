@@ -143,8 +143,7 @@ test_a_line_that_is_too_long_is_cut_and_still_one_line(void **state)
 		assert_true(strlen(text) > 2000 && strlen(text) < 2200);
 		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 		/* no half character before the end */
-		assert_int_equal(
-		    (unsigned char)text[strlen(text) - 2], 0xa9);
+		assert_int_equal((unsigned char)text[strlen(text) - 2], 0xa9);
 	}
 	log_free(&l);
 }

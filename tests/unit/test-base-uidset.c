@@ -144,6 +144,90 @@ test_what_is_no_set_is_refused(void **state)
 	uidset_release(&s);
 }
 
+static bool
+parses(const char *p, size_t n)
+{
+	struct uidset s;
+	bool ok;
+
+	uidset_init(&s);
+	ok = uidset_parse(span_of(p, n), 100, &s);
+	uidset_release(&s);
+	return ok;
+}
+
+static void
+test_a_truncated_set_ends_with_a_digit_or_is_refused(void **state)
+{
+	static const char text[] = "1:3,7,12:9,4294967295,100:200,5";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof text; n++) {
+		char *part = xstrndup(text, n); /* ends where it ends */
+		bool digit = n > 0 && part[n - 1] >= '0' && part[n - 1] <= '9';
+
+		assert_int_equal(parses(part, n), digit);
+		xfree(part);
+	}
+}
+
+static void
+test_a_set_with_one_strange_byte_is_refused(void **state)
+{
+	char text[] = "10:30,77,12:92";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof text - 1; i++) {
+		char was = text[i];
+
+		for (int c = 0; c < 256; c++) {
+			text[i] = (char)c;
+			if (!strchr("0123456789:,", c) || c == 0)
+				assert_false(parses(text, sizeof text - 1));
+			else /* only that it ends and stays within */
+				(void)parses(text, sizeof text - 1);
+		}
+		text[i] = was;
+	}
+	assert_true(parses(text, sizeof text - 1));
+}
+
+static void
+test_the_ends_of_the_range_are_like_others(void **state)
+{
+	struct uidset s;
+	struct buf b;
+
+	(void)state;
+	uidset_init(&s);
+	buf_init(&b, 1000);
+	uidset_add(&s, 0); /* there is no UID 0 */
+	uidset_add_range(&s, 0, 0);
+	assert_int_equal(uidset_count(&s), 0);
+	assert_int_equal(uidset_first(&s), 0);
+	assert_false(uidset_has(&s, 0));
+	uidset_add(&s, UINT32_MAX);
+	uidset_add(&s, UINT32_MAX - 1);
+	uidset_add(&s, 1);
+	uidset_add_range(&s, 0, 2);
+	uidset_format(&s, &b);
+	assert_string_equal(buf_cstr(&b), "1:2,4294967294:4294967295");
+	assert_false(uidset_has(&s, 0));
+	assert_int_equal(uidset_next(&s, 2), UINT32_MAX - 1);
+	assert_int_equal(uidset_next(&s, UINT32_MAX - 1), UINT32_MAX);
+	uidset_add_range(&s, 1, UINT32_MAX);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(uidset_count(&s), UINT32_MAX);
+	uidset_remove_range(&s, 2, UINT32_MAX - 1);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(uidset_count(&s), 2);
+	uidset_remove_range(&s, UINT32_MAX, UINT32_MAX);
+	uidset_remove_range(&s, 0, 1);
+	assert_int_equal(s.n, 0);
+	buf_release(&b);
+	uidset_release(&s);
+}
+
 static void
 test_slices_cover_the_set_and_fit_the_line(void **state)
 {
@@ -192,6 +276,10 @@ main(void)
 	    cmocka_unit_test(test_random_operations_against_a_bitmap),
 	    cmocka_unit_test(test_format_and_parse_are_inverse),
 	    cmocka_unit_test(test_what_is_no_set_is_refused),
+	    cmocka_unit_test(
+		test_a_truncated_set_ends_with_a_digit_or_is_refused),
+	    cmocka_unit_test(test_a_set_with_one_strange_byte_is_refused),
+	    cmocka_unit_test(test_the_ends_of_the_range_are_like_others),
 	    cmocka_unit_test(test_slices_cover_the_set_and_fit_the_line),
 	};
 
