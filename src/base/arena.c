@@ -90,6 +90,20 @@ arena_array(struct arena *a, size_t k, size_t n)
 	return arena_alloc(a, size);
 }
 
+void *
+arena_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
+{
+	void *bigger;
+
+	if (n < *cap)
+		return v;
+	*cap = *cap ? *cap * 2 : 16;
+	bigger = arena_array(a, *cap, size);
+	if (n)
+		memcpy(bigger, v, n * size);
+	return bigger;
+}
+
 struct span
 arena_span(struct arena *a, struct span s)
 {

@@ -20,6 +20,12 @@ void arena_clear(struct arena *a); /* frees all but one block */
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, max-aligned */
 /* k * n zeroed bytes; overflow aborts. */
 void *arena_array(struct arena *a, size_t k, size_t n);
+/*
+ * Room for one more of SIZE bytes behind the N in V, a vector of this arena
+ * (NULL: none yet) with room for *CAP.  Returns V, or where it is now; what
+ * it was is left to the arena.
+ */
+void *arena_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size);
 struct span arena_span(struct arena *a, struct span s); /* copy, + NUL */
 char *arena_str(struct arena *a, const char *z);
 char *arena_printf(struct arena *a, const char *fmt, ...)

@@ -8,16 +8,26 @@ libconfig_a_SOURCES = \
 	src/config/value.c src/config/value.h \
 	src/config/yaml.c src/config/yaml.h
 
-config_tests = tests/unit/test-config-load tests/unit/test-config-secret
+config_tests = tests/unit/test-config-load tests/unit/test-config-nearest \
+	tests/unit/test-config-secret tests/unit/test-config-value \
+	tests/unit/test-config-yaml
 check_PROGRAMS += $(config_tests)
 TESTS += $(config_tests)
 config_test_libs = libconfig.a libmail.a libbase.a $(YAML_LIBS) \
 	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS)
 
 tests_unit_test_config_load_SOURCES = tests/unit/test-config-load.c \
-	tests/unit/tempdir.h
+	tests/unit/confcheck.h tests/unit/tempdir.h
 tests_unit_test_config_load_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DEXAMPLE=\"$(abs_srcdir)/examples/config.yaml\"
 tests_unit_test_config_load_LDADD = $(config_test_libs)
-tests_unit_test_config_secret_SOURCES = tests/unit/test-config-secret.c
+tests_unit_test_config_nearest_SOURCES = tests/unit/test-config-nearest.c
+tests_unit_test_config_nearest_LDADD = $(config_test_libs)
+tests_unit_test_config_secret_SOURCES = tests/unit/test-config-secret.c \
+	tests/unit/tempdir.h
 tests_unit_test_config_secret_LDADD = $(config_test_libs)
+tests_unit_test_config_value_SOURCES = tests/unit/test-config-value.c \
+	tests/unit/confcheck.h
+tests_unit_test_config_value_LDADD = $(config_test_libs)
+tests_unit_test_config_yaml_SOURCES = tests/unit/test-config-yaml.c
+tests_unit_test_config_yaml_LDADD = $(config_test_libs)

@@ -8,6 +8,19 @@ min2(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* ASCII only, whatever the locale. */
+static char
+lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+static bool
+same(struct span a, size_t i, struct span b, size_t j)
+{
+	return lower(a.p[i]) == lower(b.p[j]);
+}
+
 /* Optimal string alignment; three rows of the matrix are enough. */
 static size_t
 distance(struct span a, struct span b)
@@ -22,11 +35,11 @@ distance(struct span a, struct span b)
 
 		here[0] = i;
 		for (size_t j = 1; j <= b.n; j++) {
-			size_t d = above[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+			size_t d = above[j - 1] + !same(a, i - 1, b, j - 1);
 
 			d = min2(d, min2(above[j], here[j - 1]) + 1);
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
-			    a.p[i - 2] == b.p[j - 1])
+			if (i > 1 && j > 1 && same(a, i - 1, b, j - 2) &&
+			    same(a, i - 2, b, j - 1))
 				d = min2(d, before[j - 2] + 1);
 			here[j] = d;
 		}

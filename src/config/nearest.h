@@ -8,7 +8,8 @@
 
 /*
  * The entry of LIST (NULL-terminated) that is the fewest edits (insert,
- * delete, replace, swap neighbours) away from WORD; the first of several.
+ * delete, replace, swap neighbours; a letter in the other case is none) away
+ * from WORD; the first of several.
  * NULL when none is near enough to be a slip of the fingers: more than a
  * third of the longer word's letters, though one edit is always near.
  */

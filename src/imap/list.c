@@ -41,15 +41,7 @@ add_box(struct listing *l, const struct resp *r, struct err *e)
 	box.wire = arena_span(l->mem, key_of(r->mailbox));
 	if (!map_add(&l->by_wire, box.wire, l->n))
 		return 0;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct imap_box *v = arena_array(l->mem, cap, sizeof *v);
-
-		if (l->n)
-			memcpy(v, l->v, l->n * sizeof *v);
-		l->v = v;
-		l->cap = cap;
-	}
+	l->v = arena_grow(l->mem, l->v, l->n, &l->cap, sizeof *l->v);
 	l->v[l->n++] = box;
 	return 0;
 }

@@ -36,10 +36,10 @@ open_tmp(struct maildir_delivery *d, struct err *e)
 
 	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
 		return e->code;
-	if (mkdirat(b->fd, "tmp", 0700) != 0 && errno != EEXIST)
-		return err_sys(e, ERR_SCOPE_BOX, errno, "make '%.*s/tmp'",
-		    SPAN_ARG(maildir_shown(d->path)));
 	d->tmp_dir = fs_open_dir(b->fd, "tmp");
+	if (d->tmp_dir < 0 && errno == ENOENT &&
+	    mkdirat(b->fd, "tmp", 0700) == 0)
+		d->tmp_dir = fs_open_dir(b->fd, "tmp");
 	if (d->tmp_dir < 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/tmp'",
 		    SPAN_ARG(maildir_shown(d->path)));

@@ -53,15 +53,7 @@ add_dir(struct walk *w, struct maildir_dir dir)
 {
 	if (!dir.has_cur && !dir.has_new)
 		return;
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 64;
-		struct maildir_dir *v = arena_array(w->mem, cap, sizeof *v);
-
-		if (w->n)
-			memcpy(v, w->v, w->n * sizeof *v);
-		w->v = v;
-		w->cap = cap;
-	}
+	w->v = arena_grow(w->mem, w->v, w->n, &w->cap, sizeof *w->v);
 	w->v[w->n++] = dir;
 }
 

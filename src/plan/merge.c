@@ -44,15 +44,7 @@ plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
 {
 	struct op *op;
 
-	if (pl->n == pl->cap) {
-		size_t cap = pl->cap ? pl->cap * 2 : 64;
-		struct op *v = arena_array(pl->mem, cap, sizeof *v);
-
-		if (pl->n)
-			memcpy(v, pl->op, pl->n * sizeof *v);
-		pl->op = v;
-		pl->cap = cap;
-	}
+	pl->op = arena_grow(pl->mem, pl->op, pl->n, &pl->cap, sizeof *op);
 	op = &pl->op[pl->n++];
 	*op = (struct op){.kind = kind, .why = why, .group = group,
 	    .uid = row->uid, .row = *row};
@@ -446,21 +438,6 @@ plan_init(struct plan *pl, struct arena *mem)
 	*pl = (struct plan){.mem = mem};
 }
 
-static void
-add_box(struct plan *pl, struct plan_box box)
-{
-	if (pl->nbox == pl->boxcap) {
-		size_t cap = pl->boxcap ? pl->boxcap * 2 : 64;
-		struct plan_box *v = arena_array(pl->mem, cap, sizeof *v);
-
-		if (pl->nbox)
-			memcpy(v, pl->box, pl->nbox * sizeof *v);
-		pl->box = v;
-		pl->boxcap = cap;
-	}
-	pl->box[pl->nbox++] = box;
-}
-
 void
 plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     uint64_t rows, const struct lview *l, const struct rview *r,
@@ -486,7 +463,9 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 		merge_renumbered(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
-	add_box(pl, m.count);
+	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,
+	    sizeof *pl->box);
+	pl->box[pl->nbox++] = m.count;
 }
 
 bool

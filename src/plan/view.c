@@ -2,42 +2,24 @@
 
 #include "base/alloc.h"
 
-/*
- * Room for one more of SIZE bytes in a vector of the arena; the old copy is
- * left to the arena.  Returns the vector.
- */
-static void *
-grow(struct arena *mem, void *v, size_t n, size_t *cap, size_t size)
-{
-	void *bigger;
-
-	if (n < *cap)
-		return v;
-	*cap = *cap ? *cap * 2 : 16;
-	bigger = arena_array(mem, *cap, size);
-	if (n)
-		memcpy(bigger, v, n * size);
-	return bigger;
-}
-
 void
 pairs_add(struct arena *mem, struct pairs *p, struct pair row)
 {
-	p->v = grow(mem, p->v, p->n, &p->cap, sizeof *p->v);
+	p->v = arena_grow(mem, p->v, p->n, &p->cap, sizeof *p->v);
 	p->v[p->n++] = row;
 }
 
 void
 lview_add(struct arena *mem, struct lview *v, struct lmsg m)
 {
-	v->v = grow(mem, v->v, v->n, &v->cap, sizeof *v->v);
+	v->v = arena_grow(mem, v->v, v->n, &v->cap, sizeof *v->v);
 	v->v[v->n++] = m;
 }
 
 void
 rview_add(struct arena *mem, struct rview *v, struct rmsg m)
 {
-	v->v = grow(mem, v->v, v->n, &v->cap, sizeof *v->v);
+	v->v = arena_grow(mem, v->v, v->n, &v->cap, sizeof *v->v);
 	v->v[v->n++] = m;
 }
 
