@@ -31,3 +31,5 @@ tests_unit_test_config_value_SOURCES = tests/unit/test-config-value.c \
 tests_unit_test_config_value_LDADD = $(config_test_libs)
 tests_unit_test_config_yaml_SOURCES = tests/unit/test-config-yaml.c
 tests_unit_test_config_yaml_LDADD = $(config_test_libs)
+
+EXTRA_DIST += tests/fuzz/config.dict

@@ -113,6 +113,28 @@ test_arrays_are_zeroed(void **state)
 	arena_clear(&a); /* an empty one too */
 }
 
+static void
+test_a_vector_keeps_what_it_holds_while_it_grows(void **state)
+{
+	struct arena a;
+	uint32_t *v = NULL;
+	size_t cap = 0;
+
+	(void)state;
+	arena_init(&a);
+	for (uint32_t n = 0; n < 5000; n++) {
+		v = arena_grow(&a, v, n, &cap, sizeof *v);
+		assert_true(cap > n);
+		v[n] = n * 7;
+		if (n % 500)
+			continue;
+		for (uint32_t i = 0; i <= n; i++)
+			assert_int_equal(v[i], i * 7);
+	}
+	assert_int_equal(v[4999], 4999 * 7);
+	arena_release(&a);
+}
+
 int
 main(void)
 {
@@ -122,6 +144,7 @@ main(void)
 	    cmocka_unit_test(test_copies_are_terminated_and_independent),
 	    cmocka_unit_test(test_printf_takes_any_length),
 	    cmocka_unit_test(test_arrays_are_zeroed),
+	    cmocka_unit_test(test_a_vector_keeps_what_it_holds_while_it_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
