@@ -11,7 +11,7 @@ base_tests = tests/unit/test-base-arena tests/unit/test-base-buf \
 	tests/unit/test-base-cancel tests/unit/test-base-clock \
 	tests/unit/test-base-err tests/unit/test-base-fs \
 	tests/unit/test-base-log tests/unit/test-base-map \
-	tests/unit/test-base-memory tests/unit/test-base-span \
+	tests/unit/test-base-span \
 	tests/unit/test-base-uidset
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
@@ -35,8 +35,6 @@ tests_unit_test_base_log_SOURCES = tests/unit/test-base-log.c \
 tests_unit_test_base_log_LDADD = $(base_test_libs)
 tests_unit_test_base_map_SOURCES = tests/unit/test-base-map.c
 tests_unit_test_base_map_LDADD = $(base_test_libs)
-tests_unit_test_base_memory_SOURCES = tests/unit/test-base-memory.c
-tests_unit_test_base_memory_LDADD = $(base_test_libs)
 tests_unit_test_base_span_SOURCES = tests/unit/test-base-span.c
 tests_unit_test_base_span_LDADD = $(base_test_libs)
 tests_unit_test_base_uidset_SOURCES = tests/unit/test-base-uidset.c
