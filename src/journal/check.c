@@ -11,18 +11,33 @@ struct checking {
 	uint64_t n;
 };
 
+/* One line, with nothing in it that a terminal obeys. */
 static void __attribute__((format(printf, 2, 3)))
 finding(struct checking *c, const char *fmt, ...)
 {
 	va_list ap;
 	char text[512];
+	int n;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof text, fmt, ap);
+	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	err_make_printable(text, n >= (int)sizeof text);
 	buf_add_str(c->out, text);
 	buf_addc(c->out, '\n');
 	c->n++;
+}
+
+/* Damage is what is looked for here, so it ends nothing. */
+static int
+finding_if_damage(struct checking *c, const struct jbox *b, int rc,
+    struct err *e)
+{
+	if (rc != ERR_JOURNAL)
+		return rc;
+	finding(c, "%.*s: %s", SPAN_ARG(b->name), e->text);
+	err_clear(e);
+	return 0;
 }
 
 static void
@@ -35,36 +50,119 @@ check_flags(struct checking *c, const struct jbox *b, uint32_t uid,
 			    SPAN_ARG(b->name), uid, f.kw[i]);
 }
 
+static void
+check_letters(struct checking *c, const struct jbox *b)
+{
+	for (int i = 0; i < 26; i++) {
+		uint32_t id = b->letters.id[i];
+
+		if (id > c->j->keywords && id != KW_PASSED)
+			finding(c, "%.*s: letter %c: unknown keyword number %u",
+			    SPAN_ARG(b->name), 'a' + i, id);
+	}
+}
+
+static void
+check_rows(struct checking *c, const struct jbox *b, const struct pairs *p)
+{
+	struct map files;
+
+	map_init(&files);
+	if (p->n != b->rows)
+		finding(c, "%.*s: %llu messages are counted, %zu are there",
+		    SPAN_ARG(b->name), (unsigned long long)b->rows, p->n);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pair *row = &p->v[i];
+
+		check_flags(c, b, row->uid, row->l);
+		check_flags(c, b, row->uid, row->r);
+		if (row->file.n && !map_add(&files, row->file, i))
+			finding(c, "%.*s: uid %u: '%.*s' belongs to two UIDs",
+			    SPAN_ARG(b->name), row->uid, SPAN_ARG(row->file));
+	}
+	map_release(&files);
+}
+
 static int
 check_box(struct checking *c, const struct jbox *b, struct err *e)
 {
 	struct arena mem;
+	struct jhold *holds;
 	struct pairs p;
-	struct map files;
+	size_t n;
 	int rc;
 
 	arena_init(&mem);
-	map_init(&files);
+	check_letters(c, b);
 	rc = journal_pairs(c->j, b->id, &mem, &p, e);
-	if (rc == 0 && p.n != b->rows)
-		finding(c, "%.*s: %llu messages are counted, %zu are there",
-		    SPAN_ARG(b->name), (unsigned long long)b->rows, p.n);
-	for (size_t i = 0; rc == 0 && i < p.n; i++) {
-		check_flags(c, b, p.v[i].uid, p.v[i].l);
-		check_flags(c, b, p.v[i].uid, p.v[i].r);
-		if (p.v[i].file.n && !map_add(&files, p.v[i].file, i))
-			finding(c, "%.*s: uid %u: '%.*s' belongs to two UIDs",
-			    SPAN_ARG(b->name), p.v[i].uid,
-			    SPAN_ARG(p.v[i].file));
+	if (rc == 0)
+		check_rows(c, b, &p);
+	rc = finding_if_damage(c, b, rc, e);
+	if (rc == 0) {
+		rc = journal_holds(c->j, b->id, &mem, &holds, &n, e);
+		rc = finding_if_damage(c, b, rc, e);
 	}
-	map_release(&files);
 	arena_release(&mem);
-	/* Damage is what is looked for here, so it ends nothing. */
-	if (rc == ERR_JOURNAL) {
-		finding(c, "%.*s: %s", SPAN_ARG(b->name), e->text);
-		err_clear(e);
-		rc = 0;
+	return rc;
+}
+
+/*
+ * Rows of a table whose mailbox is not there, one finding for each such
+ * mailbox.  IDS: those that are.
+ */
+static int
+check_strays(struct checking *c, MDB_txn *txn, enum table t,
+    const struct map *ids, struct err *e)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct buf k;
+	uint64_t box, no;
+	int rc = mdb_cursor_open(txn, c->j->dbi[t], &cursor);
+
+	if (rc != 0)
+		return journal_mdb_error(c->j, rc, "read", e);
+	buf_init(&k, 16);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	while (rc == 0) {
+		struct span id = journal_span(key);
+
+		id.n = id.n < 8 ? id.n : 8;
+		if (!codec_get_key_box(id, &box)) {
+			finding(c, "table '%s': a key does not decode",
+			    journal_table[t]);
+			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+			continue;
+		}
+		if (!map_get_u64(ids, box, &no))
+			finding(c, "table '%s': there is no mailbox %llu",
+			    journal_table[t], (unsigned long long)box);
+		if (box == UINT64_MAX)
+			break;
+		buf_clear(&k);
+		codec_key_box(&k, box + 1);
+		key = journal_val(buf_span(&k));
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	}
+	mdb_cursor_close(cursor);
+	buf_release(&k);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return journal_mdb_error(c->j, rc, "read", e);
+	return 0;
+}
+
+static int
+check_tables(struct checking *c, const struct map *ids, struct err *e)
+{
+	static const enum table t[] = {T_COUNT, T_PAIR, T_HOLD};
+	MDB_txn *txn = NULL;
+	int rc = journal_begin_read(c->j, &txn, e);
+
+	if (rc < 0 || !txn)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < sizeof t / sizeof *t; i++)
+		rc = check_strays(c, txn, t[i], ids, e);
+	mdb_txn_abort(txn);
 	return rc;
 }
 
@@ -74,21 +172,26 @@ journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
 {
 	struct checking c = {.j = j, .out = out};
 	struct arena mem;
-	struct map paths;
+	struct map paths, ids;
 	struct jbox *v;
-	size_t n;
+	size_t n = 0;
 	int rc;
 
 	arena_init(&mem);
 	map_init(&paths);
+	map_init(&ids);
 	rc = journal_boxes(j, &mem, &v, &n, e);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
+		map_set_u64(&ids, v[i].id, i);
 		if (!map_add(&paths, v[i].path, i))
 			finding(&c, "%.*s: two mailboxes share a directory",
 			    SPAN_ARG(v[i].name));
 		rc = check_box(&c, &v[i], e);
 	}
+	if (rc == 0)
+		rc = check_tables(&c, &ids, e);
 	map_release(&paths);
+	map_release(&ids);
 	arena_release(&mem);
 	if (rc == 0)
 		*n_r = c.n;

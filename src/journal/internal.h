@@ -52,6 +52,8 @@ int journal_mdb_error(const struct journal *j, int rc, const char *what,
 int journal_damaged(const struct journal *j, const char *what,
     struct err *e);
 
+/* LMDB's answer; the map follows when another process made it larger. */
+int journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r);
 /*
  * A reading transaction; *txn_r NULL when there are no tables (then nothing is
  * to be read).

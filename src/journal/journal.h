@@ -17,8 +17,9 @@
  * Tables (keys big-endian; doc/architecture.md has the layout):
  *   meta     name -> value (format version, account, next ids)
  *   mailbox  u64 id -> box record
+ *   count    u64 id -> how many rows it has
  *   pair     u64 box, u32 uid -> row
- *   keyword  u32 id -> name
+ *   keyword  u64 id -> name
  *   hold     u64 box, 'R' u32 uid | 'L' base name -> hold record
  *
  * The room owns map growth: MDB_MAP_FULL aborts the transaction, grows the
@@ -52,8 +53,8 @@ enum journal_mode {
  * Open STATE/journal/.  ERR_JOURNAL (scope ACCOUNT, nothing touched) when
  * it is newer than this program, damaged, or on a network file system; text
  * says what to do (remove the directory to rebuild it: no mail is lost; or
- * set state_dir).  A file shorter than its own header says is damaged: it is
- * checked before it is mapped.
+ * set state_dir).  A file without the pages that its header leads to is
+ * damaged: that is found out before this process maps it.
  */
 int journal_open(const char *state_dir, enum journal_mode mode,
     struct journal **j_r, struct err *e);

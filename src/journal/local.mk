@@ -5,7 +5,8 @@ libjournal_a_SOURCES = \
 	src/journal/open.c src/journal/read.c src/journal/sound.c \
 	src/journal/write.c
 
-journal_tests = tests/unit/test-journal-codec tests/unit/test-journal-store
+journal_tests = tests/unit/test-journal-codec tests/unit/test-journal-open \
+	tests/unit/test-journal-store
 check_PROGRAMS += $(journal_tests)
 TESTS += $(journal_tests)
 journal_test_libs = libjournal.a libmaildir.a libplan.a libmail.a libbase.a \
@@ -13,6 +14,9 @@ journal_test_libs = libjournal.a libmaildir.a libplan.a libmail.a libbase.a \
 
 tests_unit_test_journal_codec_SOURCES = tests/unit/test-journal-codec.c
 tests_unit_test_journal_codec_LDADD = $(journal_test_libs)
+tests_unit_test_journal_open_SOURCES = tests/unit/test-journal-open.c \
+	tests/unit/journal.h tests/unit/tempdir.h
+tests_unit_test_journal_open_LDADD = $(journal_test_libs)
 tests_unit_test_journal_store_SOURCES = tests/unit/test-journal-store.c \
-	tests/unit/tempdir.h
+	tests/unit/journal.h tests/unit/tempdir.h
 tests_unit_test_journal_store_LDADD = $(journal_test_libs)

@@ -1,7 +1,7 @@
 /*
  * Rules of this file:
- *  1. Nothing is mapped that has not been looked at: a file that is shorter
- *     than its own header says would end the program with SIGBUS.
+ *  1. Nothing is mapped that has not been looked at: a file without the pages
+ *     that its header leads to would end the program with SIGBUS.
  *  2. The file is looked at, and closed, before LMDB opens it: closing any
  *     descriptor of it later would drop LMDB's locks (fcntl(2)).
  *  3. Opening an existing journal writes nothing.
@@ -42,8 +42,7 @@ journal_mdb_error(const struct journal *j, int rc, const char *what,
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
-	case MDB_PANIC:
-	case MDB_BAD_VALSIZE:
+	case MDB_CURSOR_FULL: /* deeper than any tree can be */
 	case MDB_INCOMPATIBLE:
 		return journal_damaged(j, mdb_strerror(rc), e);
 	case MDB_VERSION_MISMATCH:
@@ -62,7 +61,7 @@ journal_mdb_error(const struct journal *j, int rc, const char *what,
 
 /* The fields of an LMDB 0.9 meta page that matter here (lmdb's mdb.c). */
 struct meta_page {
-	char page_header[16];
+	char page_header[sizeof(size_t) + 8];
 	uint32_t magic, version;
 	void *address;
 	size_t map_size;
@@ -100,8 +99,8 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 	AUTO_FD fd = openat(dir, "data.mdb",
 	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct meta_page a, b, *m = NULL;
+	uint64_t size, page;
 	struct stat st;
-	uint64_t need;
 
 	*map_r = MAP_SIZE;
 	if (fd < 0 && errno == ENOENT)
@@ -122,8 +121,14 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 	if (!sane_page_size(m->db[0].page_size) ||
 	    m->last_page > UINT64_MAX / 65536 - 1)
 		return journal_damaged(j, "no valid header", e);
-	need = ((uint64_t)m->last_page + 1) * m->db[0].page_size;
-	if ((uint64_t)st.st_size < need)
+	size = (uint64_t)st.st_size;
+	page = m->db[0].page_size;
+	/*
+	 * Pages at the end that a transaction took and gave back are counted
+	 * but never written, so whole ones may be missing.  If any of them is
+	 * in use, journal_check_sound() comes upon it.
+	 */
+	if (size < 2 * page || (size < (m->last_page + 1) * page && size % page))
 		return journal_damaged(j, "shorter than its header says", e);
 	if (m->map_size > *map_r)
 		*map_r = m->map_size;
@@ -145,6 +150,16 @@ refuse_network(const struct journal *j, int dir, struct err *e)
 }
 
 int
+journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r)
+{
+	int rc = mdb_txn_begin(env, NULL, flags, txn_r);
+
+	if (rc == MDB_MAP_RESIZED && (rc = mdb_env_set_mapsize(env, 0)) == 0)
+		rc = mdb_txn_begin(env, NULL, flags, txn_r);
+	return rc;
+}
+
+int
 journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
 {
 	for (int i = 0; i < T_N; i++) {
@@ -157,15 +172,15 @@ journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
 	return 0;
 }
 
+/* Before any other table: those of another format may be others. */
 static int
-read_meta_table(struct journal *j, MDB_txn *txn, struct err *e)
+read_format(const struct journal *j, MDB_txn *txn, struct err *e)
 {
 	MDB_val key = journal_val(SPAN("format")), v;
-	MDB_stat st;
 	uint64_t n;
 	int rc = mdb_get(txn, j->dbi[T_META], &key, &v);
 
-	if (rc != 0 || !codec_get_u64(journal_span(v), &n))
+	if (rc != 0 || !codec_get_u64(journal_span(v), &n) || n == 0)
 		return journal_damaged(j, "no format number", e);
 	if (n > JOURNAL_FORMAT)
 		return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT,
@@ -175,8 +190,16 @@ read_meta_table(struct journal *j, MDB_txn *txn, struct err *e)
 		    "directory and run sync again: it is rebuilt from both "
 		    "sides, and no mail is lost",
 		    j->dir, (unsigned long long)n);
-	key = journal_val(SPAN("next-box"));
-	rc = mdb_get(txn, j->dbi[T_META], &key, &v);
+	return 0;
+}
+
+static int
+read_numbers(struct journal *j, MDB_txn *txn, struct err *e)
+{
+	MDB_val key = journal_val(SPAN("next-box")), v;
+	MDB_stat st;
+	int rc = mdb_get(txn, j->dbi[T_META], &key, &v);
+
 	if (rc != 0 || !codec_get_u64(journal_span(v), &j->next_box))
 		return journal_damaged(j, "no mailbox number", e);
 	rc = mdb_stat(txn, j->dbi[T_KEYWORD], &st);
@@ -186,27 +209,59 @@ read_meta_table(struct journal *j, MDB_txn *txn, struct err *e)
 	return 0;
 }
 
+/* A cut before the first commit leaves nothing at all. */
+static int
+expect_empty(const struct journal *j, MDB_txn *txn, struct err *e)
+{
+	MDB_stat st;
+	MDB_dbi all;
+	int rc = mdb_dbi_open(txn, NULL, 0, &all);
+
+	if (rc == 0)
+		rc = mdb_stat(txn, all, &st);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "open tables", e);
+	if (st.ms_entries > 0)
+		return journal_damaged(j, "no format number", e);
+	return 0;
+}
+
+/* *found_r: the handles are to be kept. */
+static int
+look_into(struct journal *j, MDB_txn *txn, bool *found_r, struct err *e)
+{
+	int rc = mdb_dbi_open(txn, journal_table[T_META], 0, &j->dbi[T_META]);
+
+	*found_r = false;
+	if (rc == MDB_NOTFOUND)
+		return expect_empty(j, txn, e);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "open tables", e);
+	rc = read_format(j, txn, e);
+	if (rc != 0)
+		return rc;
+	rc = journal_open_tables(j, txn, false);
+	if (rc == MDB_NOTFOUND)
+		return journal_damaged(j, "a table is missing", e);
+	if (rc != 0)
+		return journal_mdb_error(j, rc, "open tables", e);
+	rc = read_numbers(j, txn, e);
+	*found_r = rc == 0;
+	return rc;
+}
+
 /* Rule 3: handles that stay valid come from a reading transaction. */
 static int
 find_tables(struct journal *j, struct err *e)
 {
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(j->env, NULL, MDB_RDONLY, &txn);
+	MDB_txn *txn = NULL;
+	bool found;
+	int rc = journal_begin_txn(j->env, MDB_RDONLY, &txn);
 
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);
-	rc = journal_open_tables(j, txn, false);
-	if (rc == MDB_NOTFOUND) {
-		/* Cut before the first commit: nothing was agreed on. */
-		mdb_txn_abort(txn);
-		return 0;
-	}
-	if (rc != 0) {
-		mdb_txn_abort(txn);
-		return journal_mdb_error(j, rc, "open tables", e);
-	}
-	rc = read_meta_table(j, txn, e);
-	if (rc != 0) {
+	rc = look_into(j, txn, &found, e);
+	if (!found) {
 		mdb_txn_abort(txn);
 		return rc;
 	}

@@ -4,7 +4,7 @@ int
 journal_begin_read(const struct journal *j, MDB_txn **txn_r, struct err *e)
 {
 	MDB_txn *txn = NULL;
-	int rc = j->tables ? mdb_txn_begin(j->env, NULL, MDB_RDONLY, &txn) : 0;
+	int rc = j->tables ? journal_begin_txn(j->env, MDB_RDONLY, &txn) : 0;
 
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);
@@ -194,64 +194,86 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 }
 
 /*
- * Rows of the table T that SET names, with the key of one UID made by KEY: by
- * range, so that the cost is that of what is there.  Each is given to
- * add_pair (MEM not NULL) or only counted.
+ * Rows of a mailbox with UIDs in SET, in T_PAIR or T_HOLD: range by range, so
+ * that the cost is that of what is there, not of what is asked for.
  */
+struct walk {
+	const struct journal *j;
+	MDB_cursor *cursor;
+	enum table table;
+	uint64_t box;
+	const struct uidset *set;
+	size_t at;   /* range of SET */
+	bool inside; /* the cursor stands on a row of it */
+	struct rows row;
+};
+
 static int
-walk_set(const struct journal *j, MDB_txn *txn, enum table t, uint64_t box,
-    const struct uidset *set, struct arena *mem, struct pairs *p,
-    uint64_t *n_r, struct err *e)
+walk_open(const struct journal *j, MDB_txn *txn, enum table t, uint64_t box,
+    const struct uidset *set, struct walk *w, struct err *e)
 {
-	MDB_cursor *c;
-	MDB_val key, value;
-	struct buf k;
-	int rc = mdb_cursor_open(txn, j->dbi[t], &c);
+	int rc;
 
-	if (rc != 0)
-		return journal_mdb_error(j, rc, "read", e);
-	buf_init(&k, 32);
-	for (size_t i = 0; i < set->n && rc == 0; i++) {
-		buf_clear(&k);
-		if (t == T_PAIR)
-			codec_key_pair(&k, box, set->v[i].lo);
-		else
-			codec_key_hold(&k, box, set->v[i].lo, SPAN(""));
-		key = journal_val(buf_span(&k));
-		rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
-		while (rc == 0) {
-			struct rows row = {.key = key, .value = value};
-			struct span base = SPAN("");
-			uint64_t b;
-			uint32_t uid;
-			bool ok = t == T_PAIR
-			    ? codec_get_key_pair(journal_span(key), &b, &uid)
-			    : codec_get_key_hold(journal_span(key), &b, &uid,
-				  &base);
+	*w = (struct walk){.j = j, .table = t, .box = box, .set = set};
+	rc = mdb_cursor_open(txn, j->dbi[t], &w->cursor);
+	return rc == 0 ? 0 : journal_mdb_error(j, rc, "read", e);
+}
 
-			if (!ok) {
-				rc = journal_damaged(j, "a key does not decode",
-				    e);
-				goto out;
-			}
-			if (b != box || base.n || uid > set->v[i].hi)
-				break;
-			++*n_r;
-			if (mem && add_pair(j, &row, mem, p, e) < 0) {
-				rc = e->code;
-				goto out;
-			}
-			rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
-		}
-		if (rc == MDB_NOTFOUND)
-			rc = 0;
-	}
-	if (rc != 0)
-		rc = journal_mdb_error(j, rc, "read", e);
-out:
-	mdb_cursor_close(c);
-	buf_release(&k);
+static int
+walk_seek(struct walk *w, uint32_t uid)
+{
+	struct buf key;
+	int rc;
+
+	buf_init(&key, 32);
+	if (w->table == T_PAIR)
+		codec_key_pair(&key, w->box, uid);
+	else
+		codec_key_hold(&key, w->box, uid, SPAN(""));
+	w->row.key = journal_val(buf_span(&key));
+	rc = mdb_cursor_get(w->cursor, &w->row.key, &w->row.value,
+	    MDB_SET_RANGE);
+	buf_release(&key);
 	return rc;
+}
+
+/* *uid_r 0: a hold of a file. */
+static bool
+walk_key(const struct walk *w, uint64_t *box_r, uint32_t *uid_r)
+{
+	struct span key = journal_span(w->row.key), base;
+
+	if (w->table == T_PAIR)
+		return codec_get_key_pair(key, box_r, uid_r);
+	return codec_get_key_hold(key, box_r, uid_r, &base);
+}
+
+/* 1: w->row is that of *uid_r; 0: no more. */
+static int
+walk_next(struct walk *w, uint32_t *uid_r, struct err *e)
+{
+	while (w->at < w->set->n) {
+		const struct uidrange *range = &w->set->v[w->at];
+		uint64_t box;
+		uint32_t uid;
+		int rc = w->inside ? mdb_cursor_get(w->cursor, &w->row.key,
+					 &w->row.value, MDB_NEXT)
+				   : walk_seek(w, range->lo);
+
+		if (rc != 0 && rc != MDB_NOTFOUND)
+			return journal_mdb_error(w->j, rc, "read", e);
+		if (rc == 0 && !walk_key(w, &box, &uid))
+			return journal_damaged(w->j, "a key does not decode",
+			    e);
+		w->inside = rc == 0 && box == w->box && uid &&
+		    uid <= range->hi;
+		if (w->inside) {
+			*uid_r = uid;
+			return 1;
+		}
+		w->at++;
+	}
+	return 0;
 }
 
 int
@@ -259,16 +281,61 @@ journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
     struct arena *mem, struct pairs *p_r, struct err *e)
 {
 	struct pairs p = {.complete = false};
-	uint64_t n = 0;
 	MDB_txn *txn = NULL;
+	struct walk w;
+	uint32_t uid;
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc == 0 && txn) {
-		rc = walk_set(j, txn, T_PAIR, box, set, mem, &p, &n, e);
+		rc = walk_open(j, txn, T_PAIR, box, set, &w, e);
+		while (rc == 0 && (rc = walk_next(&w, &uid, e)) > 0)
+			rc = add_pair(j, &w.row, mem, &p, e);
+		if (w.cursor)
+			mdb_cursor_close(w.cursor);
 		mdb_txn_abort(txn);
 	}
 	if (rc == 0)
 		*p_r = p;
+	return rc;
+}
+
+/* A hold of a UID that has a row as well is not counted twice. */
+static int
+has_pair(const struct journal *j, MDB_txn *txn, uint64_t box, uint32_t uid,
+    bool *has_r, struct err *e)
+{
+	MDB_val key, v;
+	struct buf k;
+	int rc;
+
+	buf_init(&k, 16);
+	codec_key_pair(&k, box, uid);
+	key = journal_val(buf_span(&k));
+	rc = mdb_get(txn, j->dbi[T_PAIR], &key, &v);
+	buf_release(&k);
+	*has_r = rc == 0;
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		return 0;
+	return journal_mdb_error(j, rc, "read", e);
+}
+
+static int
+count_table(const struct journal *j, MDB_txn *txn, enum table t, uint64_t box,
+    const struct uidset *set, uint64_t *n, struct err *e)
+{
+	struct walk w;
+	uint32_t uid;
+	bool twice = false;
+	int rc = walk_open(j, txn, t, box, set, &w, e);
+
+	while (rc == 0 && (rc = walk_next(&w, &uid, e)) > 0) {
+		rc = 0;
+		if (t == T_HOLD)
+			rc = has_pair(j, txn, box, uid, &twice, e);
+		*n += !twice;
+	}
+	if (w.cursor)
+		mdb_cursor_close(w.cursor);
 	return rc;
 }
 
@@ -281,10 +348,9 @@ journal_count_in(struct journal *j, uint64_t box, const struct uidset *set,
 	int rc = journal_begin_read(j, &txn, e);
 
 	if (rc == 0 && txn) {
-		rc = walk_set(j, txn, T_PAIR, box, set, NULL, NULL, &n, e);
+		rc = count_table(j, txn, T_PAIR, box, set, &n, e);
 		if (rc == 0)
-			rc = walk_set(j, txn, T_HOLD, box, set, NULL, NULL, &n,
-			    e);
+			rc = count_table(j, txn, T_HOLD, box, set, &n, e);
 		mdb_txn_abort(txn);
 	}
 	if (rc == 0)

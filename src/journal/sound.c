@@ -7,7 +7,8 @@
  *     it was last known to be sound.  While they agree, nothing is read.
  *  2. When they do not (a crash, a copy, a damaged disk, another program),
  *     a child process reads every page first.  If it comes to grief, the
- *     journal is damaged, and nothing was touched.
+ *     journal is damaged, and nothing was touched.  If it is stopped by
+ *     somebody, or cannot open the file, nothing is known about it.
  *  3. A journal that is only read gets no mark.
  */
 #include "journal/internal.h"
@@ -71,58 +72,84 @@ journal_mark_sound(const struct journal *j)
 	buf_release(&mark);
 }
 
-/* Every byte of every row of one table. */
+/* Every byte of every row of one table, and as many as it says. */
 static int
 read_table(MDB_txn *txn, MDB_dbi dbi)
 {
 	volatile unsigned char sum = 0;
+	size_t left;
+	MDB_stat st;
 	MDB_cursor *c;
 	MDB_val k, v;
-	int rc = mdb_cursor_open(txn, dbi, &c);
+	int rc = mdb_stat(txn, dbi, &st);
 
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, dbi, &c);
 	if (rc != 0)
 		return rc;
+	left = st.ms_entries;
 	while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		const unsigned char *p = k.mv_data, *q = v.mv_data;
 
+		/* a tree with a loop in it has no end */
+		if (left-- == 0)
+			return MDB_CORRUPTED;
 		for (size_t i = 0; i < k.mv_size; i++)
 			sum = (unsigned char)(sum + p[i]);
 		for (size_t i = 0; i < v.mv_size; i++)
 			sum = (unsigned char)(sum + q[i]);
 	}
 	mdb_cursor_close(c);
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	if (rc == MDB_NOTFOUND)
+		rc = left == 0 ? 0 : MDB_CORRUPTED;
+	return rc;
 }
 
-/* In the child: all of LMDB's own tables, and ours. */
+/*
+ * In the child: all of LMDB's own tables, and ours.  A journal that is only
+ * read may be written to meanwhile, so the child has to be known as a reader;
+ * else the caller has the account's lock.
+ */
 static int
-read_all(const char *path, uint64_t map)
+read_all(const struct journal *j, uint64_t map)
 {
+	unsigned lock = j->read_only ? 0 : MDB_NOLOCK;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
-	int rc;
+	int rc = mdb_env_create(&env);
 
-	if (mdb_env_create(&env) != 0 || mdb_env_set_mapsize(env, map) != 0 ||
-	    mdb_env_set_maxdbs(env, T_N) != 0 ||
-	    mdb_env_open(env, path, MDB_RDONLY | MDB_NOLOCK, 0600) != 0 ||
-	    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
-		return 1;
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(env, map);
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(env, T_N);
+	if (rc == 0)
+		rc = mdb_env_open(env, j->dir, MDB_RDONLY | lock, 0600);
+	if (rc == 0)
+		rc = journal_begin_txn(env, MDB_RDONLY, &txn);
 	/* 0 and 1: what is free, and the table of tables */
-	if (read_table(txn, 0) != 0 || read_table(txn, 1) != 0)
-		return 1;
-	for (int i = 0; i < T_N; i++) {
+	for (dbi = 0; dbi < 2 && rc == 0; dbi++)
+		rc = read_table(txn, dbi);
+	for (int i = 0; i < T_N && rc == 0; i++) {
 		rc = mdb_dbi_open(txn, journal_table[i], 0, &dbi);
 		if (rc == 0)
 			rc = read_table(txn, dbi);
-		if (rc != 0 && rc != MDB_NOTFOUND)
-			return 1;
+		else if (rc == MDB_NOTFOUND)
+			rc = 0;
 	}
-	return 0;
+	return rc;
+}
+
+/* What says nothing about the pages is left to the open that follows. */
+static bool
+is_damage(int rc)
+{
+	return rc < 0 && rc != MDB_VERSION_MISMATCH && rc != MDB_READERS_FULL &&
+	    rc != MDB_MAP_RESIZED;
 }
 
 static void
-be_the_child(const char *path, uint64_t map)
+be_the_child(const struct journal *j, uint64_t map)
 {
 	const struct rlimit none = {0, 0};
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -136,7 +163,15 @@ be_the_child(const char *path, uint64_t map)
 
 		(void)sigaction(s, &dfl, NULL);
 	}
-	_exit(read_all(path, map));
+	_exit(is_damage(read_all(j, map)));
+}
+
+/* A signal that a damaged page can bring about. */
+static bool
+is_fault(int sig)
+{
+	return sig == SIGBUS || sig == SIGSEGV || sig == SIGABRT ||
+	    sig == SIGFPE || sig == SIGILL;
 }
 
 int
@@ -151,12 +186,17 @@ journal_check_sound(const struct journal *j, int dir, uint64_t map,
 	/* No thread has been started yet: the name lookup comes later. */
 	pid = fork();
 	if (pid == 0)
-		be_the_child(j->dir, map);
+		be_the_child(j, map);
 	if (pid < 0)
 		return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "fork");
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "waitpid");
+	if (WIFSIGNALED(status) && !is_fault(WTERMSIG(status)))
+		return err_set(e, ERR_CANCELED, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER,
+		    "the look at the journal '%s' was ended by signal %d",
+		    j->dir, WTERMSIG(status));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return journal_damaged(j, "its pages cannot be read", e);
 	return 0;

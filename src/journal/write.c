@@ -9,8 +9,8 @@
  */
 #include "journal/internal.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include <errno.h>
+#include <sys/statvfs.h>
 
 enum put_kind { PUT, DEL, DEL_PREFIX };
 
@@ -26,6 +26,7 @@ struct journal_batch {
 	struct arena mem;
 	struct put *v; /* owned */
 	size_t n, cap;
+	bool toobig; /* some value was: nothing is written */
 };
 
 struct journal_batch *
@@ -65,6 +66,7 @@ add(struct journal_batch *b, enum put_kind kind, enum table t,
 	    .key = arena_span(&b->mem, buf_span(key))};
 
 	if (value) {
+		b->toobig |= value->toobig;
 		p.value = arena_span(&b->mem, buf_span(value));
 		buf_release(value);
 	}
@@ -204,10 +206,12 @@ write_count(struct writing *w)
 	buf_init(&value, 16);
 	key = journal_val(buf_span(&k));
 	rc = mdb_get(w->txn, w->j->dbi[T_COUNT], &key, &v);
-	if (rc == 0)
-		(void)codec_get_u64(journal_span(v), &n);
+	if (rc == 0 && !codec_get_u64(journal_span(v), &n))
+		rc = MDB_CORRUPTED;
 	if (rc == MDB_NOTFOUND)
 		rc = 0;
+	if (rc == 0 && w->delta < 0 && n < (uint64_t)-w->delta)
+		rc = MDB_CORRUPTED;
 	if (rc == 0) {
 		codec_put_u64(&value, n + (uint64_t)w->delta);
 		v = journal_val(buf_span(&value));
@@ -257,7 +261,13 @@ static int
 del_one(struct writing *w, enum table t, struct span k)
 {
 	MDB_val key = journal_val(k);
-	int rc = mdb_del(w->txn, w->j->dbi[t], &key, NULL);
+	uint64_t box;
+	int rc;
+
+	/* What was still to be added to it goes with it. */
+	if (t == T_COUNT && codec_get_key_box(k, &box) && box == w->box)
+		w->delta = 0;
+	rc = mdb_del(w->txn, w->j->dbi[t], &key, NULL);
 
 	if (rc == MDB_NOTFOUND)
 		return 0;
@@ -354,33 +364,12 @@ write_all(struct writing *w)
 	return rc;
 }
 
-/*
- * LMDB does not write the last pages of a file when a transaction took them
- * and gave them back; journal_open() relies on the size, so they are added.
- */
-static void
-fill_up(struct journal *j)
-{
-	MDB_envinfo info;
-	MDB_stat st;
-	struct stat file;
-	int fd;
-
-	if (mdb_env_get_fd(j->env, &fd) != 0 ||
-	    mdb_env_info(j->env, &info) != 0 ||
-	    mdb_env_stat(j->env, &st) != 0 || fstat(fd, &file) != 0)
-		return;
-	off_t need = (off_t)(info.me_last_pgno + 1) * (off_t)st.ms_psize;
-	if (file.st_size < need)
-		(void)!ftruncate(fd, need);
-}
-
 /* LMDB's answer; *changed_r when something was committed. */
 static int
 attempt(struct journal_batch *b, bool *changed_r)
 {
 	struct writing w = {.b = b, .j = b->j};
-	int rc = mdb_txn_begin(b->j->env, NULL, 0, &w.txn);
+	int rc = journal_begin_txn(b->j->env, 0, &w.txn);
 
 	if (rc != 0)
 		return rc;
@@ -394,8 +383,6 @@ attempt(struct journal_batch *b, bool *changed_r)
 	}
 	rc = mdb_txn_commit(w.txn);
 	*changed_r = rc == 0;
-	if (rc == 0)
-		fill_up(b->j);
 	return rc;
 }
 
@@ -412,6 +399,36 @@ grow(struct journal *j)
 	return mdb_env_set_mapsize(j->env, info.me_mapsize * 2);
 }
 
+/* LMDB takes a write that was cut short, as by a full disk, for EIO. */
+static int
+is_it_full(const struct journal *j, int rc)
+{
+	struct statvfs fs;
+
+	if (rc == EIO && statvfs(j->dir, &fs) == 0 && fs.f_bavail == 0)
+		return ENOSPC;
+	return rc;
+}
+
+static int
+write_batch(struct journal_batch *b, bool *changed_r, struct err *e)
+{
+	struct journal *j = b->j;
+	int rc;
+
+	if (b->toobig)
+		return err_set(e, ERR_TOOBIG, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "journal '%s': a row is larger than %u bytes", j->dir,
+		    JOURNAL_VALUE_MAX);
+	rc = j->read_only ? MDB_BAD_TXN : attempt(b, changed_r);
+	while (rc == MDB_MAP_FULL && (rc = grow(j)) == 0)
+		rc = attempt(b, changed_r); /* rule 3 */
+	if (rc == 0)
+		return 0;
+	j->sound = false;
+	return journal_mdb_error(j, is_it_full(j, rc), "write", e);
+}
+
 int
 journal_commit(struct journal_batch **batch, struct err *e)
 {
@@ -420,15 +437,8 @@ journal_commit(struct journal_batch **batch, struct err *e)
 	bool changed = false;
 	int rc = 0;
 
-	if (b->n > 0) {
-		rc = j->read_only ? MDB_BAD_TXN : attempt(b, &changed);
-		while (rc == MDB_MAP_FULL && (rc = grow(j)) == 0)
-			rc = attempt(b, &changed); /* rule 3 */
-	}
-	if (rc != 0) {
-		j->sound = false;
-		rc = journal_mdb_error(j, rc, "write", e);
-	}
+	if (b->n > 0)
+		rc = write_batch(b, &changed, e);
 	if (changed) {
 		j->tables = true;
 		if (b->kw && kwtab_count(b->kw) > j->keywords)

@@ -9,106 +9,7 @@
 #include <errno.h>
 #include <sys/wait.h>
 
-#include "base/alloc.h"
-#include "journal/journal.h"
-#include "tempdir.h"
-
-#include <lmdb.h>
-
-struct fixture {
-	char dir[64];
-	struct kwtab *kw;
-	struct arena mem;
-	struct journal *j;
-};
-
-static struct journal *
-reopen(struct fixture *f, enum journal_mode mode)
-{
-	struct err e;
-
-	journal_free(&f->j);
-	kwtab_free(&f->kw);
-	f->kw = kwtab_new();
-	if (journal_open(f->dir, mode, &f->j, &e) < 0)
-		fail_msg("%s", e.text);
-	assert_int_equal(0, journal_keywords(f->j, f->kw, &e));
-	return f->j;
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof *f);
-
-	tempdir_make(f->dir);
-	arena_init(&f->mem);
-	reopen(f, JOURNAL_CREATE);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	journal_free(&f->j);
-	kwtab_free(&f->kw);
-	arena_release(&f->mem);
-	tempdir_remove(f->dir);
-	xfree(f);
-	return 0;
-}
-
-static void
-commit(struct journal_batch *b)
-{
-	struct err e;
-
-	if (journal_commit(&b, &e) < 0)
-		fail_msg("%s", e.text);
-	assert_null(b);
-}
-
-static struct pair
-row(struct fixture *f, uint32_t uid)
-{
-	return (struct pair){.uid = uid, .size = uid * 10,
-	    .file = span_str(arena_printf(&f->mem, "cur/%u:2,", uid))};
-}
-
-/* A mailbox with UIDs 1..N. */
-static uint64_t
-add_box(struct fixture *f, const char *name, uint32_t n)
-{
-	struct journal_batch *b = journal_begin(f->j, f->kw);
-	struct jbox box = {.wire = span_str(name), .name = span_str(name),
-	    .path = span_str(name), .delim = '/'};
-	uint64_t id = journal_put_box(b, &box);
-
-	for (uint32_t uid = 1; uid <= n; uid++) {
-		struct pair p = row(f, uid);
-
-		journal_put_pair(b, id, &p);
-	}
-	commit(b);
-	return id;
-}
-
-static uint64_t
-rows_of(struct fixture *f, uint64_t id)
-{
-	struct jbox *v;
-	struct err e;
-	size_t n;
-
-	assert_int_equal(0, journal_boxes(f->j, &f->mem, &v, &n, &e));
-	for (size_t i = 0; i < n; i++)
-		if (v[i].id == id)
-			return v[i].rows;
-	return UINT64_MAX;
-}
+#include "journal.h"
 
 static void
 test_what_was_put_is_there_after_reopening(void **state)
@@ -179,6 +80,27 @@ test_a_batch_that_changes_nothing_writes_nothing(void **state)
 	assert_int_equal(rows_of(f, id), 3);
 }
 
+static void
+test_a_row_that_is_too_large_fails_the_whole_batch(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = add_box(f, "a", 3), txn = journal_txnid(f->j);
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	char *name = xcalloc(1, 2u << 20);
+	struct pair p = row(f, 4), q = row(f, 5);
+	struct err e;
+
+	memset(name, 'x', 2u << 20);
+	q.file = span_of(name, 2u << 20);
+	journal_put_pair(b, id, &p);
+	journal_put_pair(b, id, &q);
+	assert_int_equal(ERR_TOOBIG, journal_commit(&b, &e));
+	assert_null(b);
+	assert_int_equal(journal_txnid(f->j), txn);
+	assert_int_equal(rows_of(f, id), 3);
+	xfree(name);
+}
+
 /* A number that was given is never given again, however batches overlap. */
 static void
 test_mailbox_numbers_are_never_given_twice(void **state)
@@ -224,6 +146,8 @@ test_mailboxes_go_with_all_that_is_theirs(void **state)
 	const struct jhold r = {.uid = 9, .why = SPAN("x")};
 	const struct jhold l = {.base = SPAN("1.host"), .why = SPAN("y")};
 	struct jhold *h;
+	struct buf out;
+	uint64_t findings = 9;
 	struct err e;
 	size_t n;
 
@@ -243,6 +167,10 @@ test_mailboxes_go_with_all_that_is_theirs(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(0, journal_holds(f->j, b, &f->mem, &h, &n, &e));
 	assert_int_equal(n, 1);
+	buf_init(&out, 65536);
+	assert_int_equal(0, journal_check(f->j, &out, &findings, &e));
+	assert_int_equal(findings, 0); /* no rows, holds or counts of A */
+	buf_release(&out);
 	/* its number is not given again */
 	assert_true(add_box(f, "a", 1) > b);
 }
@@ -260,6 +188,8 @@ test_rows_and_holds_count_as_known(void **state)
 	for (uint32_t uid = 11; uid <= 13; uid++)
 		journal_put_hold(b, a, &(struct jhold){.uid = uid});
 	journal_put_hold(b, a, &(struct jhold){.base = SPAN("x")});
+	/* one UID, however it is known */
+	journal_put_hold(b, a, &(struct jhold){.uid = 9});
 	commit(b);
 	uidset_init(&set);
 	uidset_add_range(&set, 9, 12);
@@ -310,6 +240,61 @@ test_check_finds_nothing_in_a_sound_journal(void **state)
 	assert_int_equal(0, journal_check(f->j, &out, &n, &e));
 	assert_int_equal(n, 2);
 	assert_non_null(strstr(out.p, "uid 40"));
+	buf_release(&out);
+}
+
+/* How many findings there are once VALUE is planted; OUT has the last one. */
+static uint64_t
+findings_with(struct fixture *f, const char *table, struct span key,
+    struct span value, struct buf *out)
+{
+	struct err e;
+	uint64_t n = 0;
+
+	plant(f, table, key, value);
+	reopen(f, JOURNAL_CREATE);
+	buf_clear(out);
+	assert_int_equal(0, journal_check(f->j, out, &n, &e));
+	return n;
+}
+
+static void
+test_check_sees_every_table(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_batch *b = journal_begin(f->j, f->kw);
+	struct jbox box = {.wire = SPAN("c\33[2J"), .name = SPAN("c\33[2J"),
+	    .path = SPAN("c")};
+	struct buf out;
+
+	buf_init(&out, 65536);
+	box.letters.id[2] = KW_PASSED;
+	box.letters.id[3] = 5;
+	(void)add_box(f, "a", 3);
+	(void)journal_put_box(b, &box);
+	commit(b);
+	assert_int_equal(1, findings_with(f, "count",
+	    SPAN("\0\0\0\0\0\0\0\1"), SPAN("\0\0\0\0\0\0\0\3"), &out));
+	assert_string_equal(out.p, "c?[2J: letter d: unknown keyword number 5\n");
+	assert_int_equal(2, findings_with(f, "count",
+	    SPAN("\0\0\0\0\0\0\0\1"), SPAN("\0\0\0\0\0\0\0\2"), &out));
+	assert_non_null(strstr(out.p, "a: 2 messages are counted, 3 are"));
+	assert_int_equal(3, findings_with(f, "hold",
+	    SPAN("\0\0\0\0\0\0\0\1R\0\0\0\7"), SPAN("\7"), &out));
+	assert_non_null(strstr(out.p, "held message"));
+	/* mailboxes that are not there, and keys that are none */
+	assert_int_equal(4, findings_with(f, "count",
+	    SPAN("\0\0\0\0\0\0\0\11"), SPAN("\0\0\0\0\0\0\0\1"), &out));
+	assert_int_equal(5, findings_with(f, "pair",
+	    SPAN("\0\0\0\0\0\0\0\11\0\0\0\1"), SPAN("\1"), &out));
+	assert_non_null(strstr(out.p, "'pair': there is no mailbox 9"));
+	assert_int_equal(5, findings_with(f, "pair",
+	    SPAN("\0\0\0\0\0\0\0\11\0\0\0\2"), SPAN("\1"), &out));
+	assert_int_equal(6, findings_with(f, "hold",
+	    SPAN("\377\377\377\377\377\377\377\377L1"), SPAN("\1"), &out));
+	assert_int_equal(7, findings_with(f, "hold", SPAN("x"), SPAN("\1"),
+	    &out));
+	assert_non_null(strstr(out.p, "'hold': a key does not decode"));
 	buf_release(&out);
 }
 
@@ -427,31 +412,6 @@ test_damaged_journals_are_left_as_they_are(void **state)
 	assert_int_equal(rows_of(f, 1), 2000);
 	free(good);
 	free(bad);
-}
-
-/* One row of a table, put there behind the back of the journal. */
-static void
-plant(struct fixture *f, const char *table, struct span key,
-    struct span value)
-{
-	char path[512];
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	MDB_val k = {key.n, (void *)(uintptr_t)key.p};
-	MDB_val v = {value.n, (void *)(uintptr_t)value.p};
-
-	journal_free(&f->j);
-	tempdir_join(path, f->dir, "journal");
-	assert_int_equal(0, mdb_env_create(&env));
-	assert_int_equal(0, mdb_env_set_maxdbs(env, 16));
-	assert_int_equal(0, mdb_env_set_mapsize(env, 1u << 24));
-	assert_int_equal(0, mdb_env_open(env, path, 0, 0600));
-	assert_int_equal(0, mdb_txn_begin(env, NULL, 0, &txn));
-	assert_int_equal(0, mdb_dbi_open(txn, table, 0, &dbi));
-	assert_int_equal(0, mdb_put(txn, dbi, &k, &v, 0));
-	assert_int_equal(0, mdb_txn_commit(txn));
-	mdb_env_close(env);
 }
 
 static void
@@ -608,12 +568,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_what_was_put_is_there_after_reopening),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
+	    T(test_a_row_that_is_too_large_fails_the_whole_batch),
 	    T(test_mailbox_numbers_are_never_given_twice),
 	    T(test_an_aborted_batch_leaves_nothing),
 	    T(test_mailboxes_go_with_all_that_is_theirs),
 	    T(test_rows_and_holds_count_as_known),
 	    T(test_deleting_and_putting_in_one_batch),
 	    T(test_check_finds_nothing_in_a_sound_journal),
+	    T(test_check_sees_every_table),
 	    T(test_absent_journals_are_empty_and_stay_absent),
 	    T(test_reading_changes_no_byte),
 	    T(test_damaged_journals_are_left_as_they_are),
