@@ -1,0 +1,152 @@
+"""Somebody else changes things between two of our commands."""
+
+import os
+import socket
+import threading
+
+import pytest
+
+from world import message
+
+
+class Meddler:
+    """A relay that, when the client first sends WORD, does DEED on the side
+    and only then passes it on."""
+
+    def __init__(self, port, word, deed):
+        self.target, self.word, self.deed = port, word, deed
+        self.done = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                a, _ = self.listener.accept()
+            except OSError:
+                return
+            b = socket.create_connection(("127.0.0.1", self.target))
+            for x, y, up in ((a, b, True), (b, a, False)):
+                threading.Thread(target=self.relay, args=(x, y, up),
+                                 daemon=True).start()
+
+    def relay(self, a, b, up):
+        try:
+            while True:
+                data = a.recv(65536)
+                if up and self.word in data and not self.done:
+                    self.done = True
+                    self.deed()
+                if not data:
+                    break
+                b.sendall(data)
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+@pytest.fixture
+def meddle(world):
+    """sync() with DEED done just before WORD reaches the server."""
+
+    def run(word, deed, status=0):
+        whole = world.options["port"]
+
+        def and_close():
+            deed()
+            world.server.close()
+
+        line = Meddler(whole, word, and_close)
+        world.server.close()
+        world.write_config(port=line.port)
+        done = world.sync(status=status)
+        world.write_config(port=whole)
+        line.listener.close()
+        assert line.done, "the moment never came"
+        return done
+
+    return run
+
+
+def fill(world, n):
+    for i in range(n):
+        world.server.append("INBOX", message("m%d" % i))
+    world.sync()
+    return sorted(world.server.messages("INBOX", bodies=False))
+
+
+def set_here(world, at, info):
+    _, _, path = world.local.files("INBOX")[at]
+    base = path.name.split(":2,")[0]
+    os.rename(path, world.root / "INBOX" / "cur" / (base + ":2," + info))
+    return base
+
+
+def test_modified_is_merged_again(world, meddle):
+    uids = fill(world, 3)
+    for at in range(3):
+        set_here(world, 0, "S")
+    meddle(b"UID STORE", lambda: world.server.store(
+        "INBOX", uids[1], "+FLAGS", ["\\Flagged"]))
+    flags = {u: set(m["flags"]) for u, m in
+             world.server.messages("INBOX", bodies=False).items()}
+    assert flags[uids[1]] == {"\\Seen", "\\Flagged"}
+    world.sync()
+    world.assert_settled()
+
+
+def test_expunged_before_our_store(world, meddle):
+    uids = fill(world, 3)
+    set_here(world, 0, "S")
+    meddle(b"UID STORE", lambda: world.server.expunge("INBOX", uids),
+           status=None)
+    world.sync()
+    assert world.local.files("INBOX") == []
+    world.assert_settled()
+
+
+def test_expunged_before_we_fetch_it(world, meddle):
+    fill(world, 3)
+    world.server.append("INBOX", message("late"))
+    uid = max(world.server.messages("INBOX", bodies=False))
+    meddle(b"BODY.PEEK[]", lambda: world.server.expunge("INBOX", [uid]))
+    assert len(world.local.files("INBOX")) == 3
+    world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("word", [b"LIST ", b"SELECT ", b"UID FETCH",
+                                  b"APPEND ", b"LOGOUT"])
+def test_new_mail_at_any_moment(world, meddle, word):
+    fill(world, 2)
+    world.server.append("INBOX", message("first"))
+    world.local.add("INBOX", message("up"), "1.up.host")
+    meddle(word, lambda: world.server.append("INBOX", message("second")))
+    world.sync()
+    assert len(world.local.files("INBOX")) == 5
+    world.assert_settled()
+
+
+def test_a_file_that_is_read_while_we_work(world, meddle):
+    uids = fill(world, 3)
+    world.server.store("INBOX", uids[0], "+FLAGS", ["\\Answered"])
+    meddle(b"SELECT ", lambda: [set_here(world, 0, "S") for _ in range(3)])
+    world.sync()
+    flags = [m["flags"] for m in
+             world.server.messages("INBOX", bodies=False).values()]
+    assert all("\\Seen" in f for f in flags)
+    world.assert_settled()
+
+
+def test_a_file_that_goes_away_before_we_send_it(world, meddle):
+    fill(world, 1)
+    path = world.local.add("INBOX", message("gone"), "1.gone.host")
+    meddle(b"SELECT ", lambda: os.unlink(path))
+    world.sync()
+    assert len(world.local.files("INBOX")) == 1
+    world.assert_settled()
