@@ -219,9 +219,10 @@ report_brake(struct run *r)
 		if (pb->held == 0 || b->held_said)
 			continue;
 		r->box[pb->box].held_said = true;
-		text = xasprintf("%u deletes held back: %s; run sync with "
+		text = xasprintf("%u delete%s held back: %s; run sync with "
 				 "--allow-deletes if that is meant",
-		    pb->held, brake_words(pb->brake));
+		    pb->held, pb->held == 1 ? "" : "s",
+		    brake_words(pb->brake));
 		report_held(r, b, pb->held, text);
 		xfree(text);
 	}

@@ -154,9 +154,9 @@ wanted(const struct run *r, struct span name)
 static void
 held_text(struct run *r, const struct sbox *b, uint64_t n, const char *what)
 {
-	char *text = xasprintf("%llu deletes held back: %s; "
+	char *text = xasprintf("%llu delete%s held back: %s; "
 			       "run sync with --allow-deletes if that is meant",
-	    (unsigned long long)n, what);
+	    (unsigned long long)n, n == 1 ? "" : "s", what);
 
 	report_held(r, b, n, text);
 	xfree(text);
