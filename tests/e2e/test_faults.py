@@ -4,59 +4,34 @@ one good run then brings both sides to what the model says."""
 import os
 import random
 import re
-import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
+from relay import Relay
 from world import message
 
 TOKEN = re.compile(rb"^Subject: message (\S+)", re.M)
 
 
-class CutLine:
-    """A relay to PORT that hangs up after LIMIT octets in one direction."""
+class CutLine(Relay):
+    """Hangs up after LIMIT octets in one direction."""
 
     def __init__(self, port):
-        self.target, self.limit, self.down = port, None, True
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.limit, self.down = None, True
+        super().__init__(port)
 
-    def accept(self):
-        while True:
-            try:
-                a, _ = self.listener.accept()
-            except OSError:
-                return
-            b = socket.create_connection(("127.0.0.1", self.target))
-            for x, y, down in ((a, b, False), (b, a, True)):
-                threading.Thread(target=self.relay, args=(x, y, down),
-                                 daemon=True).start()
-
-    def relay(self, a, b, down):
+    def pump(self, a, b, down):
         left = self.limit if down == self.down else None
-        try:
-            while True:
-                data = a.recv(4096)
-                if left is not None:
-                    data, left = data[:left], left - len(data[:left])
-                if data:
-                    b.sendall(data)
-                if not data or left == 0:
-                    break
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
+        while True:
+            data = a.recv(4096)
+            if left is not None:
+                data, left = data[:left], left - len(data[:left])
+            if data:
+                b.sendall(data)
+            if not data or left == 0:
+                return
 
 
 class Model:

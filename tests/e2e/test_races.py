@@ -1,53 +1,31 @@
 """Somebody else changes things between two of our commands."""
 
 import os
-import socket
-import threading
 
 import pytest
 
+from relay import Relay
 from world import message
 
 
-class Meddler:
-    """A relay that, when the client first sends WORD, does DEED on the side
-    and only then passes it on."""
+class Meddler(Relay):
+    """When the client first sends WORD, does DEED on the side and only then
+    passes it on."""
 
     def __init__(self, port, word, deed):
-        self.target, self.word, self.deed = port, word, deed
+        self.word, self.deed = word, deed
         self.done = False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(port)
 
-    def accept(self):
+    def pump(self, a, b, down):
         while True:
-            try:
-                a, _ = self.listener.accept()
-            except OSError:
+            data = a.recv(65536)
+            if not down and self.word in data and not self.done:
+                self.done = True
+                self.deed()
+            if not data:
                 return
-            b = socket.create_connection(("127.0.0.1", self.target))
-            for x, y, up in ((a, b, True), (b, a, False)):
-                threading.Thread(target=self.relay, args=(x, y, up),
-                                 daemon=True).start()
-
-    def relay(self, a, b, up):
-        try:
-            while True:
-                data = a.recv(65536)
-                if up and self.word in data and not self.done:
-                    self.done = True
-                    self.deed()
-                if not data:
-                    break
-                b.sendall(data)
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            b.sendall(data)
 
 
 @pytest.fixture
@@ -66,7 +44,7 @@ def meddle(world):
         world.write_config(port=line.port)
         done = world.sync(status=status)
         world.write_config(port=whole)
-        line.listener.close()
+        line.close()
         assert line.done, "the moment never came"
         return done
 
