@@ -16,6 +16,14 @@
 #include "mail/layout.h"
 #include "net/stream.h"
 
+enum config_direction {
+	CONFIG_BOTH, /* default */
+	CONFIG_PULL, /* the server is never written to */
+	CONFIG_PUSH  /* the Maildir is never written to */
+};
+
+enum config_copy { CONFIG_REFLINK, CONFIG_LINK, CONFIG_BYTES };
+
 struct config_account {
 	const char *name; /* letters, digits, . _ - ; not "." or "-" first */
 	unsigned line;	  /* where it begins, for messages */
@@ -40,6 +48,13 @@ struct config_account {
 	uint32_t max_deletes;		       /* default 100 */
 	uint32_t bin_days;		       /* default 30 */
 	bool expunge;			       /* default false */
+	enum config_direction direction;
+	bool keep;	       /* deletes: keep; nothing is removed here */
+	bool to_trash;	       /* on_local_delete: trash */
+	const char *trash;     /* its name; NULL: by SPECIAL-USE \Trash */
+	enum config_copy copy; /* copies of what is here already */
+	uint64_t max_size;     /* octets; larger ones are skipped; 0: none */
+	uint32_t max_age_days; /* older ones are not fetched; 0: none */
 	unsigned timeout_s;    /* silence; default 60, 5..3600 */
 	const char *state_dir; /* of this account: STATE/NAME */
 };

@@ -67,7 +67,9 @@ enum {
 	IMAP_CAP_MULTIAPPEND = 1 << 17,
 	IMAP_CAP_STARTTLS = 1 << 18,
 	IMAP_CAP_LOGINDISABLED = 1 << 19,
-	IMAP_CAP_COMPRESS = 1 << 20
+	IMAP_CAP_COMPRESS = 1 << 20,
+	IMAP_CAP_GMAIL = 1 << 21, /* X-GM-EXT-1 */
+	IMAP_CAP_UIDONLY = 1 << 22 /* ENABLED said so (RFC 9586) */
 };
 
 /*
@@ -83,6 +85,8 @@ void imap_free(struct imap **s);
 DEFINE_AUTO(imap)
 
 uint32_t imap_caps(const struct imap *s);
+/* APPENDLIMIT=N of the capabilities (RFC 7889); 0: none was told. */
+uint64_t imap_append_limit(const struct imap *s);
 struct stream_stats imap_stats(const struct imap *s);
 
 /* A line of the listing. */
@@ -265,10 +269,74 @@ int imap_store(struct imap *s, const struct imap_store *v, size_t n,
 int imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e);
 
+/*
+ * UID COPY of SET from the selected mailbox to the mailbox WIRE, in as many
+ * commands as the line length asks for, pipelined.  *c_r: which message is
+ * which there, as COPYUID said (RFC 4315 §3: element by element in written
+ * order, whatever that is), in MEM.  A UID of SET that is not in it may have
+ * been gone, or copied without our being told: the caller looks again.  A
+ * server without UIDPLUS, and a malformed COPYUID, give n = 0.  NO
+ * [TRYCREATE] and any other NO: ERR_NO, scope BOX, .resp; *c_r then has what
+ * earlier commands copied.
+ */
+struct imap_copied {
+	uint32_t uidvalidity; /* of WIRE; 0: not said */
+	struct imap_copy_pair {
+		uint32_t from, to;
+	} *v;
+	size_t n;
+};
+int imap_copy(struct imap *s, const struct uidset *set, struct span wire,
+    struct arena *mem, struct imap_copied *c_r, struct err *e);
+
+/*
+ * The same, and the messages leave the selected mailbox: UID MOVE (RFC 6851;
+ * its COPYUID comes in an untagged OK, or at Gmail's in the tagged one), or
+ * else UID COPY and then imap_expunge() of exactly those that COPYUID names.
+ * Without both MOVE and UIDPLUS nothing is removed: the caller finds the copy
+ * by its content and the old message by its absence here.  Vanished UIDs that
+ * were announced are added to r->vanished.  A NO may come half-way (§3.3).
+ */
+int imap_move(struct imap *s, const struct uidset *set, struct span wire,
+    struct arena *mem, struct rview *r, struct imap_copied *c_r,
+    struct err *e);
+
+/*
+ * The Message-ID fields of the messages in SET, as header_field() (mail/
+ * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone is
+ * not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
+ */
+struct imap_msgid {
+	uint32_t uid;
+	struct span id;
+};
+int imap_fetch_msgids(struct imap *s, const struct uidset *set,
+    struct arena *mem, struct imap_msgid **v_r, size_t *n_r, struct err *e);
+
+/*
+ * UID FETCH 1:UIDNEXT-1 (UID FLAGS MODSEQ) (CHANGEDSINCE SINCE), without
+ * VANISHED (RFC 7162 §3.1.4): what changed, added to *r, which is not complete
+ * then.  For servers with CONDSTORE and without QRESYNC.
+ */
+int imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
+    struct rview *r, struct err *e);
+/*
+ * Which UIDs the selected mailbox has: UID SEARCH RETURN (ALL) UID 1:* where
+ * there is ESEARCH, else UID SEARCH UID 1:*; either kind of answer is taken.
+ * SET (initialised) is replaced.
+ */
+int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
+
 /* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
 int imap_create(struct imap *s, struct span wire, struct err *e);
 /* DELETE (and UNSUBSCRIBE); NONEXISTENT is success. */
 int imap_delete(struct imap *s, struct span wire, struct err *e);
+/*
+ * RENAME FROM TO; children go with it (RFC 3501 §6.3.5).  The subscription
+ * follows when SUBSCRIBED.  NONEXISTENT and ALREADYEXISTS: ERR_STALE.
+ */
+int imap_rename(struct imap *s, struct span from, struct span to,
+    bool subscribed, struct err *e);
 /* UNSELECT, or nothing when none is selected; never CLOSE. */
 int imap_unselect(struct imap *s, struct err *e);
 

@@ -21,6 +21,7 @@
  *   pair     u64 box, u32 uid -> row
  *   keyword  u64 id -> name
  *   hold     u64 box, 'R' u32 uid | 'L' base name -> hold record
+ *   size     u64 size, u64 box, u32 uid -> nothing: rows by size
  *
  * The room owns map growth: MDB_MAP_FULL aborts the transaction, grows the
  * map and replays the puts of the batch, invisibly to the caller.
@@ -95,12 +96,31 @@ int journal_pairs_in(struct journal *j, uint64_t box,
 int journal_count_in(struct journal *j, uint64_t box,
     const struct uidset *set, uint64_t *n_r, struct err *e);
 
-/* A message that could not be carried over. */
+/*
+ * Rows of any mailbox whose canonical size is SIZE, at most MAX of them; in
+ * the order of mailbox and UID.  Costs what it finds (table "size").
+ */
+struct jfound {
+	uint64_t box;
+	struct pair row;
+};
+int journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
+    struct arena *mem, struct jfound **v_r, size_t *n_r, struct err *e);
+
+/* A message that is not carried over, and why. */
+enum jhold_kind {
+	JHOLD_RETRY = 0, /* failed; to be tried again */
+	JHOLD_KEPT = 1,  /* local: deleted there, kept here (deletes: keep) */
+	JHOLD_SKIPPED = 2 /* remote or local: over max_size or max_age */
+};
 struct jhold {
+	enum jhold_kind kind;
 	uint32_t uid;     /* remote: not fetched; else 0 */
 	struct span base; /* local: not appended; else "" */
 	uint32_t tries;
-	int64_t next;     /* wall seconds: not before */
+	int64_t next;     /* RETRY: wall seconds, not before; else 0 */
+	uint64_t size;    /* SKIPPED: what it was skipped for */
+	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };
 int journal_holds(struct journal *j, uint64_t box, struct arena *mem,

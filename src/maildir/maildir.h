@@ -158,6 +158,44 @@ int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
     struct span file, struct flags f, const struct kwletters *letters,
     struct flags *shown_r, struct span *file_r, struct err *e);
 
+/*
+ * Move FILE of the mailbox FROM into the mailbox TO by rename(2), so that it
+ * shows F with the LETTERS of TO; it keeps its base name unless TO has that
+ * already (then a new one), and stays in new/ when it was there and F is
+ * nothing to show.  No bytes are copied, but between file systems.  FROM and
+ * TO may be one mailbox.  Durable after maildir_sync(TO), then
+ * maildir_sync(FROM).  ERR_STALE: FILE is gone.  *lmsg_r as in
+ * maildir_deliver_publish.
+ */
+int maildir_move(struct maildir *m, struct arena *mem, struct span from,
+    struct span file, struct span to, struct flags f,
+    const struct kwletters *letters, struct flags *shown_r,
+    struct lmsg *lmsg_r, struct err *e);
+
+/*
+ * Another copy of FILE of the mailbox FROM in the mailbox TO, under a new base
+ * name, with the same file time.  The bytes are durable on return, the name
+ * after maildir_sync(TO).  REFLINK shares blocks where the file system can
+ * (FICLONE), and copies elsewhere; LINK makes a hard link where it can.
+ */
+enum maildir_copy_how {
+	MAILDIR_COPY_REFLINK,
+	MAILDIR_COPY_LINK,
+	MAILDIR_COPY_BYTES
+};
+int maildir_copy(struct maildir *m, struct arena *mem, struct span from,
+    struct span file, struct span to, enum maildir_copy_how how,
+    struct flags f, const struct kwletters *letters, struct flags *shown_r,
+    struct lmsg *lmsg_r, struct err *e);
+
+/*
+ * Rename the directory of a mailbox, in the nested layout with the mailboxes
+ * below it; parents of TO are made.  Atomic and durable.  ERR_STALE: FROM is
+ * gone or TO is there.
+ */
+int maildir_rename_box(struct maildir *m, struct span from, struct span to,
+    struct err *e);
+
 /* fsync cur/ and new/ of the mailbox. */
 int maildir_sync(struct maildir *m, struct span path, struct err *e);
 

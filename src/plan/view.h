@@ -71,6 +71,12 @@ struct rmsg {
 	uint64_t size;   /* RFC822.SIZE */
 	int64_t idate;   /* seconds since 1970 */
 	bool has_meta;   /* size and idate are known */
+	/*
+	 * The server's own name for the content, the same in every mailbox:
+	 * X-GM-MSGID, or EMAILID (RFC 8474 §5.1).  "": unknown.  A hint, never
+	 * kept: bytes are compared before two messages are called one.
+	 */
+	struct span gid;
 	uint32_t klass;  /* as in lmsg */
 	bool hold;       /* could not be fetched; not to be tried in this run */
 };
