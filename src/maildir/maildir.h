@@ -167,7 +167,7 @@ int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
  * maildir_sync(FROM).  ERR_STALE: FILE is gone.  *lmsg_r as in
  * maildir_deliver_publish.
  */
-int maildir_move(struct maildir *m, struct arena *mem, struct span from,
+int maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
     struct span file, struct span to, struct flags f,
     const struct kwletters *letters, struct flags *shown_r,
     struct lmsg *lmsg_r, struct err *e);
@@ -183,7 +183,7 @@ enum maildir_copy_how {
 	MAILDIR_COPY_LINK,
 	MAILDIR_COPY_BYTES
 };
-int maildir_copy(struct maildir *m, struct arena *mem, struct span from,
+int maildir_copy_to(struct maildir *m, struct arena *mem, struct span from,
     struct span file, struct span to, enum maildir_copy_how how,
     struct flags f, const struct kwletters *letters, struct flags *shown_r,
     struct lmsg *lmsg_r, struct err *e);
