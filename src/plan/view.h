@@ -53,6 +53,8 @@ struct lmsg {
 	struct content content;
 	uint32_t klass; /* equal content on both sides: same number; 0: none */
 	bool hold;      /* the server refused it; not to be tried in this run */
+	bool kept;      /* gone on the server, stays here by policy */
+	bool skipped;   /* noted as not carried over, by policy */
 };
 
 struct lview {
@@ -79,6 +81,7 @@ struct rmsg {
 	struct span gid;
 	uint32_t klass;  /* as in lmsg */
 	bool hold;       /* could not be fetched; not to be tried in this run */
+	bool skipped;    /* noted as not carried over, by policy */
 };
 
 struct rview {

@@ -50,7 +50,9 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = h && h->next > r->now;
+		m->hold = h && h->kind == JHOLD_RETRY && h->next > r->now;
+		m->kept = h && h->kind == JHOLD_KEPT;
+		m->skipped = h && h->kind == JHOLD_SKIPPED;
 		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0) {
 			if (e->scope > ERR_SCOPE_MSG)
 				return e->code;
@@ -66,7 +68,8 @@ read_new_files(struct adoption *a, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc != 0)
 			return rc;
-		if (m->has_content || !m->has_stat)
+		/* what is kept is not read again in each run */
+		if (m->has_content || !m->has_stat || m->kept)
 			continue;
 		rc = maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
 		if (rc == 0)

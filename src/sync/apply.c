@@ -28,6 +28,14 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	g->left--;
 	if (g->left > 0 || g->failed)
 		return;
+	/*
+	 * Recorded as it was before it moved: what was changed since, the next
+	 * pass merges.
+	 */
+	if ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
+		op->kind == OP_RCOPY) &&
+	    !flags_eq(op->shown, g->row.l))
+		b->undone = b->rescan = true;
 	journal_put_pair(batch, b->j.id, &g->row);
 }
 
@@ -279,10 +287,8 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 			       (b->r.complete && !rview_find(&b->r, h->uid));
 		else
 			gone = b->l.complete && !map_get(&bases, h->base, &at);
-		if (gone) {
-			journal_del_hold(batch, b->j.id, h->uid, h->base);
-			r->rep->waiting--;
-		}
+		if (gone)
+			record_drop_hold(r, b, batch, h);
 	}
 	map_release(&bases);
 }
@@ -303,8 +309,8 @@ ops_of_kind(
 	return n;
 }
 
-static int
-apply_rows_and_flags(struct run *r, struct sbox *b, struct err *e)
+int
+apply_rows(struct run *r, struct sbox *b, struct err *e)
 {
 	struct journal_batch *batch = record_begin(r, b);
 	struct op **v;
@@ -327,12 +333,31 @@ apply_rows_and_flags(struct run *r, struct sbox *b, struct err *e)
 		    batch, b->j.id, v[i]->old_uid ? v[i]->old_uid : v[i]->uid);
 		report_op(r, b, v[i]);
 	}
+	n = ops_of_kind(r, b, OP_KEEP, &v);
+	for (size_t i = 0; i < n; i++) {
+		journal_del_pair(batch, b->j.id, v[i]->uid);
+		record_policy(b, batch, v[i]);
+		report_op(r, b, v[i]);
+	}
+	n = ops_of_kind(r, b, OP_SKIP, &v);
+	for (size_t i = 0; i < n; i++) {
+		record_policy(b, batch, v[i]);
+		report_op(r, b, v[i]);
+	}
+	/* its twin is fetched in this pass, and copied in the next */
+	if (ops_of_kind(r, b, OP_LATER, &v) > 0)
+		b->undone = b->rescan = true;
 	n = ops_of_kind(r, b, OP_RECORD, &v);
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
 	n = ops_of_kind(r, b, OP_ADOPT, &v);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		record_drop_hold(
+		    r, b, batch, record_find_hold(b, v[i]->uid, SPAN_NONE));
+		record_drop_hold(r, b, batch,
+		    record_find_hold(b, 0, plan_base(v[i]->file)));
 		apply_done(r, b, batch, v[i]);
+	}
 	n = ops_of_kind(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
@@ -361,15 +386,12 @@ apply_rows_and_flags(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
-apply_box(struct run *r, struct sbox *b, struct err *e)
+apply_bodies(struct run *r, struct sbox *b, struct err *e)
 {
 	struct op **v;
 	size_t n;
-	int rc;
+	int rc = 0;
 
-	rc = apply_rows_and_flags(r, b, e);
-	if (rc != 0)
-		return rc;
 	n = ops_of_kind(r, b, OP_PULL, &v);
 	if (n > 0 && b->local_missing) {
 		rc = maildir_create(r->m, b->j.path, e);

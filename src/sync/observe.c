@@ -180,7 +180,8 @@ select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 	int rc;
 
 	r->selected_wire = SPAN_NONE;
-	rc = imap_select(r->imap, b->j.wire, r->o->dry_run, uidvalidity, modseq,
+	rc = imap_select(r->imap, b->j.wire,
+	    r->o->dry_run || r->a->direction == CONFIG_PULL, uidvalidity, modseq,
 	    &r->pass, &r->sel, view, e);
 	if (rc != 0)
 		return rc;
@@ -214,7 +215,8 @@ observe_reselect(struct run *r, struct sbox *b, struct err *e)
 	if (r->selected_uidvalidity != b->r.uidvalidity)
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UIDVALIDITY changed during the run");
-	if (!r->selected_rw && !r->o->dry_run)
+	if (!r->selected_rw && !r->o->dry_run &&
+	    r->a->direction != CONFIG_PULL)
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "the server opens this mailbox read-only");
 	return 0;
@@ -284,7 +286,7 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 
 	uidset_init(&due);
 	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid && b->hold[i].next <= r->now &&
+		if (b->hold[i].uid && record_hold_due(r, &b->hold[i]) &&
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
 	if (due.n > 0)
@@ -296,7 +298,9 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 		const struct jhold *h =
 		    record_find_hold(b, b->r.v[i].uid, SPAN_NONE);
 
-		b->r.v[i].hold = h && h->next > r->now;
+		b->r.v[i].hold =
+		    h && h->kind == JHOLD_RETRY && h->next > r->now;
+		b->r.v[i].skipped = h && h->kind == JHOLD_SKIPPED;
 	}
 	return rc;
 }

@@ -70,10 +70,8 @@ land(struct pull *p, struct landed *x, struct journal_batch *batch,
 	row->ino = m.ino;
 	row->fsize = m.fsize;
 	row->mtime_ns = m.mtime_ns;
-	if (record_find_hold(b, row->uid, SPAN_NONE)) {
-		journal_del_hold(batch, b->j.id, row->uid, SPAN_NONE);
-		r->rep->waiting--;
-	}
+	record_drop_hold(
+	    r, b, batch, record_find_hold(b, row->uid, SPAN_NONE));
 	b->wrote_l = true;
 	return 0;
 }

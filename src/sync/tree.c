@@ -111,9 +111,9 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 	rc = journal_holds(r->j, b->j.id, &r->mem, &b->hold, &b->nhold, e);
 	if (rc != 0)
 		return rc;
-	r->rep->waiting += b->nhold;
 	for (size_t i = 0; i < b->nhold; i++) {
-		if (b->hold[i].next > r->now)
+		r->rep->waiting += b->hold[i].kind == JHOLD_RETRY;
+		if (!record_hold_due(r, &b->hold[i]))
 			continue;
 		if (b->hold[i].uid)
 			b->dirty_r = true;
