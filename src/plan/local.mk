@@ -7,7 +7,8 @@ libplan_a_SOURCES = \
 	src/plan/view.c src/plan/view.h
 
 plan_tests = tests/unit/test-plan-brake tests/unit/test-plan-flags \
-	tests/unit/test-plan-merge tests/unit/test-plan-property \
+	tests/unit/test-plan-merge tests/unit/test-plan-moves \
+	tests/unit/test-plan-property \
 	tests/unit/test-plan-tree tests/unit/test-plan-view
 check_PROGRAMS += $(plan_tests)
 TESTS += $(plan_tests)
@@ -19,6 +20,8 @@ tests_unit_test_plan_flags_SOURCES = tests/unit/test-plan-flags.c
 tests_unit_test_plan_flags_LDADD = $(plan_test_libs)
 tests_unit_test_plan_merge_SOURCES = tests/unit/test-plan-merge.c
 tests_unit_test_plan_merge_LDADD = $(plan_test_libs)
+tests_unit_test_plan_moves_SOURCES = tests/unit/test-plan-moves.c
+tests_unit_test_plan_moves_LDADD = $(plan_test_libs)
 tests_unit_test_plan_property_SOURCES = tests/unit/test-plan-property.c
 tests_unit_test_plan_property_LDADD = $(plan_test_libs)
 tests_unit_test_plan_tree_SOURCES = tests/unit/test-plan-tree.c
