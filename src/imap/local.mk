@@ -6,9 +6,12 @@ libimap_a_SOURCES = \
 	src/imap/list.c src/imap/select.c src/imap/session.c \
 	src/imap/trace.c
 
-check_PROGRAMS += tests/unit/test-imap-dialogue
-TESTS += tests/unit/test-imap-dialogue
-tests_unit_test_imap_dialogue_SOURCES = tests/unit/test-imap-dialogue.c
-tests_unit_test_imap_dialogue_LDADD = libimap.a libnet.a libplan.a libwire.a \
-	libmail.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(GSASL_LIBS) \
-	$(PTHREAD_LIBS)
+imap_tests = tests/unit/test-imap-dialogue
+check_PROGRAMS += $(imap_tests)
+TESTS += $(imap_tests)
+imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
+	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
+
+tests_unit_test_imap_dialogue_SOURCES = tests/unit/test-imap-dialogue.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_dialogue_LDADD = $(imap_test_libs)
