@@ -59,6 +59,7 @@ struct sbox {
 	/* what has to be looked at in the next pass */
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
+	bool touched; /* by another mailbox's work: look in the next pass */
 
 	/* of the current pass; in the pass's arena */
 	bool observed;
@@ -104,6 +105,7 @@ struct run {
 	struct imap_selected sel;
 
 	struct span trash; /* wire name, where deletes go; "": they expunge */
+	bool trash_closed; /* COPY does not tell what it did: no more of it */
 
 	uint64_t seed;	/* of this run, not to be foreseen */
 	int64_t now;	/* wall seconds at the start */

@@ -301,7 +301,9 @@ next_pass(struct run *r)
 		if (b->observed)
 			uidset_release(&b->r.vanished);
 		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
-		b->dirty_r = b->observed && (b->wrote_r || b->rescan);
+		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
+			     b->touched;
+		b->touched = false;
 		if (b->failed || b->gone)
 			continue;
 		if (b->dirty_l || b->dirty_r) {
