@@ -1,12 +1,13 @@
 noinst_LIBRARIES += libimap.a
 libimap_a_SOURCES = \
 	src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c \
-	src/imap/connect.c src/imap/fetch.c src/imap/folder.c \
-	src/imap/imap.h src/imap/internal.h \
-	src/imap/list.c src/imap/select.c src/imap/session.c \
+	src/imap/connect.c src/imap/fetch.c \
+	src/imap/folder.c src/imap/imap.h src/imap/internal.h \
+	src/imap/list.c src/imap/msgid.c src/imap/select.c src/imap/session.c \
 	src/imap/trace.c
 
-imap_tests = tests/unit/test-imap-dialogue
+imap_tests = tests/unit/test-imap-dialogue \
+	tests/unit/test-imap-msgid
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
@@ -15,3 +16,6 @@ imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
 tests_unit_test_imap_dialogue_SOURCES = tests/unit/test-imap-dialogue.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_dialogue_LDADD = $(imap_test_libs)
+tests_unit_test_imap_msgid_SOURCES = tests/unit/test-imap-msgid.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_msgid_LDADD = $(imap_test_libs)
