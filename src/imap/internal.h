@@ -11,7 +11,7 @@
  *	body.c     whole messages, streamed
  *	append.c   APPEND in a window
  *	change.c   STORE, EXPUNGE
- *	folder.c   CREATE, DELETE
+ *	folder.c   CREATE, DELETE, RENAME
  *	trace.c    the --trace file
  */
 #ifndef IMAP_INTERNAL_H
