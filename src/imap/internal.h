@@ -11,6 +11,7 @@
  *	body.c     whole messages, streamed
  *	append.c   APPEND in a window
  *	change.c   STORE, EXPUNGE
+ *	copy.c     COPY, MOVE
  *	folder.c   CREATE, DELETE, RENAME
  *	trace.c    the --trace file
  */
