@@ -32,6 +32,7 @@ static const struct cap caps[] = {
     {"STARTTLS", IMAP_CAP_STARTTLS},
     {"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
     {"COMPRESS=DEFLATE", IMAP_CAP_COMPRESS},
+    {"X-GM-EXT-1", IMAP_CAP_GMAIL},
 };
 
 static bool
@@ -45,6 +46,25 @@ disabled(const struct imap *s, struct span word)
 	return false;
 }
 
+/* RFC 7889 §3: "APPENDLIMIT=N"; without a number each mailbox has its own. */
+static void
+note_append_limit(struct imap *s, struct span w)
+{
+	const struct span name = SPAN("APPENDLIMIT");
+	uint64_t limit;
+
+	if (w.n < name.n || !span_eq_case(span_of(w.p, name.n), name) ||
+	    disabled(s, name))
+		return;
+	if (w.n == name.n) {
+		s->caps |= IMAP_CAP_APPENDLIMIT;
+	} else if (w.p[name.n] == '=' &&
+	    span_u64(span_of(w.p + name.n + 1, w.n - name.n - 1), &limit)) {
+		s->caps |= IMAP_CAP_APPENDLIMIT;
+		s->append_limit = limit;
+	}
+}
+
 void
 imap_note_caps(struct imap *s, const struct wire_node *words)
 {
@@ -54,6 +74,7 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 	s->knows_caps = true;
 	s->caps = had_qresync;
 	s->offers_qresync = false;
+	s->append_limit = 0;
 	buf_clear(&s->mechs);
 	for (; words; words = words->next) {
 		if (!wire_astring(words, &w) || disabled(s, w))
@@ -70,9 +91,8 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 		    span_eq_case(span_of(w.p, 5), SPAN("AUTH="))) {
 			buf_add(&s->mechs, w.p + 5, w.n - 5);
 			buf_addc(&s->mechs, ' ');
-		} else if (w.n >= 11 &&
-		    span_eq_case(span_of(w.p, 11), SPAN("APPENDLIMIT"))) {
-			s->caps |= IMAP_CAP_APPENDLIMIT;
+		} else {
+			note_append_limit(s, w);
 		}
 	}
 }
@@ -82,6 +102,7 @@ imap_forget_caps(struct imap *s)
 {
 	s->knows_caps = s->offers_qresync = false;
 	s->caps = 0;
+	s->append_limit = 0;
 	buf_clear(&s->mechs);
 }
 
@@ -263,6 +284,12 @@ uint32_t
 imap_caps(const struct imap *s)
 {
 	return s->caps;
+}
+
+uint64_t
+imap_append_limit(const struct imap *s)
+{
+	return s->append_limit;
 }
 
 struct stream_stats

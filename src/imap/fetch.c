@@ -19,6 +19,8 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 	m.has_meta = (r->has & HAS_SIZE) && (r->has & HAS_DATE);
 	if (r->has & HAS_MODSEQ)
 		m.modseq = r->modseq;
+	if (r->has & HAS_GID)
+		m.gid = arena_span(mem, r->gid);
 	for (const struct wire_node *n = r->flags; n; n = n->next)
 		if (n->kind == WIRE_ATOM)
 			m.flags = flags_add_name(mem, s->conf->kw, m.flags,
@@ -35,8 +37,13 @@ send_meta(struct imap *s, struct span set, bool with_size, struct err *e)
 	wire_cmd_raw(&s->cmd, " (UID FLAGS");
 	if (s->modseqs)
 		wire_cmd_raw(&s->cmd, " MODSEQ");
-	if (with_size)
+	if (with_size) {
 		wire_cmd_raw(&s->cmd, " INTERNALDATE RFC822.SIZE");
+		if (s->caps & IMAP_CAP_GMAIL)
+			wire_cmd_raw(&s->cmd, " X-GM-MSGID");
+		else if (s->caps & IMAP_CAP_OBJECTID)
+			wire_cmd_raw(&s->cmd, " EMAILID");
+	}
 	wire_cmd_raw(&s->cmd, ")");
 	return imap_send(s, e);
 }

@@ -4,39 +4,66 @@ static int
 send_on(struct imap *s, const char *words, struct span wire, struct err *e)
 {
 	imap_begin(s, words);
+	wire_cmd_raw(&s->cmd, " ");
 	wire_cmd_mailbox(&s->cmd, wire);
 	return imap_send(s, e);
 }
 
 /*
- * WORDS[0] on mailbox WIRE, and in the same flight WORDS[1], whose refusal
- * does not matter.  CODE in a NO, or the mailbox being there (WANT) after any
- * other NO, is success all the same.
+ * The answer to what was just sent (SENT is what imap_send() gave) goes to
+ * *said_r, with what WORDS call it.
  */
 static int
-change_folder(struct imap *s, const char *const words[2], struct span wire,
-    const char *code, bool want, struct err *e)
+take_answer(struct imap *s, int sent, const char *words, struct err *said_r,
+    struct err *e)
+{
+	if (sent == 0)
+		sent = imap_wait(s, s->tag, e);
+	if (sent < 0)
+		return sent;
+	err_clear(said_r);
+	(void)imap_check_ok(s, ERR_SCOPE_BOX, said_r, "%s", words);
+	return 0;
+}
+
+/* WORDS[0] and WORDS[1] on mailbox WIRE, in one flight when that can be. */
+static int
+run_two(struct imap *s, const char *const words[2], struct span wire,
+    struct err said[2], struct err *e)
 {
 	uint32_t tag[2];
-	bool exists;
-	struct err said[2];
 	int rc = send_on(s, words[0], wire, e);
 
-	if (rc < 0)
-		return rc;
-	if (rc == 0) {
-		tag[0] = s->tag;
+	tag[0] = s->tag;
+	if (rc == 0 && s->cmd.nwait == 0) {
 		rc = send_on(s, words[1], wire, e);
 		tag[1] = s->tag;
 		if (rc == 0)
 			rc = imap_wait_two(s, tag, words, ERR_SCOPE_BOX, said,
 			    e);
-		if (rc < 0)
-			return rc;
-	} else { /* refused before the literal of its name */
-		err_clear(&said[0]);
-		(void)imap_check_ok(s, ERR_SCOPE_BOX, &said[0], "%s", words[0]);
+		return rc;
 	}
+	/* A name that waits for "+" waits alone: imap_send() knows no others. */
+	if (take_answer(s, rc, words[0], &said[0], e) < 0)
+		return e->code;
+	return take_answer(s, send_on(s, words[1], wire, e), words[1],
+	    &said[1], e);
+}
+
+/*
+ * WORDS[0] on mailbox WIRE, and WORDS[1], whose refusal does not matter.  CODE
+ * in a NO, or the mailbox being there (WANT) after any other NO, is success
+ * all the same.
+ */
+static int
+change_folder(struct imap *s, const char *const words[2], struct span wire,
+    const char *code, bool want, struct err *e)
+{
+	bool exists;
+	struct err said[2];
+
+	if (run_two(s, words, wire, said, e) < 0)
+		return e->code;
 	if (said[0].code == 0 || strcmp(said[0].resp, code) == 0)
 		return 0;
 	/* Old servers give no code. */
@@ -51,7 +78,7 @@ change_folder(struct imap *s, const char *const words[2], struct span wire,
 int
 imap_create(struct imap *s, struct span wire, struct err *e)
 {
-	static const char *const words[2] = {"CREATE ", "SUBSCRIBE "};
+	static const char *const words[2] = {"CREATE", "SUBSCRIBE"};
 
 	return change_folder(s, words, wire, "ALREADYEXISTS", true, e);
 }
@@ -59,7 +86,66 @@ imap_create(struct imap *s, struct span wire, struct err *e)
 int
 imap_delete(struct imap *s, struct span wire, struct err *e)
 {
-	static const char *const words[2] = {"DELETE ", "UNSUBSCRIBE "};
+	static const char *const words[2] = {"DELETE", "UNSUBSCRIBE"};
 
 	return change_folder(s, words, wire, "NONEXISTENT", false, e);
+}
+
+/* Is a RENAME refused because the mailboxes are not as they were observed? */
+static int
+is_stale(struct imap *s, struct span from, struct span to,
+    const struct err *no, bool *stale_r, struct err *e)
+{
+	bool has_from = true, has_to = false;
+
+	if (strcmp(no->resp, "NONEXISTENT") == 0 ||
+	    strcmp(no->resp, "ALREADYEXISTS") == 0) {
+		*stale_r = true;
+		return 0;
+	}
+	/* Old servers give no code. */
+	if (no->resp[0] == '\0' &&
+	    (imap_exists(s, from, &has_from, e) < 0 ||
+		imap_exists(s, to, &has_to, e) < 0))
+		return e->code;
+	*stale_r = !has_from || has_to;
+	return 0;
+}
+
+int
+imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
+    struct err *e)
+{
+	struct err no;
+	bool stale = false;
+	int rc;
+
+	imap_begin(s, "RENAME ");
+	wire_cmd_mailbox(&s->cmd, from);
+	wire_cmd_raw(&s->cmd, " ");
+	wire_cmd_mailbox(&s->cmd, to);
+	if (take_answer(s, imap_send(s, e), "RENAME", &no, e) < 0)
+		return e->code;
+	if (no.code) {
+		if (is_stale(s, from, to, &no, &stale, e) < 0)
+			return e->code;
+		*e = no;
+		if (stale) {
+			e->code = ERR_STALE;
+			e->retry = ERR_RETRY_LATER;
+		}
+		return e->code;
+	}
+	/*
+	 * Subscriptions are names: a server leaves them where they were (RFC
+	 * 3501 §6.3.6).  The new one first; a refusal does not matter.
+	 */
+	if (!subscribed)
+		return 0;
+	rc = take_answer(s, send_on(s, "SUBSCRIBE", to, e), "SUBSCRIBE", &no,
+	    e);
+	if (rc == 0)
+		rc = take_answer(s, send_on(s, "UNSUBSCRIBE", from, e),
+		    "UNSUBSCRIBE", &no, e);
+	return rc;
 }

@@ -7,10 +7,12 @@
  *	list.c     LIST, STATUS, NAMESPACE
  *	select.c   SELECT, EXAMINE, UNSELECT
  *	fetch.c    flags, sizes and dates; samples
+ *	msgid.c    Message-IDs
  *	body.c     whole messages, streamed
  *	append.c   APPEND in a window
  *	change.c   STORE, EXPUNGE
- *	folder.c   CREATE, DELETE
+ *	copy.c     COPY, MOVE
+ *	folder.c   CREATE, DELETE, RENAME
  *	trace.c    the --trace file
  */
 #ifndef IMAP_INTERNAL_H
@@ -33,6 +35,7 @@ struct imap {
 	struct wire_cmd cmd;
 	uint32_t caps;       /* IMAP_CAP_* that may be used */
 	bool knows_caps;     /* the server has told them */
+	uint64_t append_limit; /* APPENDLIMIT=N; 0: not told */
 	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */

@@ -75,7 +75,7 @@ sort(struct rmsg *v, size_t n)
 
 /*
  * Two answers for one UID: the flags are those of the later one; what it does
- * not say (modseq, size and date, class) stays.
+ * not say (modseq, size and date, gid, class) stays.
  */
 static struct rmsg
 later(struct rmsg a, struct rmsg b)
@@ -87,6 +87,8 @@ later(struct rmsg a, struct rmsg b)
 	}
 	if (b.modseq == 0)
 		b.modseq = a.modseq;
+	if (b.gid.n == 0)
+		b.gid = a.gid;
 	if (b.klass == 0)
 		b.klass = a.klass;
 	b.hold |= a.hold;

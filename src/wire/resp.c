@@ -199,6 +199,25 @@ parse_body(const struct wire_node *n, const struct wire_node *v,
 	r->nbody++;
 }
 
+/* "X-GM-MSGID 12", "EMAILID (M1)"; NIL, and what is garbage, is none. */
+static bool
+parse_gid(const struct wire_node *n, const struct wire_node *v,
+    struct span *gid_r)
+{
+	uint64_t number;
+	struct span id;
+
+	if (wire_is_atom(n, "X-GM-MSGID") && wire_u64(v, &number)) {
+		*gid_r = v->s;
+		return true;
+	}
+	if (!wire_is_atom(n, "EMAILID") || !wire_astring(list_items(v), &id) ||
+	    !is_objectid(id))
+		return false;
+	*gid_r = id;
+	return true;
+}
+
 static void
 parse_fetch(const struct wire_node *n, struct resp *r)
 {
@@ -225,6 +244,8 @@ parse_fetch(const struct wire_node *n, struct resp *r)
 		} else if (wire_is_atom(n, "INTERNALDATE") &&
 		    wire_string(v, &s) && wire_date_parse(s, &r->idate)) {
 			r->has |= HAS_DATE;
+		} else if (parse_gid(n, v, &r->gid)) {
+			r->has |= HAS_GID;
 		} else if (span_index(n->s, '[') < n->s.n) {
 			parse_body(n, v, r);
 		}

@@ -65,7 +65,8 @@ enum {
 	HAS_UIDVALIDITY = 1 << 9,
 	HAS_HIGHESTMODSEQ = 1 << 10,
 	HAS_MAILBOXID = 1 << 11, /* only when well-formed (RFC 8474 §7) */
-	HAS_UNSEEN = 1 << 12
+	HAS_UNSEEN = 1 << 12,
+	HAS_GID = 1 << 13        /* only when well-formed */
 };
 
 #define RESP_MAX_BODIES 4
@@ -104,6 +105,7 @@ struct resp {
 	const struct wire_node *flags; /* first of the flag words, or NULL */
 	uint64_t modseq, size;
 	int64_t idate; /* seconds since 1970 */
+	struct span gid; /* X-GM-MSGID, or EMAILID (RFC 8474 §5.1) */
 	struct {
 		struct span section;     /* "" , "HEADER", "TEXT", as sent */
 		bool has_origin;

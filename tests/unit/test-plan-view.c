@@ -89,13 +89,13 @@ a_later_answer_keeps_what_it_does_not_say(void **state)
 {
 	struct rmsg v[] = {
 		{.uid = 9, .has_meta = true, .size = 1, .idate = 2,
-		    .modseq = 3, .klass = 4, .hold = true},
+		    .modseq = 3, .gid = SPAN("M9"), .klass = 4, .hold = true},
 		{.uid = 5, .modseq = 7, .flags = {FLAG_SEEN, 0, NULL}},
 		{.uid = 9, .flags = {FLAG_DRAFT, 0, NULL}},
 		{.uid = 5, .has_meta = true, .size = 6, .idate = 8,
-		    .modseq = 9},
+		    .modseq = 9, .gid = SPAN("M5")},
 		{.uid = 5, .has_meta = true, .size = 10, .idate = 11,
-		    .modseq = 8},
+		    .modseq = 8, .gid = SPAN("M6")},
 	};
 	struct rview r = {.v = v, .n = 5, .cap = 5};
 
@@ -107,6 +107,7 @@ a_later_answer_keeps_what_it_does_not_say(void **state)
 	assert_int_equal(v[0].size, 10);
 	assert_int_equal(v[0].idate, 11);
 	assert_int_equal(v[0].modseq, 8);
+	assert_true(span_eq(v[0].gid, SPAN("M6")));
 	assert_false(v[0].hold);
 	assert_int_equal(v[1].uid, 9);
 	assert_int_equal(v[1].flags.sys, FLAG_DRAFT);
@@ -114,6 +115,7 @@ a_later_answer_keeps_what_it_does_not_say(void **state)
 	assert_int_equal(v[1].size, 1);
 	assert_int_equal(v[1].idate, 2);
 	assert_int_equal(v[1].modseq, 3);
+	assert_true(span_eq(v[1].gid, SPAN("M9")));
 	assert_int_equal(v[1].klass, 4);
 	assert_true(v[1].hold);
 }

@@ -110,6 +110,25 @@ test_fetch_takes_what_is_there(void **state)
 }
 
 static void
+test_fetch_takes_a_name_of_the_content(void **state)
+{
+	const struct resp *r =
+	    parse(state, "* 1 FETCH (X-GM-MSGID 1278455344230334865 UID 4)");
+
+	assert_int_equal(r->has, HAS_UID | HAS_GID);
+	assert_span(r->gid, "1278455344230334865");
+	r = parse(state, "* 1 FETCH (emailid (M6d_99-a))");
+	assert_int_equal(r->has, HAS_GID);
+	assert_span(r->gid, "M6d_99-a");
+	r = parse(state, "* 1 FETCH (EMAILID NIL EMAILID () EMAILID M1)");
+	assert_int_equal(r->has, 0);
+	assert_span(r->gid, "");
+	r = parse(state, "* 1 FETCH (EMAILID (a.b) EMAILID (\"a b\") "
+			 "X-GM-MSGID -1 X-GM-MSGID NIL)");
+	assert_int_equal(r->has, 0);
+}
+
+static void
 test_fetch_ignores_what_makes_no_sense(void **state)
 {
 	const struct resp *r = parse(state,
@@ -297,6 +316,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_status_tagged_and_untagged),
 	    T(test_fetch_takes_what_is_there),
+	    T(test_fetch_takes_a_name_of_the_content),
 	    T(test_fetch_ignores_what_makes_no_sense),
 	    T(test_list_lines),
 	    T(test_an_unreadable_list_line_is_still_one),

@@ -1,0 +1,157 @@
+#include "imap/internal.h"
+
+#include <stdlib.h>
+
+#include "mail/header.h"
+
+/* Commands under way at once. */
+#define MSGID_WINDOW 4
+
+struct msgids {
+	struct imap *s;
+	const struct uidset *set;
+	struct arena *mem;
+	struct imap_msgid *v; /* in MEM */
+	size_t n, cap;
+	struct uidset seen; /* owned */
+	struct buf head;    /* owned */
+};
+
+static bool
+is_fields(struct span section)
+{
+	struct span head = SPAN("HEADER.FIELDS ");
+
+	return section.n > head.n &&
+	    span_eq_case(span_of(section.p, head.n), head);
+}
+
+/* The header in s->resp, as it was sent. */
+static bool
+header_of(const struct resp *r, struct span *head_r)
+{
+	for (unsigned i = 0; i < r->nbody; i++)
+		if (is_fields(r->body[i].section) && !r->body[i].has_origin)
+			return wire_string(r->body[i].value, head_r);
+	return false;
+}
+
+static void
+take_msgid(struct msgids *m)
+{
+	const struct resp *r = &m->s->resp;
+	struct imap_msgid x = {.uid = r->uid, .id = SPAN("")};
+	struct span head;
+
+	if (r->type != RESP_FETCH || !uidset_has(m->set, r->uid) ||
+	    uidset_has(&m->seen, r->uid) || !header_of(r, &head))
+		return;
+	/*
+	 * A message that has no body need not have the empty line either
+	 * (RFC 3501 §6.4.5); without it the field would look cut.
+	 */
+	buf_clear(&m->head);
+	buf_add_span(&m->head, head);
+	buf_add_str(&m->head, "\r\n\r\n");
+	if (m->head.toobig)
+		return;
+	(void)header_field(m->mem, buf_span(&m->head), "Message-ID", &x.id);
+	uidset_add(&m->seen, x.uid);
+	m->v = arena_grow(m->mem, m->v, m->n, &m->cap, sizeof *m->v);
+	m->v[m->n++] = x;
+}
+
+static int
+send_one(struct imap *s, struct span set, struct err *e)
+{
+	imap_begin(s, "UID FETCH ");
+	wire_cmd_span(&s->cmd, set);
+	wire_cmd_raw(&s->cmd, " (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+	return imap_send(s, e);
+}
+
+/* Read up to the next answer to a command. */
+static int
+finish_one(struct msgids *m, struct err *e)
+{
+	do {
+		int rc = imap_next(m->s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(m->s, e);
+		else if (rc == 0)
+			take_msgid(m);
+		if (rc < 0)
+			return rc;
+	} while (!imap_tag_number(m->s));
+	return imap_check_ok(m->s, ERR_SCOPE_BOX, e, "UID FETCH");
+}
+
+/* After a NO nothing more is asked for; what is under way is read. */
+static int
+fetch_all(struct msgids *m, struct err *e)
+{
+	struct err first = {0};
+	struct buf line;
+	uint64_t pos = 0;
+	unsigned out = 0;
+	bool more = true;
+
+	buf_init(&line, IMAP_SET_OCTETS + 64);
+	while ((more || out > 0) && !m->s->broken) {
+		int rc = 0;
+
+		buf_clear(&line);
+		if (!more || out == MSGID_WINDOW) {
+			rc = finish_one(m, e);
+			out--;
+		} else if (uidset_slice(m->set, &pos, IMAP_SET_OCTETS, 0,
+			       &line, NULL)) {
+			rc = send_one(m->s, buf_span(&line), e);
+			out += rc == 0;
+		} else {
+			more = false;
+		}
+		if (rc < 0) {
+			more = false;
+			if (first.code == 0)
+				first = *e;
+		}
+	}
+	buf_release(&line);
+	if (first.code == 0)
+		return 0;
+	if (!m->s->broken)
+		*e = first;
+	return e->code;
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct imap_msgid *x = a, *y = b;
+
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+int
+imap_fetch_msgids(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct imap_msgid **v_r, size_t *n_r, struct err *e)
+{
+	struct msgids m = {.s = s, .set = set, .mem = mem};
+	int rc;
+
+	uidset_init(&m.seen);
+	/* Longer ones are streamed, and then dropped. */
+	buf_init(&m.head, IMAP_STREAM_MIN + 8);
+	rc = fetch_all(&m, e);
+	uidset_release(&m.seen);
+	buf_release(&m.head);
+	if (rc < 0)
+		return rc;
+	if (m.n)
+		qsort(m.v, m.n, sizeof *m.v, by_uid);
+	*v_r = m.v;
+	*n_r = m.n;
+	return 0;
+}
