@@ -95,6 +95,7 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 			note_append_limit(s, w);
 		}
 	}
+	s->caps &= ~s->dropped;
 }
 
 void

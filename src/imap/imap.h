@@ -127,6 +127,7 @@ struct imap_selected {
 	bool any_keyword; /* PERMANENTFLAGS has \*, or was not said */
 	struct flags permanent; /* what sticks; FLAG_ALL when not said */
 	bool qresync;     /* the delta in the view came from QRESYNC */
+	bool modseqs;     /* imap_fetch_changed() can be asked */
 };
 
 /*
@@ -316,16 +317,22 @@ int imap_fetch_msgids(struct imap *s, const struct uidset *set,
 /*
  * UID FETCH 1:UIDNEXT-1 (UID FLAGS MODSEQ) (CHANGEDSINCE SINCE), without
  * VANISHED (RFC 7162 §3.1.4): what changed, added to *r, which is not complete
- * then.  For servers with CONDSTORE and without QRESYNC.
+ * then.  For servers with CONDSTORE and without QRESYNC.  ERR_BAD, scope BOX:
+ * the server has no CONDSTORE after all; it is not used any more in this
+ * session.
  */
 int imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
     struct rview *r, struct err *e);
 /*
  * Which UIDs the selected mailbox has: UID SEARCH RETURN (ALL) UID 1:* where
  * there is ESEARCH, else UID SEARCH UID 1:*; either kind of answer is taken.
- * SET (initialised) is replaced.
+ * SET (initialised) is replaced.  Fewer than EXISTS counts: ERR_PROTO, scope
+ * BOX.
  */
 int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
+/* The same of UIDs LO to HI; nothing is held against EXISTS. */
+int imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
+    struct uidset *set, struct err *e);
 
 /* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
 int imap_create(struct imap *s, struct span wire, struct err *e);

@@ -8,6 +8,7 @@
  *	select.c   SELECT, EXAMINE, UNSELECT
  *	fetch.c    flags, sizes and dates; samples
  *	msgid.c    Message-IDs
+ *	search.c   which UIDs there are
  *	body.c     whole messages, streamed
  *	append.c   APPEND in a window
  *	change.c   STORE, EXPUNGE
@@ -37,6 +38,8 @@ struct imap {
 	bool knows_caps;     /* the server has told them */
 	uint64_t append_limit; /* APPENDLIMIT=N; 0: not told */
 	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
+	uint32_t dropped;    /* IMAP_CAP_* that the server turned out to lack */
+	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
 	unsigned session;    /* its number in the trace */
@@ -53,6 +56,7 @@ struct imap {
 	struct imap_selected *sel; /* during SELECT: where its answers go */
 	bool until_closed; /* what comes belongs to the mailbox before */
 	uint32_t exists;
+	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
@@ -118,6 +122,14 @@ int imap_run(struct imap *s, enum err_scope scope, const char *what,
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
+/* select.c */
+
+/*
+ * The server answered BAD to what CAPS (IMAP_CAP_QRESYNC or _CONDSTORE)
+ * allows: they are not used any more in this session.
+ */
+void imap_drop(struct imap *s, uint32_t caps);
+
 /* connect.c */
 
 /* Words of a CAPABILITY response or code. */
@@ -127,6 +139,11 @@ void imap_forget_caps(struct imap *s);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
+/*
+ * An OK in s->resp with [MESSAGELIMIT n uid] (RFC 9738): the server worked from
+ * the highest UID down to that one, and stopped.  0: it did all.
+ */
+uint32_t imap_limited(struct imap *s);
 
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
 int imap_login(struct imap *s, struct err *e);

@@ -3,7 +3,8 @@ libimap_a_SOURCES = \
 	src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c \
 	src/imap/connect.c src/imap/copy.c src/imap/fetch.c \
 	src/imap/folder.c src/imap/imap.h src/imap/internal.h \
-	src/imap/list.c src/imap/msgid.c src/imap/select.c src/imap/session.c \
+	src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c \
+	src/imap/session.c \
 	src/imap/trace.c
 
 imap_tests = tests/unit/test-imap-copy tests/unit/test-imap-dialogue \

@@ -6,6 +6,7 @@
  *	run.c      sync_account: lock, open, passes, close
  *	tree.c     which mailboxes; create and delete them
  *	observe.c  what changed on each side of one mailbox
+ *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
  *	apply.c    carry out a plan: flags, deletes
@@ -141,6 +142,9 @@ int observe_box(struct run *r, struct sbox *b, struct err *e);
 /* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+
+/* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
+int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 
 /* adopt.c */
 int adopt_box(struct run *r, struct sbox *b, struct err *e);

@@ -1,10 +1,11 @@
 /*
  * observe: what changed on each side of one mailbox since the journal.
  *
- * What the server says of changes (QRESYNC) is believed only when it adds
- * up: known messages - vanished + new = EXISTS.  Otherwise, and whenever its
- * numbers went back, the delta is thrown away and everything is listed; what
- * is missing then is not taken for deleted when the numbers went back.
+ * The server's side in three tiers, each mailbox by the best that there is for
+ * it: QRESYNC and CONDSTORE tell what changed (delta.c), plain servers list all
+ * UIDs with their flags, each time.  A delta that does not add up is thrown
+ * away and everything is listed; what is missing then is not taken for deleted
+ * when the server's numbers went back.
  */
 #include "sync/internal.h"
 
@@ -119,31 +120,6 @@ unknown_uids(const struct sbox *b, struct uidset *set)
 		    !record_find_hold(b, uid, SPAN_NONE))
 			uidset_add(set, uid);
 	}
-}
-
-/*
- * Does the delta agree with EXISTS?  What rows and holds know, less what
- * vanished of it, plus what is new.
- */
-static int
-delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
-{
-	struct uidset seen;
-	uint64_t vanished, known;
-	int rc;
-
-	uidset_init(&seen);
-	for (size_t i = 0; i < b->r.n; i++)
-		if (!uidset_has(&b->r.vanished, b->r.v[i].uid))
-			uidset_add(&seen, b->r.v[i].uid);
-	rc = journal_count_in(r->j, b->j.id, &b->r.vanished, &vanished, e);
-	if (rc == 0)
-		rc = journal_count_in(r->j, b->j.id, &seen, &known, e);
-	if (rc == 0)
-		*ok_r = (uint64_t)b->j.messages + uidset_count(&seen) ==
-			(uint64_t)b->r.exists + vanished + known;
-	uidset_release(&seen);
-	return rc;
 }
 
 static int
@@ -332,11 +308,11 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		return rc;
 	rview_sort(&b->r);
 	judge_numbers(r, b);
-	if (cursor && r->sel.qresync && !b->r.doubt && !b->r.renumbered) {
-		rc = delta_adds_up(r, b, &ok, e);
+	if (cursor && !b->r.doubt && !b->r.renumbered) {
+		rc = delta_judge(r, b, &ok, e);
 		if (rc != 0)
 			return rc;
-		if (!ok)
+		if (!ok && r->sel.modseqs)
 			log_debug(r->o->log,
 			    "%s: %.*s: the changes do not add up to %u "
 			    "messages; listing all",

@@ -1,5 +1,6 @@
 """Servers that can do less: without the extensions, and without mod-sequences
-that last.  The same people, the same model."""
+that last, or with extensions that must not be used.  The same people, the
+same model."""
 
 import random
 
@@ -7,18 +8,22 @@ import pytest
 
 from servers import Dovecot
 from test_faults import start
-from world import World
+from world import World, message
 
 FEW = "imap_capability = IMAP4rev1 UIDPLUS\nimap_max_line_length = 1000\n"
 NOMODSEQ = "mail_location = maildir:~/Maildir:INDEX=MEMORY\n"
 
 
-@pytest.mark.parametrize("extra", [FEW, NOMODSEQ], ids=["few", "nomodseq"])
-def test_the_same_with_less(scratch, binary, extra):
-    base = scratch / ("less-%d" % len(extra))
+@pytest.mark.parametrize("extra, off", [
+    (FEW, None), (NOMODSEQ, None), ("", ["QRESYNC"]),
+    ("", ["QRESYNC", "ESEARCH"]), ("", ["CONDSTORE"])],
+    ids=["few", "nomodseq", "condstore", "no-esearch", "plain"])
+def test_the_same_with_less(scratch, binary, extra, off):
+    base = scratch / ("less-%d-%d" % (len(extra), len(str(off))))
     server = Dovecot(base / "server", extra)
     try:
         world = World(base / "user", server, "u", binary)
+        world.write_config(disable_extensions=off)
         model = start(world, random.Random(len(extra)))
         for _ in range(4):
             model.people(30)
@@ -28,3 +33,30 @@ def test_the_same_with_less(scratch, binary, extra):
         world.server.close()
     finally:
         server.stop()
+
+
+def test_condstore_asks_for_uids_only_when_something_is_gone(world):
+    world.write_config(disable_extensions=["QRESYNC"])
+    for i in range(6):
+        world.server.append("INBOX", message("m%d" % i))
+    world.sync()
+
+    def searched():
+        world.sync("--trace", str(world.trace))
+        words = b"\n".join(world.commands())
+        world.trace.unlink()
+        assert b"1:* (UID FLAGS" not in words
+        return b"UID SEARCH" in words
+    world.server.store("INBOX", 2, "+FLAGS", ["\\Seen"])
+    assert not searched()
+    world.server.append("INBOX", message("new"))
+    assert not searched()
+    world.local.add("INBOX", message("up"), "1.up.host")
+    assert not searched()
+    world.server.expunge("INBOX", [3, 5])
+    assert searched()
+    # one gone and one new: the counts alone would not tell
+    world.server.expunge("INBOX", [1])
+    world.server.append("INBOX", message("newer"))
+    assert searched()
+    world.assert_settled()

@@ -1,0 +1,217 @@
+/*
+ * delta: is what the server says of changes to be believed?
+ *
+ *   QRESYNC    SELECT has brought what changed and what vanished
+ *   CONDSTORE  FETCH CHANGEDSINCE brings what changed; when the numbers say
+ *              that something is gone, SEARCH says what is left
+ *
+ * A delta counts only when it adds up: what rows and holds know, less what
+ * vanished of it, plus what is new, is EXISTS.
+ */
+#include "sync/internal.h"
+
+/* More vanished than this, and than a quarter of the rows, is asked about. */
+#define CONFIRM_MIN 10
+
+/*
+ * Does the delta agree with EXISTS?  *known_r: how many messages rows and holds
+ * know; *since_r: how many UIDs given out since the cursor it shows.
+ */
+static int
+delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *known_r,
+    uint64_t *since_r, struct err *e)
+{
+	struct uidset seen;
+	uint64_t known, vanished, both, since = 0;
+	int rc;
+
+	uidset_init(&seen);
+	for (size_t i = 0; i < b->r.n; i++) {
+		if (uidset_has(&b->r.vanished, b->r.v[i].uid))
+			continue;
+		uidset_add(&seen, b->r.v[i].uid);
+		since += b->r.v[i].uid >= b->j.uidnext;
+	}
+	rc = journal_count(r->j, b->j.id, &known, e);
+	if (rc == 0)
+		rc = journal_count_in(
+		    r->j, b->j.id, &b->r.vanished, &vanished, e);
+	if (rc == 0)
+		rc = journal_count_in(r->j, b->j.id, &seen, &both, e);
+	if (rc == 0) {
+		*ok_r = known - vanished + uidset_count(&seen) - both ==
+			b->r.exists;
+		*known_r = known;
+		*since_r = since;
+	}
+	uidset_release(&seen);
+	return rc;
+}
+
+/* Refusals and nonsense that concern one question: the next one may do. */
+static bool
+no_answer(int rc, const struct err *e)
+{
+	return (rc == ERR_NO || rc == ERR_BAD || rc == ERR_PROTO) &&
+	       e->scope <= ERR_SCOPE_BOX;
+}
+
+/*
+ * Servers have named nearly all UIDs as vanished while the messages were there
+ * and EXISTS fitted by chance: when much is said to be gone, ask.
+ */
+static int
+confirm_vanished(struct run *r, struct sbox *b, uint64_t known, bool *ok_r,
+    struct err *e)
+{
+	struct arena mem;
+	struct pairs gone = {0};
+	struct uidset there;
+	int rc;
+
+	arena_init(&mem);
+	uidset_init(&there);
+	rc = journal_pairs_in(
+	    r->j, b->j.id, &b->r.vanished, &mem, &gone, e);
+	if (rc == 0 && gone.n > CONFIRM_MIN && gone.n * 4 > known) {
+		rc = imap_search_range(r->imap, gone.v[0].uid,
+		    gone.v[gone.n - 1].uid, &there, e);
+		if (no_answer(rc, e)) {
+			err_clear(e);
+			*ok_r = false;
+			rc = 0;
+		}
+		for (size_t i = 0; i < gone.n && rc == 0; i++)
+			if (uidset_has(&there, gone.v[i].uid))
+				*ok_r = false;
+	}
+	uidset_release(&there);
+	arena_release(&mem);
+	return rc;
+}
+
+static int
+delta_qresync(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	uint64_t known, since;
+	int rc = delta_adds_up(r, b, ok_r, &known, &since, e);
+
+	if (rc == 0 && *ok_r)
+		rc = confirm_vanished(r, b, known, ok_r, e);
+	return rc;
+}
+
+/* All UIDs that rows and holds know. */
+static int
+known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
+{
+	struct arena mem;
+	struct pairs rows = {0};
+	int rc;
+
+	arena_init(&mem);
+	rc = journal_pairs(r->j, b->j.id, &mem, &rows, e);
+	for (size_t i = 0; i < rows.n; i++)
+		uidset_add(set, rows.v[i].uid);
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].uid)
+			uidset_add(set, b->hold[i].uid);
+	arena_release(&mem);
+	return rc;
+}
+
+/*
+ * The mailbox has the UIDs NOW: what else is KNOWN has vanished; what is in it
+ * and neither known nor in the view is asked for.
+ */
+static int
+take_uids(struct run *r, struct sbox *b, const struct uidset *now,
+    const struct uidset *known, struct err *e)
+{
+	struct uidset unseen;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < b->r.n; i++)
+		if (uidset_has(now, b->r.v[i].uid))
+			b->r.v[n++] = b->r.v[i];
+	b->r.n = n;
+	uidset_add_set(&b->r.vanished, known);
+	uidset_remove_set(&b->r.vanished, now);
+	b->r.exists = (uint32_t)uidset_count(now);
+	uidset_init(&unseen);
+	uidset_add_set(&unseen, now);
+	uidset_remove_set(&unseen, known);
+	for (size_t i = 0; i < b->r.n; i++)
+		uidset_remove_range(&unseen, b->r.v[i].uid, b->r.v[i].uid);
+	if (unseen.n > 0)
+		rc = imap_fetch_meta(
+		    r->imap, &unseen, false, true, &r->pass, &b->r, e);
+	rview_sort(&b->r);
+	uidset_release(&unseen);
+	return rc;
+}
+
+static int
+settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	struct uidset now, known;
+	int rc;
+
+	uidset_init(&now);
+	uidset_init(&known);
+	rc = imap_search_uids(r->imap, &now, e);
+	if (no_answer(rc, e)) {
+		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
+		    SPAN_ARG(b->j.name), e->text);
+		err_clear(e);
+		rc = 0;
+	} else if (rc == 0) {
+		rc = known_uids(r, b, &known, e);
+		if (rc == 0)
+			rc = take_uids(r, b, &now, &known, e);
+		*ok_r = rc == 0;
+	}
+	uidset_release(&now);
+	uidset_release(&known);
+	return rc;
+}
+
+/*
+ * CHANGEDSINCE shows no expunges (RFC 7162 §3.2.1), and an expunge need not
+ * move HIGHESTMODSEQ.  Nothing is gone when EXISTS fits and each UID given out
+ * since is shown; equal counts alone could be one message gone and one not
+ * shown.
+ */
+static int
+delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	const struct jbox *j = &b->j;
+	uint64_t known, since = 0;
+	int rc = 0;
+
+	if (b->r.highestmodseq > j->highestmodseq)
+		rc = imap_fetch_changed(
+		    r->imap, j->highestmodseq, &r->pass, &b->r, e);
+	if (no_answer(rc, e)) {
+		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
+		    SPAN_ARG(j->name), e->text);
+		err_clear(e);
+		return 0;
+	}
+	if (rc == 0)
+		rc = delta_adds_up(r, b, ok_r, &known, &since, e);
+	if (rc == 0 && j->uidnext && b->r.uidnext &&
+	    since != b->r.uidnext - j->uidnext)
+		*ok_r = false;
+	return rc == 0 && !*ok_r ? settle_by_search(r, b, ok_r, e) : rc;
+}
+
+int
+delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	*ok_r = false;
+	if (r->sel.qresync)
+		return delta_qresync(r, b, ok_r, e);
+	return r->sel.modseqs ? delta_condstore(r, b, ok_r, e) : 0;
+}
