@@ -7,7 +7,8 @@
  *  1. The row moves in one transaction: it leaves the one mailbox and enters
  *     the other.  Before that the rename is durable (first the directory that
  *     the file is in now, then the one that it left), or the server has told
- *     the new UID.
+ *     the new UID and that the old one is gone.  (A message without a row, below
+ *     the cursor, would never be looked at again.)
  *  2. What a crash leaves behind is a file without a row beside a UID without
  *     a row, of equal content: adoption pairs them.
  *  3. COPYUID is believed only for the UIDVALIDITY that was observed.  Where
@@ -191,16 +192,22 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 	return record_commit(r, b, &batch, e);
 }
 
-/* The UIDs of RCOPY and RMOVE ops are here now. */
+/*
+ * An RCOPY or RMOVE op has its new UID.  LEFT: what it was moved from is gone
+ * there; else its row stays, and the next pass finds a message that was deleted
+ * here (a COPY was done, and the EXPUNGE was not).
+ */
 static void
 landed(struct run *r, struct sbox *b, struct journal_batch *batch,
-    const struct op *op, uint32_t uid)
+    const struct op *op, uint32_t uid, bool left)
 {
 	struct sbox *from = &r->box[op->from];
 
 	r->group[op->group].row.uid = uid;
-	if (op->kind == OP_RMOVE)
+	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
+	else if (op->kind == OP_RMOVE)
+		from->undone = from->rescan = true;
 	apply_done(r, b, batch, op);
 }
 
@@ -259,7 +266,8 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 			&r->pass, buf_span(&head), "Message-ID", &id) &&
 		    map_get(&uid_of, id, &uid) && uid != 0) {
 			map_set(&uid_of, id, 0);
-			landed(r, b, batch, v[i], (uint32_t)uid);
+			landed(r, b, batch, v[i], (uint32_t)uid,
+			    (imap_caps(r->imap) & IMAP_CAP_MOVE) != 0);
 		} else {
 			v[left++] = v[i];
 		}
@@ -308,7 +316,9 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 		}
 		uidset_remove_range(&set, op->from_uid, op->from_uid);
 		if (map_get_u64(&to, op->from_uid, &uid))
-			landed(r, b, batch, op, (uint32_t)uid);
+			landed(r, b, batch, op, (uint32_t)uid,
+			    rc == 0 ||
+				uidset_has(&back.vanished, op->from_uid));
 		else
 			untold[nuntold++] = op;
 	}
