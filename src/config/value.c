@@ -493,8 +493,9 @@ get_octets(const struct load *l, const char *name, const struct ynode *n,
 	if (n->kind == YNODE_SCALAR && s.n > 0)
 		shift = unit(s.p[s.n - 1]);
 	s.n -= shift > 0;
-	if (n->kind != YNODE_SCALAR || !n->plain || !span_u64(s, &v) ||
-	    v > (uint64_t)INT64_MAX >> shift)
+	/* with its unit it is a text, and may stand in quotes */
+	if (n->kind != YNODE_SCALAR || (!n->plain && shift == 0) ||
+	    !span_u64(s, &v) || v > (uint64_t)INT64_MAX >> shift)
 		return yaml_error(l->file, n, e,
 		    "'%s' must be a number of octets, or of K, M or G, as in "
 		    "25M; 0 is no limit",
