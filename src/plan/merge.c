@@ -389,7 +389,7 @@ merge_renumbered(struct merge *m)
 		if (file == PLAN_NONE) {
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
-		} else if (!m->l_used[file]) {
+		} else if (!m->l_used[file] && !m->l->v[file].hold) {
 			m->l_used[file] = true;
 			push(m, CASE_RENUM_L_ONLY, &m->l->v[file], row);
 		}
@@ -405,7 +405,8 @@ merge_new_files(struct merge *m)
 		const struct lmsg *l = &m->l->v[at];
 		struct pair row = {.file = l->file, .l = l->flags};
 
-		if (m->match.row_of[at] != PLAN_NONE || m->l_used[at])
+		if ((m->match.row_of[at] != PLAN_NONE && !m->r->renumbered) ||
+		    m->l_used[at])
 			continue;
 		if (l->hold)
 			add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
