@@ -78,6 +78,7 @@ struct sbox {
 	bool undone;		 /* some effect neither done nor on hold */
 	bool wrote_r, wrote_l;
 	bool keep_cursor, keep_stamp;
+	bool unread_once; /* a file could not be read (adopt.c, rule 5) */
 	bool held_said; /* the brake has been reported in this run */
 };
 
