@@ -79,7 +79,11 @@ take_answer(struct imap_append *a, uint32_t tag, struct err *e)
 	a->octets -= x->octets;
 	x->res.ok = r->cond == COND_OK;
 	if (!x->res.ok) {
-		(void)imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND");
+		if (imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND") ==
+		    ERR_BUSY) {
+			*e = no;
+			return e->code;
+		}
 		memcpy(x->res.resp, no.resp, sizeof no.resp);
 		copy_text(x->res.why, sizeof x->res.why, r->text);
 		return 0;

@@ -150,9 +150,9 @@ note_failed(struct imap_fetch *f, uint32_t uid)
 static int
 take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 {
-	const struct resp *r = &f->s->resp;
 	struct flight x;
 	unsigned at = 0;
+	int rc;
 
 	while (at < f->nout && f->out[at].tag != tag)
 		at++;
@@ -163,12 +163,12 @@ take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 	f->nout--;
 	memmove(f->out + at, f->out + at + 1,
 	    (f->nout - at) * sizeof *f->out);
-	if (r->type == RESP_STATUS && r->cond == COND_OK)
+	rc = imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");
+	if (rc == 0)
 		return 0;
-	if (r->type != RESP_STATUS || r->cond != COND_NO) {
-		imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");
+	if (rc != ERR_NO)
 		return imap_break(f->s, e);
-	}
+	err_clear(e);
 	for (size_t i = x.from; i < x.to; i++) {
 		size_t which = f->order[i];
 

@@ -7,7 +7,9 @@
  *   BOX      this mailbox (NO to SELECT, UIDNOTSTICKY, ...)
  *   CONN     the connection is of no more use: imap_free it
  *   ACCOUNT  login refused, server unreachable
- * A tagged NO sets e->resp to its response code.
+ * A tagged NO sets e->resp to its response code.  A NO, BAD or BYE that says
+ * that too much is asked of the server is ERR_BUSY, scope ACCOUNT, in any
+ * command; nothing here sleeps.
  *
  * Invariants:
  *  1. UIDs only; message numbers are never used to name a message.

@@ -121,6 +121,13 @@ int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 /* The same for the command as a whole: send, wait, check. */
 int imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e);
+/*
+ * *e says that s->resp is a refusal.  Where its text says that too much is
+ * asked of the server, make it ERR_BUSY, scope ACCOUNT, with how long to wait.
+ * imap_check_ok() and BYE do so, and then the session is over: no answer of
+ * such a server means anything about a message or a mailbox.
+ */
+void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
