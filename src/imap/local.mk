@@ -8,8 +8,9 @@ libimap_a_SOURCES = \
 	src/imap/trace.c
 
 imap_tests = tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
-	tests/unit/test-imap-folder tests/unit/test-imap-msgid \
-	tests/unit/test-imap-session tests/unit/test-imap-tiers
+	tests/unit/test-imap-fetch tests/unit/test-imap-folder \
+	tests/unit/test-imap-msgid tests/unit/test-imap-session \
+	tests/unit/test-imap-tiers
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
@@ -21,6 +22,9 @@ tests_unit_test_imap_copy_LDADD = $(imap_test_libs)
 tests_unit_test_imap_dialogue_SOURCES = tests/unit/test-imap-dialogue.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_dialogue_LDADD = $(imap_test_libs)
+tests_unit_test_imap_fetch_SOURCES = tests/unit/test-imap-fetch.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_fetch_LDADD = $(imap_test_libs)
 tests_unit_test_imap_folder_SOURCES = tests/unit/test-imap-folder.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_folder_LDADD = $(imap_test_libs)
