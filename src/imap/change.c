@@ -1,8 +1,10 @@
 /*
  * Rules of this file:
  *  1. Only +FLAGS and -FLAGS, never FLAGS: what others set stays.
- *  2. Only UID EXPUNGE of what was decided on (RFC 4315 §2.1); never EXPUNGE
- *     or CLOSE, which take whatever else carries \Deleted.
+ *  2. Only UID EXPUNGE of what was decided on (RFC 4315 §2.1); never CLOSE,
+ *     which takes whatever else carries \Deleted.  EXPUNGE does so too: it is
+ *     for servers without UIDPLUS, and only right after a search has found
+ *     nothing else.
  */
 #include "imap/internal.h"
 
@@ -149,6 +151,90 @@ expunge_slice(struct imap *s, struct span set, struct err *e)
 	return said[0].code || said[1].code ? e->code : 0;
 }
 
+static int
+mark_deleted(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct rview *r, struct err *e)
+{
+	struct imap_store v = {.add = true, .flags = {.sys = FLAG_DELETED}};
+	struct uidset modified, failed;
+	int rc;
+
+	uidset_init(&v.uids);
+	uidset_init(&modified);
+	uidset_init(&failed);
+	uidset_add_set(&v.uids, set);
+	rc = imap_store(s, &v, 1, mem, r, &modified, &failed, e);
+	if (rc == 0 && failed.n)
+		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UID STORE: the server refuses to mark messages as "
+		    "deleted");
+	uidset_release(&v.uids);
+	uidset_release(&modified);
+	uidset_release(&failed);
+	return rc;
+}
+
+/*
+ * What is marked as deleted, into SET; SEARCH and ESEARCH are both taken.  An
+ * OK with MESSAGELIMIT (RFC 9738) has not looked at all of the mailbox.
+ */
+static int
+search_deleted(struct imap *s, struct uidset *set, struct err *e)
+{
+	imap_begin(s, "UID SEARCH UID 1:* DELETED");
+	if (imap_send(s, e) < 0)
+		return e->code;
+	do {
+		int rc = imap_next(s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		else if (rc == 0 && s->resp.type == RESP_SEARCH)
+			uidset_add_set(set, &s->resp.set);
+		if (rc < 0)
+			return rc;
+	} while (imap_tag_number(s) != s->tag);
+	if (imap_check_ok(s, ERR_SCOPE_BOX, e, "UID SEARCH DELETED") < 0)
+		return e->code;
+	if (resp_code_is(&s->resp, "MESSAGELIMIT"))
+		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UID SEARCH DELETED: the server did not look at all "
+		    "messages");
+	return 0;
+}
+
+/* Without UIDPLUS; rule 2. */
+static int
+expunge_all(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct rview *r, struct err *e)
+{
+	struct uidset deleted;
+	int rc;
+
+	uidset_init(&deleted);
+	rc = mark_deleted(s, set, mem, r, e);
+	if (rc == 0)
+		rc = search_deleted(s, &deleted, e);
+	if (rc == 0 && !uidset_eq(&deleted, set)) {
+		uidset_remove_set(&deleted, set);
+		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "%llu messages are marked as deleted and not yet removed: "
+		    "the server lacks UIDPLUS, and %s",
+		    (unsigned long long)uidset_count(set), deleted.n
+			? "EXPUNGE would remove other messages, too, that are "
+			  "marked as deleted"
+			: "does not say that they alone are marked");
+	}
+	uidset_release(&deleted);
+	if (rc < 0)
+		return rc;
+	imap_begin(s, "EXPUNGE");
+	s->view = r;
+	rc = imap_run(s, ERR_SCOPE_BOX, "EXPUNGE", e);
+	s->view = NULL;
+	return rc;
+}
+
 int
 imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e)
@@ -157,10 +243,8 @@ imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
 	uint64_t pos = 0;
 	int rc = 0;
 
-	if (!(s->caps & IMAP_CAP_UIDPLUS))
-		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
-		    "the server cannot expunge by UID (no UIDPLUS); nothing "
-		    "was deleted there");
+	if (set->n && !(s->caps & IMAP_CAP_UIDPLUS))
+		return expunge_all(s, set, mem, r, e);
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	s->view = r;
 	s->mem = mem;

@@ -16,7 +16,8 @@
  *  2. An answer counts only with its tagged OK; until then what it brought
  *     is not handed out as complete.
  *  3. Untagged data may come at any time and belongs to the session.
- *  4. Never plain EXPUNGE, never CLOSE, never absolute FLAGS.
+ *  4. Never CLOSE, never absolute FLAGS; no EXPUNGE that could take more than
+ *     what was decided on.
  *  5. Extensions are used when enabled, not when claimed.
  */
 #ifndef IMAP_IMAP_H
@@ -272,8 +273,9 @@ int imap_store(struct imap *s, const struct imap_store *v, size_t n,
 
 /*
  * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET
- * (RFC 4315 §2.1).  Without UIDPLUS: ERR_NO, scope BOX, nothing was sent.
- * Vanished UIDs that were announced are added to r->vanished.
+ * (RFC 4315 §2.1).  Vanished UIDs that were announced are added to r->vanished.
+ * Without UIDPLUS: EXPUNGE, when a search finds that just SET is marked as
+ * deleted; else ERR_NO, scope BOX, to be tried later, and SET stays marked.
  */
 int imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e);

@@ -578,78 +578,6 @@ test_a_message_given_up_takes_the_connection(void **state)
 }
 
 static void
-test_stores_say_what_was_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct imap_store v[2] = {
-	    {.add = true, .flags = {.sys = FLAG_SEEN}, .unchangedsince = 12},
-	    {.add = false, .flags = {.sys = FLAG_FLAGGED}}};
-	struct uidset modified, failed;
-	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
-	    "C m4 UID STORE 4:6 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Seen)",
-	    "C m5 UID STORE 7 -FLAGS.SILENT (\\Flagged)",
-	    "S * 1 FETCH (UID 4 MODSEQ (20))",
-	    /* answers may overtake each other (RFC 3501 section 5.5) */
-	    "S m5 NO no", "S * 2 FETCH (UID 5 MODSEQ (14) FLAGS (\\Draft))",
-	    "S m4 OK [MODIFIED 5] done");
-	struct rview r = open_inbox(f, &e);
-
-	uidset_init(&modified);
-	uidset_init(&failed);
-	for (int i = 0; i < 2; i++)
-		uidset_init(&v[i].uids);
-	uidset_add_range(&v[0].uids, 4, 6);
-	uidset_add(&v[1].uids, 7);
-	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
-				&failed, &e));
-	assert_true(uidset_has(&modified, 5) && uidset_count(&modified) == 1);
-	assert_true(uidset_has(&failed, 7) && uidset_count(&failed) == 1);
-	/* without flags an answer says nothing about them */
-	assert_int_equal(r.n, 1);
-	assert_int_equal(r.v[0].uid, 5);
-	uidset_release(&modified);
-	uidset_release(&failed);
-	uidset_release(&r.vanished);
-	for (int i = 0; i < 2; i++)
-		uidset_release(&v[i].uids);
-}
-
-static void
-test_expunge_names_what_goes(void **state)
-{
-	struct fixture *f = *state;
-	struct uidset set;
-	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
-	    "C m4 UID STORE 4,9 +FLAGS.SILENT (\\Deleted)",
-	    "C m5 UID EXPUNGE 4,9", "S m4 OK", "S * VANISHED 4,9", "S m5 OK");
-	struct rview r = open_inbox(f, &e);
-
-	uidset_init(&set);
-	uidset_add(&set, 4);
-	uidset_add(&set, 9);
-	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, &r, &e));
-	assert_int_equal(uidset_count(&r.vanished), 2);
-	uidset_release(&set);
-	uidset_release(&r.vanished);
-}
-
-static void
-test_without_uidplus_nothing_is_expunged(void **state)
-{
-	struct fixture *f = *state;
-	struct uidset set;
-	struct rview r = {0};
-	struct err e = START(f, LOGIN_PLAIN);
-
-	assert_int_equal(e.code, 0);
-	uidset_init(&set);
-	uidset_add(&set, 4);
-	assert_int_equal(ERR_NO, imap_expunge(f->s, &set, &f->mem, &r, &e));
-	assert_int_equal(e.scope, ERR_SCOPE_BOX);
-	uidset_release(&set);
-}
-
-static void
 test_creating_what_is_there_is_no_error(void **state)
 {
 	struct fixture *f = *state;
@@ -711,9 +639,6 @@ main(void)
 	    T(test_appends_go_in_one_flight),
 	    T(test_a_refused_literal_is_not_sent),
 	    T(test_a_message_given_up_takes_the_connection),
-	    T(test_stores_say_what_was_refused),
-	    T(test_expunge_names_what_goes),
-	    T(test_without_uidplus_nothing_is_expunged),
 	    T(test_creating_what_is_there_is_no_error),
 	    T(test_logout_does_not_wait_for_manners),
 	};
