@@ -229,7 +229,8 @@ void imap_fetch_end(struct imap_fetch **f);
  *
  * COOKIE is the caller's number for the message.  imap_append_send returns 0
  * when the literal may follow; 1 when the server refused it before the
- * literal (its result is queued; send no data); negative on errors.
+ * literal, or the message is over imap_append_limit() and nothing was sent
+ * (its result is queued, TOOBIG; send no data); negative on errors.
  * Literals are non-synchronising (LITERAL+) up to 1 MiB, and LITERAL- up to
  * 4096; others wait for "+" (RFC 7888 §4, §5).
  * Results come in order of sending, each once.

@@ -76,9 +76,12 @@ void imap_begin(struct imap *s, const char *words);
 /*
  * Queue the command.  Where a literal has to wait for "+", it is sent and
  * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
- * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.
+ * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.  No other
+ * command may be outstanding when there is something to wait for.
  */
 int imap_send(struct imap *s, struct err *e);
+/* Wait for "+": 0; or for a tagged answer, with its number in *tag_r: 1. */
+int imap_next_plus(struct imap *s, uint32_t *tag_r, struct err *e);
 
 enum imap_got {
 	IMAP_GOT_RESPONSE = 0, /* s->resp */

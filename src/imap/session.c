@@ -54,12 +54,12 @@ imap_tag_number(const struct imap *s)
 	return v <= s->tag ? v : 0;
 }
 
-/* Wait for "+", or for an early answer to the command: 1. */
-static int
-wait_for_plus(struct imap *s, struct err *e)
+int
+imap_next_plus(struct imap *s, uint32_t *tag_r, struct err *e)
 {
 	for (;;) {
 		int rc = imap_next(s, e);
+		uint32_t tag;
 
 		if (rc < 0)
 			return rc;
@@ -67,8 +67,11 @@ wait_for_plus(struct imap *s, struct err *e)
 			return e->code;
 		if (s->resp.type == RESP_CONT)
 			return 0;
-		if (imap_tag_number(s) == s->tag)
+		tag = imap_tag_number(s);
+		if (tag) {
+			*tag_r = tag;
 			return 1;
+		}
 	}
 }
 
@@ -93,7 +96,11 @@ imap_send(struct imap *s, struct err *e)
 			e) < 0)
 			return imap_break(s, e);
 		sent = c->wait[i];
-		int rc = wait_for_plus(s, e);
+		uint32_t tag = 0;
+		int rc;
+		do
+			rc = imap_next_plus(s, &tag, e);
+		while (rc == 1 && tag != s->tag);
 		if (rc != 0)
 			return rc;
 	}
