@@ -65,7 +65,7 @@ test_numbers_that_make_no_sense_are_unknown(void **state)
 	struct fixture *f = *state;
 	const char *script[N + 32] = {LOGIN_ALL, "C m3 SELECT \"INBOX\"",
 	    "S * 9 EXISTS", "S * OK [UIDVALIDITY 9] x",
-	    "S * OK [HIGHESTMODSEQ 11] x", "S m3 OK", "C m4 " META};
+	    "S * OK [HIGHESTMODSEQ 11] x", "S m3 OK", ("C m4 " META)};
 	size_t n = 0;
 	struct err e;
 
