@@ -174,35 +174,6 @@ mark_deleted(struct imap *s, const struct uidset *set, struct arena *mem,
 	return rc;
 }
 
-/*
- * What is marked as deleted, into SET; SEARCH and ESEARCH are both taken.  An
- * OK with MESSAGELIMIT (RFC 9738) has not looked at all of the mailbox.
- */
-static int
-search_deleted(struct imap *s, struct uidset *set, struct err *e)
-{
-	imap_begin(s, "UID SEARCH UID 1:* DELETED");
-	if (imap_send(s, e) < 0)
-		return e->code;
-	do {
-		int rc = imap_next(s, e);
-
-		if (rc == IMAP_GOT_STREAM)
-			rc = imap_stream_drop(s, e);
-		else if (rc == 0 && s->resp.type == RESP_SEARCH)
-			uidset_add_set(set, &s->resp.set);
-		if (rc < 0)
-			return rc;
-	} while (imap_tag_number(s) != s->tag);
-	if (imap_check_ok(s, ERR_SCOPE_BOX, e, "UID SEARCH DELETED") < 0)
-		return e->code;
-	if (resp_code_is(&s->resp, "MESSAGELIMIT"))
-		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "UID SEARCH DELETED: the server did not look at all "
-		    "messages");
-	return 0;
-}
-
 /* Without UIDPLUS; rule 2. */
 static int
 expunge_all(struct imap *s, const struct uidset *set, struct arena *mem,
@@ -214,7 +185,7 @@ expunge_all(struct imap *s, const struct uidset *set, struct arena *mem,
 	uidset_init(&deleted);
 	rc = mark_deleted(s, set, mem, r, e);
 	if (rc == 0)
-		rc = search_deleted(s, &deleted, e);
+		rc = imap_search_deleted(s, &deleted, e);
 	if (rc == 0 && !uidset_eq(&deleted, set)) {
 		uidset_remove_set(&deleted, set);
 		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,

@@ -164,6 +164,9 @@ imap_at_most(const struct imap *s, size_t n)
 	return s->message_limit && s->message_limit < n ? s->message_limit : n;
 }
 
+/* search.c: what is marked as deleted in the selected mailbox. */
+int imap_search_deleted(struct imap *s, struct uidset *set, struct err *e);
+
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
 int imap_login(struct imap *s, struct err *e);
 

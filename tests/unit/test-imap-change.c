@@ -146,7 +146,8 @@ test_without_uidplus_a_refusal_ends_it(void **state)
 	    "S m5 OK", "C m6 " SEARCH_DELETED, "S * SEARCH 4 9",
 	    "S m6 BAD no", "C m7 " STORE_DELETED, "S m7 OK",
 	    "C m8 " SEARCH_DELETED, "S * SEARCH 4 9",
-	    "S m8 OK [MESSAGELIMIT 1000 3] the rest some other time");
+	    "S m8 OK [MESSAGELIMIT 1000 3] that is not all",
+	    "C m9 UID SEARCH UID 1:2 DELETED", "S * SEARCH 2", "S m9 OK");
 	struct rview r = open_inbox(f, &e);
 
 	assert_int_equal(ERR_NO, expunge(f, &r, &e));
