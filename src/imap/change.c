@@ -189,12 +189,11 @@ expunge_all(struct imap *s, const struct uidset *set, struct arena *mem,
 	if (rc == 0 && !uidset_eq(&deleted, set)) {
 		uidset_remove_set(&deleted, set);
 		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "%llu messages are marked as deleted and not yet removed: "
-		    "the server lacks UIDPLUS, and %s",
-		    (unsigned long long)uidset_count(set), deleted.n
-			? "EXPUNGE would remove other messages, too, that are "
-			  "marked as deleted"
-			: "does not say that they alone are marked");
+		    "marked as deleted, and not yet removed: the server lacks "
+		    "UIDPLUS, and %s", deleted.n
+			? "an EXPUNGE would take other messages with it that "
+			  "are marked as deleted"
+			: "does not say that just these are marked");
 	}
 	uidset_release(&deleted);
 	if (rc < 0)
