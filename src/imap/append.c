@@ -174,7 +174,7 @@ imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
 	if (make_room(a, size, e) < 0)
 		return e->code;
 	imap_begin(s, "APPEND ");
-	wire_cmd_mailbox(c, a->wire);
+	wire_cmd_astring(c, a->wire);
 	wire_cmd_raw(c, " ");
 	wire_cmd_flags(c, s->conf->kw, f);
 	wire_cmd_raw(c, " ");

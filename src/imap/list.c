@@ -119,7 +119,7 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 		if ((l->v[i].attrs & ATTR_NOSELECT) || l->v[i].has)
 			continue;
 		imap_begin(s, "STATUS ");
-		wire_cmd_mailbox(&s->cmd, l->v[i].wire);
+		wire_cmd_astring(&s->cmd, l->v[i].wire);
 		wire_cmd_raw(&s->cmd, " ");
 		add_items(s);
 		rc = imap_send(s, e);
@@ -228,7 +228,7 @@ imap_exists(struct imap *s, struct span wire, bool *exists_r, struct err *e)
 	int rc;
 
 	imap_begin(s, "STATUS ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	wire_cmd_raw(&s->cmd, " (MESSAGES)");
 	rc = imap_run(s, ERR_SCOPE_BOX, "STATUS", e);
 	if (rc == ERR_NO) {

@@ -5,7 +5,7 @@ begin_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq)
 {
 	imap_begin(s, read_only ? "EXAMINE " : "SELECT ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	if (uidvalidity && modseq && (s->caps & IMAP_CAP_QRESYNC)) {
 		/* RFC 7162 §3.2.5 */
 		wire_cmd_raw(&s->cmd, " (QRESYNC (");
