@@ -38,6 +38,20 @@ is_dir(int dirfd, const struct dirent *d)
 	       S_ISDIR(st.st_mode);
 }
 
+/* To a directory, or to nothing: what it points to may be not mounted now. */
+static bool
+is_link(int dirfd, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN && d->d_type != DT_LNK)
+		return false;
+	if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISLNK(st.st_mode))
+		return false;
+	return fstatat(dirfd, d->d_name, &st, 0) != 0 || S_ISDIR(st.st_mode);
+}
+
 /* Could NAME be a mailbox of the layout, below its parent? */
 static bool
 may_hold(const struct walk *w, const char *name)
@@ -51,7 +65,7 @@ may_hold(const struct walk *w, const char *name)
 static void
 add_dir(struct walk *w, struct maildir_dir dir)
 {
-	if (!dir.has_cur && !dir.has_new)
+	if (!dir.has_cur && !dir.has_new && !dir.is_link)
 		return;
 	w->v = arena_grow(w->mem, w->v, w->n, &w->cap, sizeof *w->v);
 	w->v[w->n++] = dir;
@@ -95,6 +109,13 @@ struct subdirs {
 	size_t n, cap;
 };
 
+static struct span
+below(struct walk *w, struct span path, const char *name)
+{
+	return span_str(arena_printf(
+	    w->mem, "%.*s%s%s", SPAN_ARG(path), path.n ? "/" : "", name));
+}
+
 /* What lies in one directory: is it a mailbox, and which are below it. */
 static int
 read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
@@ -124,9 +145,12 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
 			dir->has_tmp = is_dir(dirfd(d), x);
 		else if (may_hold(w, name) && is_dir(dirfd(d), x)) {
 			VEC_GROW(sub->v, sub->n, sub->cap);
-			sub->v[sub->n++] =
-			    span_str(arena_printf(w->mem, "%.*s%s%s",
-				SPAN_ARG(path), path.n ? "/" : "", name));
+			sub->v[sub->n++] = below(w, path, name);
+		} else if (may_hold(w, name) && is_link(dirfd(d), x)) {
+			w->seen++;
+			add_dir(w,
+			    (struct maildir_dir){
+				.path = below(w, path, name), .is_link = true});
 		}
 	}
 	sys = x ? 0 : errno;
