@@ -6,6 +6,7 @@
  *  2. What cannot be read and cannot be, or hold, a mailbox is skipped: a
  *     directory with a link count of 2 has no directories in it.  (Local file
  *     systems count so, or always say 1; those of other machines may lie.)
+ *     No name is skipped for being what it is: it may be a mailbox's.
  */
 #include "maildir/internal.h"
 
@@ -56,8 +57,7 @@ is_link(int dirfd, const struct dirent *d)
 static bool
 may_hold(const struct walk *w, const char *name)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, "lost+found") == 0)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return false;
 	return (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
 }
@@ -87,6 +87,14 @@ unreadable(struct span path, int sys, struct err *e)
 	    SPAN_ARG(maildir_shown(path)));
 }
 
+/* That of fsck(8), where the Maildir is a file system of its own. */
+static bool
+is_lost_and_found(struct span path, const struct stat *st)
+{
+	return span_eq(path, SPAN("lost+found")) && st->st_uid == 0 &&
+	       geteuid() != 0;
+}
+
 /* Rule 2, of a directory that cannot be read. */
 static bool
 is_leaf(const struct walk *w, struct span path)
@@ -96,12 +104,15 @@ is_leaf(const struct walk *w, struct span path)
 	AUTO_FD parent = -1;
 	struct stat st;
 
-	if (!w->links_count || path.n == 0)
+	if (path.n == 0)
 		return false;
 	parent = maildir_openat(w->m->root, up);
-	return parent >= 0 &&
-	       fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode) && st.st_nlink == 2;
+	if (parent < 0 ||
+	    fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISDIR(st.st_mode))
+		return false;
+	return (w->links_count && st.st_nlink == 2) ||
+	       is_lost_and_found(path, &st);
 }
 
 struct subdirs {
