@@ -6,6 +6,7 @@ EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
 	tests/e2e/test_less.py tests/e2e/test_local_trouble.py \
 	tests/e2e/test_odd_messages.py \
+	tests/e2e/test_odd_names.py \
 	tests/e2e/test_races.py \
 	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py
 
