@@ -28,6 +28,11 @@ def steps(x):
     return [(s["op"], s.get("case")) for s in x["next"]]
 
 
+def pending(world):
+    done = world.run("status", "--json")
+    return sum(json.loads(s)["pending"] for s in done.out.splitlines())
+
+
 def one(world, box="INBOX", flags=("\\Seen",), token="m"):
     world.server.append(box, message(token), flags, 1700000000)
     world.sync()
@@ -188,6 +193,7 @@ def test_a_message_that_is_too_large(world):
     x = explain(world, "home:INBOX:%d" % uid)
     assert x["hold"]["kind"] == "skipped"
     assert [case for _, case in steps(x)] == [29]
+    assert pending(world) == 0
     assert "octets" in x["said"]
 
 
@@ -201,6 +207,10 @@ def test_a_message_that_was_kept(world):
     x = explain(world, path)
     assert x["hold"]["kind"] == "kept" and x["on_disk"]
     assert steps(x) == [("none", 28)] and "uid" not in x
+    # it waits for nothing, also when the directory has changed
+    assert pending(world) == 0
+    world.local.add("INBOX", message("new"), "1.new.host")
+    assert pending(world) == 1
 
 
 def test_a_server_that_is_not_written_to(world):
@@ -231,6 +241,20 @@ def test_a_delete_that_is_held_back(world):
     # one that is still there
     x = explain(world, files[29][2])
     assert "--allow-deletes" in x["said"]
+
+
+def test_the_other_layout(world):
+    world.write_config(layout="maildir++")
+    world.server.create("Work")
+    for box, path in (("INBOX", ""), ("Work", ".Work/")):
+        world.server.append(box, message(box))
+    world.sync()
+    for box, path in (("INBOX", ""), ("Work", ".Work/")):
+        name, = os.listdir(world.root / path / "new")
+        x = explain(world, world.root / path / "new" / name)
+        assert (x["mailbox"], x["uid"]) == (box, 1)
+        assert x["file"] == path + "new/" + name
+        assert steps(x) == [("none", 1)]
 
 
 def test_unknown_messages(world):
