@@ -15,9 +15,9 @@
 static struct span
 path_of(struct explain *x)
 {
-	return span_str(arena_printf(&x->mem, "%.*s%s%.*s",
-	    SPAN_ARG(x->box.path), x->box.path.n ? "/" : "",
-	    SPAN_ARG(x->file)));
+	return span_str(
+	    arena_printf(&x->mem, "%.*s%s%.*s", SPAN_ARG(x->box.path),
+		x->box.path.n ? "/" : "", SPAN_ARG(x->file)));
 }
 
 /* What it has of the agreed row, or else of the file on disk. */
@@ -70,8 +70,8 @@ add_number(struct buf *out, const char *label, uint64_t n, const char *unit)
 }
 
 static void
-add_flags(struct buf *out, const char *label, const struct kwtab *kw,
-    struct flags f)
+add_flags(
+    struct buf *out, const char *label, const struct kwtab *kw, struct flags f)
 {
 	struct buf text;
 
@@ -228,8 +228,8 @@ json_step(const struct explain_step *s)
 
 	if (s->kind != SYNC_EVENT_PLAN)
 		cli_json_add(o, "op",
-		    json_string(s->kind == SYNC_EVENT_HELD ? "held"
-							   : "failed"));
+		    json_string(
+			s->kind == SYNC_EVENT_HELD ? "held" : "failed"));
 	else
 		cli_json_add(o, "op", json_string(s->op));
 	if (s->case_number)
@@ -327,8 +327,8 @@ not_found(const struct cli *c, const struct explain *x, const char *word)
 	buf_add_str(&line, "nothing is known of '");
 	(void)cli_text_add(&line, span_str(word), 0);
 	buf_add_str(&line, c->args.offline || !x->asked
-	    ? "', in the journal or the Maildir"
-	    : "', here or on the server");
+			       ? "', in the journal or the Maildir"
+			       : "', here or on the server");
 	log_error(c->log, "%s", buf_cstr(&line));
 	buf_release(&line);
 	return CLI_NO_INPUT;

@@ -106,8 +106,8 @@ find_place(struct cli *c, const char *word, struct place *p)
 }
 
 static int
-digest_file(struct cli *c, const char *word, struct content *content_r,
-    struct err *e)
+digest_file(
+    struct cli *c, const char *word, struct content *content_r, struct err *e)
 {
 	AUTO_FD fd = open(word, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	AUTO(digest) d = NULL;

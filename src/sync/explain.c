@@ -31,8 +31,8 @@ struct look {
 };
 
 static int
-look_open(struct explain *x, const struct cancel *c, struct look *k,
-    struct err *e)
+look_open(
+    struct explain *x, const struct cancel *c, struct look *k, struct err *e)
 {
 	int rc;
 
@@ -106,8 +106,8 @@ find_on_disk(struct explain *x, const struct look *k, struct err *e)
 	rc = maildir_letters_load(
 	    k->m, x->box.path, x->kw, &letters, &exists, e);
 	if (rc == 0)
-		rc = maildir_scan(k->m, x->box.path, &letters, &x->mem, &l,
-		    &stamp, NULL, e);
+		rc = maildir_scan(
+		    k->m, x->box.path, &letters, &x->mem, &l, &stamp, NULL, e);
 	if (rc != 0 && (rc == ERR_STALE || e->sys == ENOENT)) {
 		err_clear(e);
 		return 0; /* no such directory */
@@ -163,8 +163,7 @@ find_twins(struct explain *x, const struct look *k, uint64_t size,
 {
 	struct jfound *v;
 	size_t n;
-	int rc = journal_rows_of_size(
-	    k->j, size, SIZE_MAX, &x->mem, &v, &n, e);
+	int rc = journal_rows_of_size(k->j, size, SIZE_MAX, &x->mem, &v, &n, e);
 
 	if (rc != 0)
 		return rc;
@@ -174,8 +173,7 @@ find_twins(struct explain *x, const struct look *k, uint64_t size,
 		    (v[i].box == x->box.id && v[i].row.uid == x->uid))
 			continue;
 		x->twin[x->ntwins++] = (struct explain_twin){
-		    .mailbox = name_of_id(k, v[i].box),
-		    .uid = v[i].row.uid};
+		    .mailbox = name_of_id(k, v[i].box), .uid = v[i].row.uid};
 	}
 	return 0;
 }
@@ -231,8 +229,8 @@ know_content(struct explain *x, const struct look *k, struct err *e)
 		return 0;
 	}
 	if (rc == 0)
-		rc = find_twins(x, k, x->msg.content.size, x->msg.content.sha,
-		    e);
+		rc = find_twins(
+		    x, k, x->msg.content.size, x->msg.content.sha, e);
 	return rc;
 }
 
@@ -266,8 +264,7 @@ fill_uid(struct explain *x, const struct look *k, uint32_t uid, struct err *e)
 	uidset_init(&set);
 	uidset_add(&set, uid);
 	if (x->box.id)
-		rc = journal_pairs_in(
-		    k->j, x->box.id, &set, &x->mem, &p, e);
+		rc = journal_pairs_in(k->j, x->box.id, &set, &x->mem, &p, e);
 	uidset_release(&set);
 	if (rc == 0 && p.n > 0)
 		set_row(x, &p.v[0]);
@@ -310,8 +307,8 @@ explain_file(struct explain *x, struct span path, struct span file,
 			x->box = *b;
 		else
 			x->box.path = path;
-		if (!b && !layout_name_of_path(&x->mem, path, x->a->layout,
-			      &x->box.name))
+		if (!b && !layout_name_of_path(
+			      &x->mem, path, x->a->layout, &x->box.name))
 			x->box.name = path;
 		rc = fill(x, &k, true, e);
 	}
@@ -329,8 +326,8 @@ explain_content(struct explain *x, const struct content *content,
 	int rc = look_open(x, c, &k, e);
 
 	if (rc == 0)
-		rc = journal_rows_of_size(k.j, content->size, SIZE_MAX,
-		    &x->mem, &v, &n, e);
+		rc = journal_rows_of_size(
+		    k.j, content->size, SIZE_MAX, &x->mem, &v, &n, e);
 	while (rc == 0 && i < n &&
 	       memcmp(v[i].row.sha, content->sha, DIGEST_LEN) != 0)
 		i++;
@@ -359,8 +356,8 @@ explain_found(const struct explain *x)
 static void
 add_step(struct explain *x, struct explain_step s)
 {
-	x->step = arena_grow(&x->mem, x->step, x->nsteps, &x->stepcap,
-	    sizeof *x->step);
+	x->step = arena_grow(
+	    &x->mem, x->step, x->nsteps, &x->stepcap, sizeof *x->step);
 	x->step[x->nsteps++] = s;
 }
 
@@ -396,32 +393,34 @@ take_event(struct sync_sink *sink, const struct sync_event *ev)
 	if (whole ? ev->mailbox.n && !span_eq(ev->mailbox, x->box.name)
 		  : !is_about_message(x, ev))
 		return;
-	add_step(x, (struct explain_step){
-	    .kind = ev->kind,
-	    .op = arena_str(&x->mem, ev->op),
-	    .case_number = ev->case_number,
-	    .of_mailbox = whole,
-	    .mailbox = arena_span(&x->mem, ev->mailbox),
-	    .uid = ev->uid,
-	    .file = arena_span(&x->mem, ev->file),
-	    .from = arena_span(&x->mem, ev->from),
-	    .from_uid = ev->from_uid,
-	    .text = arena_str(&x->mem, ev->text)});
+	add_step(x, (struct explain_step){.kind = ev->kind,
+			.op = arena_str(&x->mem, ev->op),
+			.case_number = ev->case_number,
+			.of_mailbox = whole,
+			.mailbox = arena_span(&x->mem, ev->mailbox),
+			.uid = ev->uid,
+			.file = arena_span(&x->mem, ev->file),
+			.from = arena_span(&x->mem, ev->from),
+			.from_uid = ev->from_uid,
+			.text = arena_str(&x->mem, ev->text)});
 }
 
 /* No op is about it: the reason, as a case where there is one. */
 static struct explain_step
 why_nothing(const struct explain *x)
 {
-	struct explain_step s = {.kind = SYNC_EVENT_PLAN, .op = "none",
-	    .mailbox = x->box.name, .uid = x->uid, .file = x->file};
+	struct explain_step s = {.kind = SYNC_EVENT_PLAN,
+	    .op = "none",
+	    .mailbox = x->box.name,
+	    .uid = x->uid,
+	    .file = x->file};
 
 	if (x->has_hold && x->hold.kind == JHOLD_RETRY) {
 		s.op = "wait";
 		s.case_number = x->hold.uid ? CASE_R_HOLD : CASE_L_HOLD;
 	} else if (x->has_hold) {
-		s.case_number = x->hold.kind == JHOLD_KEPT ? CASE_KEPT
-							   : CASE_SKIPPED;
+		s.case_number =
+		    x->hold.kind == JHOLD_KEPT ? CASE_KEPT : CASE_SKIPPED;
 	} else if (!x->is_synced) {
 		s.text = "this mailbox is not synced (mailboxes)";
 	} else if (x->has_row && x->on_disk &&
@@ -453,8 +452,8 @@ says_enough(const struct explain *x, const struct explain_step *s)
 }
 
 void
-explain_next(struct explain *x, const struct config *c,
-    const struct sync_options *o)
+explain_next(
+    struct explain *x, const struct config *c, const struct sync_options *o)
 {
 	struct catcher catcher = {.sink = {take_event}, .x = x};
 	struct sync_options dry = *o;
