@@ -100,9 +100,26 @@ add_items(struct imap *s)
 	wire_cmd_raw(&s->cmd, "(MESSAGES UIDNEXT UIDVALIDITY");
 	if (s->caps & IMAP_CAP_CONDSTORE)
 		wire_cmd_raw(&s->cmd, " HIGHESTMODSEQ");
-	if (s->caps & IMAP_CAP_OBJECTID)
-		wire_cmd_raw(&s->cmd, " MAILBOXID");
 	wire_cmd_raw(&s->cmd, ")");
+}
+
+/*
+ * The ids of RFC 8474, by themselves: in the answer to a STATUS of several
+ * items, Cyrus 3.6 gives octets of its memory for MAILBOXID.
+ */
+#define ID_ITEM "(MAILBOXID)"
+
+static int
+ask_status(struct imap *s, struct span wire, bool id, struct err *e)
+{
+	imap_begin(s, "STATUS ");
+	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_raw(&s->cmd, " ");
+	if (id)
+		wire_cmd_raw(&s->cmd, ID_ITEM);
+	else
+		add_items(s);
+	return imap_send(s, e);
 }
 
 /* One STATUS for each mailbox that has no numbers yet, in a window. */
@@ -113,13 +130,12 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < l->n && rc == 0; i++) {
-		if ((l->v[i].attrs & ATTR_NOSELECT) || l->v[i].has)
+		if ((l->v[i].attrs & ATTR_NOSELECT) ||
+		    (l->v[i].has & HAS_MESSAGES))
 			continue;
-		imap_begin(s, "STATUS ");
-		wire_cmd_mailbox(&s->cmd, l->v[i].wire);
-		wire_cmd_raw(&s->cmd, " ");
-		add_items(s);
-		rc = imap_send(s, e);
+		rc = ask_status(s, l->v[i].wire, false, e);
+		if (rc >= 0 && (s->caps & IMAP_CAP_OBJECTID))
+			rc = ask_status(s, l->v[i].wire, true, e);
 		if (rc == 1)
 			rc = 0; /* refused early; the answer was read */
 		last = s->tag;
@@ -136,9 +152,42 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	return rc;
 }
 
+/*
+ * Dovecot goes on listing a mailbox that was deleted while it had children.
+ * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
+ * A code that tells another reason (RFC 5530) leaves it to the SELECT.
+ */
+static int
+mark_ghosts(struct imap *s, struct listing *l, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && rc == 0; i++) {
+		struct imap_box *b = &l->v[i];
+
+		if ((b->attrs & (ATTR_NOSELECT | ATTR_NONEXISTENT)) ||
+		    (b->has & HAS_MESSAGES))
+			continue;
+		imap_begin(s, "EXAMINE ");
+		wire_cmd_mailbox(&s->cmd, b->wire);
+		rc = imap_run(s, ERR_SCOPE_BOX, "EXAMINE", e);
+		s->selected = rc == 0;
+		if (rc == 0)
+			rc = imap_unselect(s, e);
+		if (rc != ERR_NO)
+			continue;
+		if (!e->resp[0] || strcmp(e->resp, "NONEXISTENT") == 0)
+			b->attrs |= ATTR_NONEXISTENT;
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
 static int
 list_all(struct imap *s, struct listing *l, struct err *e)
 {
+	uint32_t list;
 	int rc = 0;
 
 	/* RFC 2342 §5. In the same flight: the listing does not depend on it. */
@@ -155,12 +204,23 @@ list_all(struct imap *s, struct listing *l, struct err *e)
 		wire_cmd_raw(&s->cmd, ")");
 	}
 	rc = imap_send(s, e);
+	list = s->tag;
+	if (rc == 0 && (s->caps & IMAP_CAP_LIST_STATUS) &&
+	    (s->caps & IMAP_CAP_OBJECTID)) {
+		imap_begin(s, "LIST \"\" \"*\" RETURN (STATUS " ID_ITEM ")");
+		rc = imap_send(s, e);
+	}
 	if (rc == 0)
-		rc = read_listing(s, l, s->tag, e);
+		rc = read_listing(s, l, list, e);
 	if (rc == 0)
 		rc = imap_check_ok(s, ERR_SCOPE_ACCOUNT, e, "LIST");
+	/* Without the ids it is a listing all the same. */
+	if (rc == 0 && s->tag != list)
+		rc = read_listing(s, l, s->tag, e);
 	/* RFC 5819 §2: a server may leave out single ones. */
-	return rc < 0 ? rc : ask_each(s, l, e);
+	if (rc == 0)
+		rc = ask_each(s, l, e);
+	return rc < 0 ? rc : mark_ghosts(s, l, e);
 }
 
 int
