@@ -355,7 +355,11 @@ int imap_delete(struct imap *s, struct span wire, struct err *e);
  */
 int imap_rename(struct imap *s, struct span from, struct span to,
     bool subscribed, struct err *e);
-/* UNSELECT, or nothing when none is selected; never CLOSE. */
+/*
+ * UNSELECT, or nothing when none is selected; never CLOSE.  A server without
+ * UNSELECT has INBOX open afterwards, which cannot be deleted or renamed: an
+ * open mailbox is not deleted, or takes the session with it.
+ */
 int imap_unselect(struct imap *s, struct err *e);
 
 #endif

@@ -10,8 +10,8 @@ libimap_a_SOURCES = \
 imap_tests = tests/unit/test-imap-append tests/unit/test-imap-change \
 	tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
 	tests/unit/test-imap-fetch tests/unit/test-imap-folder \
-	tests/unit/test-imap-msgid tests/unit/test-imap-session \
-	tests/unit/test-imap-tiers
+	tests/unit/test-imap-list tests/unit/test-imap-msgid \
+	tests/unit/test-imap-session tests/unit/test-imap-tiers
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
@@ -35,6 +35,9 @@ tests_unit_test_imap_fetch_LDADD = $(imap_test_libs)
 tests_unit_test_imap_folder_SOURCES = tests/unit/test-imap-folder.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_folder_LDADD = $(imap_test_libs)
+tests_unit_test_imap_list_SOURCES = tests/unit/test-imap-list.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_list_LDADD = $(imap_test_libs)
 tests_unit_test_imap_msgid_SOURCES = tests/unit/test-imap-msgid.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_msgid_LDADD = $(imap_test_libs)

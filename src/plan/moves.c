@@ -175,6 +175,7 @@ moved_there(struct moves *m, struct op *p)
 	    d->box == p->box ? CASE_R_NEW_UID : CASE_R_MOVED, d->box,
 	    d->row.uid, d->file);
 	p->shown = d->shown;
+	p->again = !flags_eq(p->row.r, d->row.r);
 	p->row.l = d->row.l;
 	p->row.r = d->row.r;
 	p->row.ino = d->row.ino;
@@ -196,6 +197,7 @@ moved_twice(struct moves *m, struct op *p)
 	for (; at; at = m->push.next[at - 1]) {
 		struct op *q = &m->pl->op[at - 1];
 		struct op *f = NULL;
+		struct flags seen = p->row.r;
 
 		if (m->used[at - 1] || (q->why == CASE_L_NEW && !agreed))
 			continue;
@@ -210,6 +212,7 @@ moved_twice(struct moves *m, struct op *p)
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
 		set_base(m, &p->row, f ? &f->row : &q->row, q->row.l);
+		p->again = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;
 		p->row.mtime_ns = q->row.mtime_ns;

@@ -99,6 +99,11 @@ struct op {
 	 */
 	bool known;
 	/*
+	 * LMOVE: the server shows other flags than .row says.  The mailbox has
+	 * to be looked at from the same cursor once more, so that they are merged.
+	 */
+	bool again;
+	/*
 	 * The row as it is to be recorded once the op is done: flags of both
 	 * sides as they are meant to be, uid 0 for PUSH (APPENDUID fills it).
 	 * For PULL .file is empty.
