@@ -109,7 +109,8 @@ class Trial:
         self.rows = []              # (copy here, copy there) agreed on
         self.boxes = set()          # mailboxes agreed on
         self.changes = Changes()
-        self.before = None          # both sides before a run that failed
+        self.before = None          # both sides before a run that failed,
+        self.known = 0              # and how many bases there were then
         self.ever = set()           # tokens that somebody made
         self.deleted = set()        # tokens that somebody ever deleted
         self.number = 2_000_000_000
@@ -211,6 +212,7 @@ class Trial:
             self.check_loss(here, there, *now)
             if self.before is None and not busy:
                 self.before = here, there
+                self.known = len(self.changes.bases)
             self.changes.bases += [states(x) for x in (here, there)]
             if busy:
                 self.check_kept(did, states(now[0]), states(now[1]))
@@ -257,7 +259,7 @@ class Trial:
         line, port = Slow(self.world.options["port"]), \
             self.world.options["port"]
         self.world.write_config(port=line.port)
-        start, did = time.monotonic(), []
+        start, did = time.monotonic(), {}
         p = subprocess.Popen(
             [self.world.binary, "-c", str(self.world.config), *args, "-q"],
             env=self.world.env(), stdout=subprocess.DEVNULL,
@@ -267,8 +269,7 @@ class Trial:
             try:
                 self.changes.bases += [states(x) for x in self.look()]
                 if self.people(op):
-                    did.append((op[1], op[2], states(
-                        self.side[op[1]].look())))
+                    did[op[1], op[2]] = states(self.side[op[1]].look())
             except FileNotFoundError:
                 pass  # the program renamed it: the person was too late
         err = p.communicate(timeout=120)[1].decode(errors="replace")
@@ -282,7 +283,7 @@ class Trial:
 
     def check_kept(self, did, here, there):
         """What people did while the program ran is not undone by it."""
-        for side, token, then in did:
+        for (side, token), then in did.items():
             mine, other = (here, there) if side == "L" else (there, here)
             m, now = single(then, token), single(mine, token)
             others = [single(x, token) for x in [other] +
@@ -361,7 +362,7 @@ class Trial:
         l_all, s_all, now_all = states(here), states(there), states(now)
         for token in sorted(set(b_all) | set(l_all) | set(s_all)):
             l, s = single(l_all, token), single(s_all, token)
-            bases = [b_all] + ([] if self.before else self.changes.bases)
+            bases = [b_all] + self.bases()
             b = [single(x, token) for x in bases]
             if l is False or s is False or False in b:
                 self.check_bounds(token, here, there, now_all[token])
@@ -374,13 +375,19 @@ class Trial:
                              "became %s, allowed %s" % (
                                  token, b, l, s, outcome, allowed))
 
+    def bases(self):
+        """What may be in the journal beside what was agreed on."""
+        if self.before:  # nobody did anything since the first failed run
+            return self.changes.bases[:self.known]
+        return self.changes.bases
+
     def check_bounds(self, token, here, there, now):
         here = [c for c in here if c.token == token]
         there = [c for c in there if c.token == token]
         rows = [r for r in self.rows if r[0].token == token]
         least, most, at_least, at_most = bounds(rows, here, there,
                                                 self.changes)
-        if self.changes.faulted and not self.before:
+        if self.bases():
             seen = max([len(x[token]) for x in self.changes.bases])
             least = 0 if token in self.changes.deleted else 1
             most, at_least, at_most = max(most, 2 * seen), {}, None

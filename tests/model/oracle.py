@@ -19,6 +19,17 @@ def both(a, b):
     return tuple(sorted(a + b))
 
 
+def is_keyword(flag):
+    return not flag.startswith("\\") and flag != "$Forwarded"
+
+
+def keywords_of(flags, other):
+    """FLAGS, but with the keywords of OTHER: letters belong to a mailbox, so
+    a file that was moved may say nothing about them."""
+    return frozenset(f for f in flags if not is_keyword(f)) | frozenset(
+        f for f in other if is_keyword(f))
+
+
 def merge_flags(b, l, s):
     """Each flag that a side changed changes."""
     return b ^ ((l ^ b) | (s ^ b))
@@ -50,10 +61,15 @@ def strict(b, l, s, moves=True):
     if l is None:
         return {NONE} if s[0] == box else {one(*s)}
     flags = merge_flags(b[1], l[1], s[1])
+    if l[0] != box:
+        theirs = one(l[0] if s[0] == box else s[0],
+                     keywords_of(flags, s[1]))
     if l[0] == s[0]:
         allowed = {one(l[0], flags)}
-        if not moves and l[0] != box:
-            allowed.add(one(l[0], l[1] | s[1]))
+        if l[0] != box:
+            allowed.add(theirs)
+            if not moves:
+                allowed.add(one(l[0], l[1] | s[1]))
         return allowed
     if s[0] == box:
         allowed, mover = {one(l[0], flags)}, l
@@ -61,6 +77,8 @@ def strict(b, l, s, moves=True):
         allowed, mover = {one(s[0], flags)}, s
     else:
         allowed, mover = {one(s[0], flags)}, None
+    if l[0] != box:
+        allowed.add(theirs)
     if not moves:
         allowed.add(one(*mover) if mover else both(one(*l), one(*s)))
     return allowed
