@@ -88,6 +88,11 @@ struct op {
 	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
 	struct flags shown;    /* LDELETE, LMOVE, RMOVE, RCOPY: what the file shows */
 	/*
+	 * LMOVE, ADOPT: the UID shows other flags than row.r, which are to be
+	 * merged by the next pass: the cursor may not pass them.
+	 */
+	bool behind;
+	/*
 	 * LCOPY, LMOVE, RCOPY, RMOVE: the mailbox it comes from, and its UID there
 	 * (0: none).  .file is for LCOPY and LMOVE in that mailbox, else in .box.
 	 */
@@ -98,11 +103,6 @@ struct op {
 	 * compared with a file that is here).
 	 */
 	bool known;
-	/*
-	 * LMOVE: the server shows other flags than .row says.  The mailbox has
-	 * to be looked at from the same cursor once more, so that they are merged.
-	 */
-	bool again;
 	/*
 	 * The row as it is to be recorded once the op is done: flags of both
 	 * sides as they are meant to be, uid 0 for PUSH (APPENDUID fills it).
