@@ -33,6 +33,7 @@ class Image:
         self.tool("truncate", "-s", SIZE, str(self.image))
         self.tool("mkfs.ext4", "-q", "-F", str(self.image))
         self.mount()
+        self.cut()  # or the kernel does not know how
 
     def tool(self, *argv):
         try:

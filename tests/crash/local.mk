@@ -1,6 +1,7 @@
-EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
+EXTRA_DIST += tests/crash/campaign.py \
+	tests/crash/conftest.py tests/crash/faultat.c \
 	tests/crash/faultat.py tests/crash/image.py tests/crash/scene.py \
-	tests/crash/stories.py tests/crash/subjects.py \
+	tests/crash/stories.py tests/crash/subjects.py tests/crash/table.py \
 	tests/crash/test_calls.py tests/crash/test_connection.py \
 	tests/crash/test_powercut.py
 

@@ -289,10 +289,6 @@ class Scene:
         bad = self.check_b(self.run())
         return bad + self.check_c()
 
-    def cut_trial(self, fault):
-        """The same, and the power fails after the first run."""
-        return self.trial(fault, self.place.cut)
-
     def trial(self, fault, then=None):
         """All of it, once: a list of what was wrong."""
         self.restore()
