@@ -1,11 +1,14 @@
 EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/conftest.py tests/e2e/relay.py \
 	tests/e2e/servers.py tests/e2e/servers_courier.py \
-	tests/e2e/servers_cyrus.py tests/e2e/world.py \
+	tests/e2e/servers_cyrus.py tests/e2e/servers_people.py tests/e2e/world.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
 	tests/e2e/test_less.py tests/e2e/test_races.py \
-	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py
+	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py \
+	tests/e2e/test_servers_moves.py \
+	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
+	tests/e2e/test_servers_mix.py
 
 # The whole program against real servers; needs what tests/run.sh installs.
 .PHONY: check-e2e
