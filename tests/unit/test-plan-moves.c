@@ -261,7 +261,7 @@ test_case_22_a_move_on_the_server_is_a_rename(void **state)
 	assert_int_equal(op->shown.sys, FLAG_SEEN | FLAG_FLAGGED);
 	assert_int_equal(pl.box[0].ldeletes, 0);
 	/* \Answered is not merged yet, and below the cursor of this pass */
-	assert_true(op->again);
+	assert_true(op->behind);
 }
 
 static void
@@ -274,7 +274,7 @@ test_flags_that_moved_along_need_no_second_look(void **state)
 	merge();
 	tell(1, 30, 1);
 	finish();
-	assert_false(only(OP_LMOVE, CASE_R_MOVED)->again);
+	assert_false(only(OP_LMOVE, CASE_R_MOVED)->behind);
 }
 
 /* What nobody could identify is fetched, and the old one goes. */
@@ -404,7 +404,7 @@ test_case_26_two_moves_and_the_servers_wins(void **state)
 	/* the row of the mailbox that both left */
 	assert_int_equal(find(OP_FORGET)->uid, 7);
 	assert_int_equal(pl.n, 2);
-	assert_false(op->again);
+	assert_false(op->behind);
 }
 
 static void
@@ -417,7 +417,7 @@ test_case_26_flags_of_the_new_place_are_merged(void **state)
 	merge();
 	tell(2, 40, 1);
 	finish();
-	assert_true(find(OP_LMOVE)->again);
+	assert_true(find(OP_LMOVE)->behind);
 }
 
 static void
