@@ -58,6 +58,7 @@ struct imap {
 	struct imap_selected *sel; /* during SELECT: where its answers go */
 	bool until_closed; /* what comes belongs to the mailbox before */
 	uint32_t exists;
+	bool has_exists; /* it was said since the mailbox was selected */
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
 

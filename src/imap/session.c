@@ -153,8 +153,9 @@ note_code(struct imap *s)
 		if (r->text.n && s->logged_in)
 			log_warn(s->conf->log, "the server says: %.*s",
 			    SPAN_ARG(r->text));
-	} else if (resp_code_is(r, "CLOSED")) {
-		s->until_closed = false;
+	} else if (resp_code_is(r, "CLOSED") && s->until_closed) {
+		s->until_closed = s->has_exists = false;
+		s->exists = 0;
 	}
 	if (!sel)
 		return;
@@ -206,8 +207,9 @@ note(struct imap *s, struct err *e)
 		imap_note_caps(s, r->words);
 		return 0;
 	case RESP_EXISTS:
-		if (!s->until_closed)
-			s->exists = r->num;
+		/* Without CLOSED the last one is that of the new mailbox. */
+		s->exists = r->num;
+		s->has_exists = true;
 		return 0;
 	case RESP_EXPUNGE:
 		/* A number that no message has says nothing. */
