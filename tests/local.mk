@@ -4,7 +4,8 @@ EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/servers_cyrus.py tests/e2e/world.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
-	tests/e2e/test_less.py tests/e2e/test_local_trouble.py \
+	tests/e2e/test_keywords.py tests/e2e/test_less.py \
+	tests/e2e/test_local_trouble.py \
 	tests/e2e/test_odd_messages.py \
 	tests/e2e/test_odd_names.py \
 	tests/e2e/test_races.py \
