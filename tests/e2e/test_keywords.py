@@ -237,7 +237,7 @@ def test_a_server_that_drops_keywords(world, between):
     world.assert_idle()
 
 
-@pytest.mark.parametrize("side", ["here", "there"])
+@pytest.mark.parametrize("side", ["there", "here", "here, letters and all"])
 def test_keywords_go_with_a_message_that_moves(world, side):
     """The letters of the mailboxes differ, the keywords do not."""
     world.server.create("other")
@@ -245,6 +245,7 @@ def test_keywords_go_with_a_message_that_moves(world, side):
     world.server.append("INBOX", message("n"), ["home", "work"])
     world.server.append("other", message("o"), ["home"])
     world.server.append("other", message("p"), ["play", "work"])
+    table(world, "home", "play", "work", box="other")
     world.sync()
     a, b = world.local.letters("INBOX"), world.local.letters("other")
     assert {v: k for k, v in a.items()}["home"] != {
@@ -252,6 +253,11 @@ def test_keywords_go_with_a_message_that_moves(world, side):
     if side == "there":
         world.server.select("INBOX")
         world.server.do("uid", "MOVE", "1", "other")
+    elif "letters" in side:
+        # most readers know of no keywords: a letter stays, and means another
+        _, path = local(world)["m"]
+        os.rename(path, world.root / "other" / "cur" / path.name)
+        assert local(world, "other")["m"][0] != {"work", "home", "\\Seen"}
     else:
         # a reader that knows the tables
         _, path = local(world)["m"]
