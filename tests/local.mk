@@ -6,10 +6,20 @@ EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/test_daily.py tests/e2e/test_explain.py \
 	tests/e2e/test_faults.py \
 	tests/e2e/test_less.py tests/e2e/test_races.py \
-	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py
+	tests/e2e/test_moves.py tests/e2e/test_policy.py \
+	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py \
+	tests/crash/conftest.py tests/crash/faultat.c tests/crash/faultat.py \
+	tests/crash/scene.py tests/crash/stories.py tests/crash/subjects.py \
+	tests/crash/test_calls.py
 
 # The whole program against real servers; needs what tests/run.sh installs.
 .PHONY: check-e2e
 check-e2e: mochila
 	cd $(srcdir)/tests/e2e && MOCHILA=$(abs_builddir)/mochila \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
+
+# Faults at every call, cuts at every octet; MOCHILA_TIER=full for all of them.
+.PHONY: check-crash
+check-crash: mochila
+	cd $(srcdir)/tests/crash && MOCHILA=$(abs_builddir)/mochila \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .

@@ -127,11 +127,13 @@ DEFINE_AUTO(maildir_reader)
 
 /*
  * Delivery, as a stream of wire bytes:
- *	begin -> write* -> finish -> (publish) -> maildir_sync
+ *	begin -> write* -> finish -> flush -> publish -> maildir_sync
  * finish: line ends settled, file time set, (not yet fsynced), content
  * known; publish: renamed into new/ or cur/ under *file_r with its flags.
- * A batch of deliveries is made durable by maildir_deliver_flush() (fsync of
- * each file) before they are published.  abort removes the temporary file.
+ * A batch of deliveries, all into one mailbox, is made durable by
+ * maildir_deliver_flush() before they are published: a few by fsync of each
+ * file, more by syncfs of the file system that they are on.  free without
+ * publish removes the temporary file.
  */
 struct maildir_delivery;
 int maildir_deliver_begin(struct maildir *m, struct span path,
@@ -141,7 +143,8 @@ int maildir_deliver_write(struct maildir_delivery *d, const char *p, size_t n,
 /* ERR_PROTO (scope MSG) for zero bytes: "no data" is not an empty message. */
 int maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
     struct content *c_r, struct err *e);
-int maildir_deliver_flush(struct maildir_delivery *d, struct err *e);
+int maildir_deliver_flush(struct maildir_delivery *const *v, size_t n,
+    struct err *e);
 /*
  * F decides new/ or cur/ (new/ only when nothing is to be shown); *shown_r is
  * what the name shows.  *lmsg_r: file name, base and stat identity, in MEM.

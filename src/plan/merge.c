@@ -414,7 +414,7 @@ merge_renumbered(struct merge *m)
 		if (file == PLAN_NONE) {
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
-		} else if (!m->l_used[file]) {
+		} else if (!m->l_used[file] && !m->l->v[file].hold) {
 			m->l_used[file] = true;
 			if (!m->policy->no_remote)
 				push(m, CASE_RENUM_L_ONLY, &m->l->v[file],
@@ -451,7 +451,8 @@ merge_new_files(struct merge *m)
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o];
 
-		if (m->match.row_of[at] == PLAN_NONE && !m->l_used[at])
+		if ((m->match.row_of[at] == PLAN_NONE || m->r->renumbered) &&
+		    !m->l_used[at])
 			merge_new_file(m, &m->l->v[at]);
 	}
 }

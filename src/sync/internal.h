@@ -78,6 +78,7 @@ struct sbox {
 	bool undone;		 /* some effect neither done nor on hold */
 	bool wrote_r, wrote_l;
 	bool keep_cursor, keep_stamp;
+	bool unread_once; /* a file could not be read (adopt.c, rule 5) */
 	bool held_said; /* the brake has been reported in this run */
 };
 
@@ -145,6 +146,8 @@ int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
+/* Does the server agree, when asked again, that what vanished is gone? */
+int delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 
 /* adopt.c */
 int adopt_box(struct run *r, struct sbox *b, struct err *e);

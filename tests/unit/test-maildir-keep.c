@@ -353,7 +353,7 @@ deliveries_of_a_batch_do_not_mix(void **state)
 		struct lmsg m;
 		struct flags shown;
 
-		assert_int_equal(maildir_deliver_flush(d[i], &v->e), 0);
+		assert_int_equal(maildir_deliver_flush(&d[i], 1, &v->e), 0);
 		assert_int_equal(
 		    maildir_deliver_publish(d[i], &v->mem, FLAGS_NONE, NULL,
 			&shown, &m, &v->e),
