@@ -19,10 +19,14 @@ report_op(struct run *r, const struct sbox *b, const struct op *op)
 	    .kind = r->o->dry_run ? SYNC_EVENT_PLAN : SYNC_EVENT_OP,
 	    .op = plan_kind_word(op->kind),
 	    .case_number = (int)op->why,
-	    .uid = op->uid,
+	    .uid = op->uid ? op->uid : op->old_uid,
 	    .file = op->file,
 	};
 
+	if (op_is_transfer(op)) {
+		ev.from = r->box[op->from].j.name;
+		ev.from_uid = op->from_uid;
+	}
 	if (!r->o->dry_run) {
 		switch (op->kind) {
 		case OP_PULL:
