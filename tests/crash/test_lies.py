@@ -28,7 +28,6 @@ LIES = {
     "mod-sequences are less": (rb"HIGHESTMODSEQ \d+", b"HIGHESTMODSEQ 1"),
     "mod-sequences are none": (rb"HIGHESTMODSEQ \d+", b"HIGHESTMODSEQ 0"),
     "another UIDVALIDITY": (rb"UIDVALIDITY \d+", b"UIDVALIDITY 77"),
-    "all UIDs are others": (rb"(?<= |\()UID (\d)", rb"UID 7\1"),
     "no UIDs": (rb"(?<= |\()UID (\d)", rb"NOTUID \1"),
 }
 
@@ -38,10 +37,11 @@ def tokens(side):
             for box, messages in side.items()}
 
 
-def converge(scene, runs=2):
-    """Honest runs; then checks B and C, without the numbers."""
-    for _ in range(runs):
-        scene.run()
+def converge(scene):
+    """Honest runs; then checks B and C, without the numbers.  The first one
+    looks at everything: what was never said cannot be known to be missing."""
+    scene.run(more=["--full"])
+    scene.run()
     there, here = scene.look()
     assert (there, here) == scene.expected, scene.differences(there, here)
     assert scene.subject.look_closely(scene.world) == []
@@ -72,7 +72,7 @@ def test_lie(scene, lie, how):
         # it may have learned of the flag; it must not have removed a thing
         assert there == before[0], done.stderr
         assert tokens(here) == tokens(before[1]), done.stderr
-        old, s.expected = s.expected, ()
+        old = s.expected
         try:
             inbox = before[0]["INBOX"]
             s.expected = (before[0], {**before[1], "INBOX": inbox})
