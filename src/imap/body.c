@@ -90,7 +90,8 @@ send_next(struct imap_fetch *f, struct err *e)
 
 	*x = (struct flight){.from = f->next, .to = f->next};
 	uidset_init(&set);
-	while (x->to < f->norder && x->to - x->from < COMMAND_MESSAGES) {
+	while (x->to < f->norder &&
+	    x->to - x->from < imap_at_most(s, COMMAND_MESSAGES)) {
 		uint64_t size = size_of(f, f->order[x->to]);
 
 		/* What comes behind the first n was refused in company. */

@@ -39,6 +39,7 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
     struct uidset *failed_r, struct err *e)
 {
 	struct uidset modified;
+	uint32_t low;
 	int rc;
 
 	uidset_init(&modified);
@@ -48,6 +49,12 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
 		uidset_remove_set(&x->uids, &modified);
 	}
 	uidset_release(&modified);
+	low = imap_limited(s);
+	if (low > 1) {
+		/* Not all were done: those below are for another time. */
+		uidset_remove_range(&x->uids, low, UINT32_MAX);
+		uidset_add_set(failed_r, &x->uids);
+	}
 	rc = imap_check_ok(s, ERR_SCOPE_MSG, e, "UID STORE");
 	if (rc == ERR_NO || rc == ERR_BAD) {
 		uidset_add_set(failed_r, &x->uids);
@@ -99,7 +106,7 @@ imap_store(struct imap *s, const struct imap_store *v, size_t n,
 		if (i < n && nout < STORE_WINDOW) {
 			buf_clear(&line);
 			if (!uidset_slice(&v[i].uids, &pos, IMAP_SET_OCTETS,
-				0, &line, &out[nout].uids)) {
+				s->message_limit, &line, &out[nout].uids)) {
 				i++;
 				pos = 0;
 				continue;
@@ -159,7 +166,8 @@ imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
 	s->mem = mem;
 	while (rc == 0) {
 		buf_clear(&line);
-		if (!uidset_slice(set, &pos, IMAP_SET_OCTETS, 0, &line, NULL))
+		if (!uidset_slice(set, &pos, IMAP_SET_OCTETS,
+			s->message_limit, &line, NULL))
 			break;
 		rc = expunge_slice(s, buf_span(&line), e);
 	}

@@ -190,7 +190,8 @@ send_all(struct copy *c, struct err *e)
 		buf_clear(&line);
 		if (!more || c->nout == c->window)
 			rc = finish_one(c, e);
-		else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS, 0, &line,
+		else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS,
+			     c->s->message_limit, &line,
 			     &c->out[c->nout].uids))
 			rc = send_one(c, buf_span(&line), e);
 		else

@@ -363,7 +363,8 @@ imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
 		if (sent < n && first.code == 0 && nout < SAMPLE_WINDOW) {
 			size_t to = sent + 1;
 
-			while (to < n && to - sent < SAMPLES_PER_COMMAND &&
+			while (to < n &&
+			    to - sent < imap_at_most(s, SAMPLES_PER_COMMAND) &&
 			    v[to].off == v[sent].off &&
 			    v[to].len == v[sent].len)
 				to++;

@@ -103,15 +103,21 @@ struct imap_box {
 struct imap_listing {
 	struct imap_box *v;
 	size_t n;
+	/*
+	 * Lines that could not be read, of mailboxes that are not in V: absence
+	 * from this listing proves nothing when it is not 0.
+	 */
+	uint32_t unread;
 	struct span prefix; /* personal namespace (RFC 2342), "" when none */
 	char delim;         /* for new mailboxes; 0: flat */
 };
 
 /*
  * All mailboxes with their numbers, in one flight: NAMESPACE and
- * LIST "" "*" RETURN (SUBSCRIBED? STATUS (...)); without LIST-STATUS one
- * pipelined STATUS each.  A doubled name is listed once.  An error means the
- * listing is not complete.
+ * LIST "" "*" RETURN (SUBSCRIBED? STATUS (...)); without LIST-STATUS, and
+ * where it left a mailbox out, one pipelined STATUS each.  A server that
+ * refuses RETURN, or answers nothing to it, is asked without.  A doubled name
+ * is listed once.  An error means the listing is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);

@@ -37,7 +37,8 @@ struct imap {
 	uint32_t caps;       /* IMAP_CAP_* that may be used */
 	bool knows_caps;     /* the server has told them */
 	uint64_t append_limit; /* APPENDLIMIT=N; 0: not told */
-	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
+	/* CAPABILITY said so; .caps has them once ENABLED did. */
+	bool offers_qresync, offers_uidonly;
 	uint32_t dropped;    /* IMAP_CAP_* that the server turned out to lack */
 	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
@@ -46,6 +47,7 @@ struct imap {
 	struct buf in_line;  /* response being traced */
 	bool whole;          /* s->resp is a complete response */
 	bool logged_in;
+	bool said_id;        /* ID was sent */
 	bool broken;         /* no more use; why says it */
 	bool leaving;        /* LOGOUT was sent: BYE is fine */
 	struct err why;
@@ -144,6 +146,13 @@ bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
  * the highest UID down to that one, and stopped.  0: it did all.
  */
 uint32_t imap_limited(struct imap *s);
+
+/* N messages in one command, or what the server's MESSAGELIMIT allows. */
+static inline size_t
+imap_at_most(const struct imap *s, size_t n)
+{
+	return s->message_limit && s->message_limit < n ? s->message_limit : n;
+}
 
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
 int imap_login(struct imap *s, struct err *e);

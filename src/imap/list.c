@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "imap/internal.h"
 
 #include "base/map.h"
@@ -12,6 +14,7 @@ struct listing {
 	struct imap_box *v;
 	size_t n, cap;
 	struct map by_wire;
+	uint32_t unread;
 	struct span prefix;
 	char delim;
 	bool has_ns;
@@ -29,11 +32,11 @@ add_box(struct listing *l, const struct resp *r, struct err *e)
 {
 	struct imap_box box = {.delim = r->delim, .attrs = r->attrs};
 
-	if (r->mailbox.n == 0)
-		return err_set(e, ERR_PROTO, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_LATER,
-		    "LIST: a line cannot be read, so a mailbox would be "
-		    "missing; nothing was changed");
+	if (r->mailbox.n == 0) {
+		/* The root of all, as some list it, is no mailbox. */
+		l->unread += !(r->attrs & ATTR_NOSELECT);
+		return 0;
+	}
 	if (l->n >= BOXES_MAX)
 		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "LIST: more than %d mailboxes",
@@ -136,20 +139,36 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	return rc;
 }
 
+/*
+ * RFC 2971, RFC 2342 §5: their answers come with that of LIST, which does not
+ * depend on them.
+ */
 static int
-list_all(struct imap *s, struct listing *l, struct err *e)
+send_ahead(struct imap *s, struct err *e)
 {
 	int rc = 0;
 
-	/* RFC 2342 §5. In the same flight: the listing does not depend on it. */
-	if (s->caps & IMAP_CAP_NAMESPACE) {
+	if ((s->caps & IMAP_CAP_ID) && !s->said_id) {
+		s->said_id = true;
+		imap_begin(s,
+		    "ID (\"name\" \"mochila\" \"version\" \"" PACKAGE_VERSION
+		    "\")");
+		rc = imap_send(s, e);
+	}
+	if (rc == 0 && (s->caps & IMAP_CAP_NAMESPACE)) {
 		imap_begin(s, "NAMESPACE");
 		rc = imap_send(s, e);
 	}
-	if (rc < 0)
-		return rc;
+	return rc;
+}
+
+static int
+list_once(struct imap *s, struct listing *l, bool with_status, struct err *e)
+{
+	int rc;
+
 	imap_begin(s, "LIST \"\" \"*\"");
-	if (s->caps & IMAP_CAP_LIST_STATUS) {
+	if (with_status) {
 		wire_cmd_raw(&s->cmd, " RETURN (STATUS ");
 		add_items(s);
 		wire_cmd_raw(&s->cmd, ")");
@@ -159,6 +178,25 @@ list_all(struct imap *s, struct listing *l, struct err *e)
 		rc = read_listing(s, l, s->tag, e);
 	if (rc == 0)
 		rc = imap_check_ok(s, ERR_SCOPE_ACCOUNT, e, "LIST");
+	return rc;
+}
+
+static int
+list_all(struct imap *s, struct listing *l, struct err *e)
+{
+	bool with_status = s->caps & IMAP_CAP_LIST_STATUS;
+	int rc = send_ahead(s, e);
+
+	if (rc == 0)
+		rc = list_once(s, l, with_status, e);
+	/* Some know the word and not the command; one says OK and nothing. */
+	if (with_status && !s->broken &&
+	    (rc == ERR_NO || rc == ERR_BAD ||
+		(rc == 0 && l->n == 0 && l->unread == 0))) {
+		err_clear(e);
+		l->unread = 0;
+		rc = list_once(s, l, false, e);
+	}
 	/* RFC 5819 §2: a server may leave out single ones. */
 	return rc < 0 ? rc : ask_each(s, l, e);
 }
@@ -179,8 +217,8 @@ imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
 	for (size_t i = 0; i < l.n && !l.has_ns; i++)
 		if (l.v[i].delim)
 			l.delim = l.v[i].delim;
-	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .prefix = l.prefix,
-	    .delim = l.delim};
+	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .unread = l.unread,
+	    .prefix = l.prefix, .delim = l.delim};
 	return 0;
 }
 

@@ -8,7 +8,8 @@ libimap_a_SOURCES = \
 	src/imap/trace.c
 
 imap_tests = tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
-	tests/unit/test-imap-folder tests/unit/test-imap-msgid
+	tests/unit/test-imap-folder tests/unit/test-imap-msgid \
+	tests/unit/test-imap-tiers
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
@@ -26,3 +27,6 @@ tests_unit_test_imap_folder_LDADD = $(imap_test_libs)
 tests_unit_test_imap_msgid_SOURCES = tests/unit/test-imap-msgid.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_msgid_LDADD = $(imap_test_libs)
+tests_unit_test_imap_tiers_SOURCES = tests/unit/test-imap-tiers.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_tiers_LDADD = $(imap_test_libs)

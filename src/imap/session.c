@@ -200,7 +200,8 @@ note(struct imap *s, struct err *e)
 			s->exists = r->num;
 		return 0;
 	case RESP_EXPUNGE:
-		if (!s->until_closed && s->exists > 0) {
+		/* A number that no message has says nothing. */
+		if (!s->until_closed && r->num > 0 && r->num <= s->exists) {
 			s->exists--;
 			s->expunged++;
 		}

@@ -14,12 +14,12 @@
 #define CONFIRM_MIN 10
 
 /*
- * Does the delta agree with EXISTS?  *known_r: how many messages rows and holds
- * know; *since_r: how many UIDs given out since the cursor it shows.
+ * Does the delta agree with EXISTS?  *since_r: how many UIDs given out since
+ * the cursor it shows.
  */
 static int
-delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *known_r,
-    uint64_t *since_r, struct err *e)
+delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *since_r,
+    struct err *e)
 {
 	struct uidset seen;
 	uint64_t known, vanished, both, since = 0;
@@ -41,7 +41,6 @@ delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *known_r,
 	if (rc == 0) {
 		*ok_r = known - vanished + uidset_count(&seen) - both ==
 			b->r.exists;
-		*known_r = known;
 		*since_r = since;
 	}
 	uidset_release(&seen);
@@ -60,19 +59,22 @@ no_answer(int rc, const struct err *e)
  * Servers have named nearly all UIDs as vanished while the messages were there
  * and EXISTS fitted by chance: when much is said to be gone, ask.
  */
-static int
-confirm_vanished(struct run *r, struct sbox *b, uint64_t known, bool *ok_r,
-    struct err *e)
+int
+delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	struct arena mem;
 	struct pairs gone = {0};
 	struct uidset there;
+	uint64_t known;
 	int rc;
 
 	arena_init(&mem);
 	uidset_init(&there);
+	*ok_r = true;
 	rc = journal_pairs_in(
 	    r->j, b->j.id, &b->r.vanished, &mem, &gone, e);
+	if (rc == 0)
+		rc = journal_count(r->j, b->j.id, &known, e);
 	if (rc == 0 && gone.n > CONFIRM_MIN && gone.n * 4 > known) {
 		rc = imap_search_range(r->imap, gone.v[0].uid,
 		    gone.v[gone.n - 1].uid, &there, e);
@@ -93,12 +95,10 @@ confirm_vanished(struct run *r, struct sbox *b, uint64_t known, bool *ok_r,
 static int
 delta_qresync(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
-	uint64_t known, since;
-	int rc = delta_adds_up(r, b, ok_r, &known, &since, e);
+	uint64_t since;
+	int rc = delta_adds_up(r, b, ok_r, &since, e);
 
-	if (rc == 0 && *ok_r)
-		rc = confirm_vanished(r, b, known, ok_r, e);
-	return rc;
+	return rc == 0 && *ok_r ? delta_confirm(r, b, ok_r, e) : rc;
 }
 
 /* All UIDs that rows and holds know. */
@@ -187,7 +187,7 @@ static int
 delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	const struct jbox *j = &b->j;
-	uint64_t known, since = 0;
+	uint64_t since = 0;
 	int rc = 0;
 
 	if (b->r.highestmodseq > j->highestmodseq)
@@ -200,7 +200,7 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		return 0;
 	}
 	if (rc == 0)
-		rc = delta_adds_up(r, b, ok_r, &known, &since, e);
+		rc = delta_adds_up(r, b, ok_r, &since, e);
 	if (rc == 0 && j->uidnext && b->r.uidnext &&
 	    since != b->r.uidnext - j->uidnext)
 		*ok_r = false;

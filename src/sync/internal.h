@@ -145,6 +145,8 @@ int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
+/* Does the server agree, when asked again, that what vanished is gone? */
+int delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 
 /* adopt.c */
 int adopt_box(struct run *r, struct sbox *b, struct err *e);

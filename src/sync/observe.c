@@ -133,6 +133,7 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	    .highestmodseq = b->r.highestmodseq,
 	    .exists = b->r.exists,
 	};
+	bool ok = true;
 	int rc;
 
 	uidset_init(&fresh.vanished);
@@ -145,7 +146,14 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "the listing has %zu of %u messages; "
 		    "nothing is concluded from it",
-		    b->r.n, b->r.exists);
+		    b->r.n, r->sel.exists);
+	/* What was announced meanwhile may be as wrong as a delta. */
+	if (rc == 0 && !b->r.renumbered && b->r.vanished.n > 0)
+		rc = delta_confirm(r, b, &ok, e);
+	if (rc == 0 && !ok)
+		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "the server announces messages as gone and has them; "
+		    "nothing is concluded from it");
 	return rc;
 }
 

@@ -55,7 +55,7 @@ plan_tree(struct run *r, struct lists *ls, struct tree_plan *tp)
 	    .npatterns = r->a->nmailboxes,
 	    .allow_deletes = r->o->allow_deletes,
 	    .max_deletes = r->a->max_deletes,
-	    .list_complete = true,
+	    .list_complete = ls->remote.unread == 0,
 	};
 
 	for (size_t i = 0; i < ls->njbox; i++) {
@@ -347,6 +347,19 @@ find_trash(struct run *r, const struct lists *ls, struct err *e)
 		   : imap_create(r->imap, wire, e);
 }
 
+static void
+report_unread(struct run *r, uint32_t n)
+{
+	char *text = xasprintf("%u line%s of the server's list of mailboxes "
+			       "cannot be read (names with blanks that are not "
+			       "quoted?); they are left out, and no mailbox "
+			       "counts as deleted there",
+	    n, n == 1 ? "" : "s");
+
+	report_failed(r, NULL, 0, SPAN_NONE, text);
+	xfree(text);
+}
+
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
@@ -360,6 +373,8 @@ build(struct run *r, struct lists *ls, struct err *e)
 	if (rc != 0)
 		return rc;
 	plan_tree(r, ls, &tp);
+	if (ls->remote.unread > 0)
+		report_unread(r, ls->remote.unread);
 	r->list_damaged = tp.list_damaged;
 	r->root_damaged = tp.root_damaged;
 	if (tp.root_damaged && !r->o->allow_deletes) {

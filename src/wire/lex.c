@@ -201,7 +201,9 @@ is_body(const struct wire_lex *x)
 
 	if (x->depth != 1 || !item || item->kind != WIRE_ATOM)
 		return false;
-	if (!n || !n->next || !wire_is_atom(n->next->next, "FETCH"))
+	if (!n || !n->next ||
+	    !(wire_is_atom(n->next->next, "FETCH") ||
+		wire_is_atom(n->next->next, "UIDFETCH")))
 		return false;
 	struct span head = span_of(item->s.p, span_index(item->s, '['));
 	return head.n < item->s.n && (span_eq_case(head, SPAN("BODY")) ||

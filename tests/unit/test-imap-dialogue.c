@@ -1,6 +1,8 @@
 /*
  * Our session against a scripted server (dialogue.h).
  */
+#include <config.h>
+
 #include "dialogue.h"
 
 #include <fcntl.h>
@@ -186,16 +188,60 @@ test_listing_with_numbers_in_one_flight(void **state)
 }
 
 static void
-test_a_listing_that_cannot_be_read_is_no_listing(void **state)
+test_a_line_that_cannot_be_read_leaves_the_others(void **state)
 {
 	struct fixture *f = *state;
 	struct imap_listing l;
 	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
-	    "S * LIST () \"/\" two words", "S m3 OK");
+	    "S * LIST (\\Noselect) \"/\" \"\"", "S * LIST () \"/\" INBOX",
+	    "S * LIST () \"/\" two words", "S * LIST () \"/\" in (brackets)",
+	    "S * LIST () \"/\" tab\there",
+	    "S * LIST () \"/\" x (\"CHILDINFO\" (\"SUBSCRIBED\"))", "S m3 OK",
+	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m5 STATUS \"tab\there\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m6 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "S m4 OK", "S m5 NO", "S m6 OK");
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(ERR_PROTO, imap_list(f->s, &f->mem, &l, &e));
-	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 3);
+	assert_int_equal(l.unread, 2);
+	assert_true(span_eq(l.v[2].wire, SPAN("x")));
+}
+
+static void
+test_a_list_that_is_refused_is_asked_again_in_plain(void **state)
+{
+	static const char *const answer[] = {"S m4 OK", "S m4 BAD what?"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct imap_listing l;
+		struct err e = START(f, "S * OK [CAPABILITY IMAP4rev1] hi",
+		    "C m1 LOGIN \"ana\" \"s3cret\"",
+		    "S m1 OK [CAPABILITY IMAP4rev1 ID NAMESPACE LIST-STATUS]",
+		    "C m2 ID (\"name\" \"mochila\" \"version\" \""
+		    PACKAGE_VERSION "\")",
+		    "C m3 NAMESPACE",
+		    "C m4 LIST \"\" \"*\" RETURN (STATUS (MESSAGES UIDNEXT "
+		    "UIDVALIDITY))",
+		    "S * ID NIL", "S m2 OK", "S * NAMESPACE NIL NIL NIL",
+		    "S m3 OK", answer[i], "C m5 LIST \"\" \"*\"",
+		    "S * LIST () NIL Inbox", "S * LIST () NIL INBOX", "S m5 OK",
+		    "C m6 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
+		    "S * STATUS inbox (MESSAGES 4)", "S m6 OK");
+
+		assert_int_equal(e.code, 0);
+		assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+		assert_int_equal(l.n, 1);
+		assert_int_equal(l.v[0].messages, 4);
+		assert_int_equal(l.delim, 0);
+		if (i == 0) {
+			imap_free(&f->s);
+			pthread_join(f->server.thread, NULL);
+			assert_string_equal(f->server.error, "");
+		}
+	}
 }
 
 static void
@@ -652,7 +698,8 @@ main(void)
 	    T(test_silence_ends_at_the_deadline_or_by_cancel),
 	    T(test_the_trace_masks_the_password),
 	    T(test_listing_with_numbers_in_one_flight),
-	    T(test_a_listing_that_cannot_be_read_is_no_listing),
+	    T(test_a_line_that_cannot_be_read_leaves_the_others),
+	    T(test_a_list_that_is_refused_is_asked_again_in_plain),
 	    T(test_select_with_a_cursor_brings_the_delta),
 	    T(test_a_mailbox_that_cannot_be_selected_stops_only_itself),
 	    T(test_a_listing_is_complete_only_with_all_that_exists),
