@@ -1,11 +1,16 @@
 EXTRA_DIST += tests/run.sh tests/packages.sh \
-	tests/e2e/conftest.py tests/e2e/relay.py \
+	tests/e2e/conftest.py tests/e2e/personas.py \
+	tests/e2e/relay.py tests/e2e/scripted.py \
+	tests/e2e/scripted_store.py tests/e2e/scripted_wire.py \
+	tests/e2e/scripted_world.py \
 	tests/e2e/servers.py tests/e2e/servers_courier.py \
 	tests/e2e/servers_cyrus.py tests/e2e/world.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
 	tests/e2e/test_less.py tests/e2e/test_races.py \
-	tests/e2e/test_safety.py tests/e2e/test_servers_daily.py
+	tests/e2e/test_safety.py \
+	tests/e2e/test_scripted_lies.py tests/e2e/test_scripted_servers.py \
+	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py
 
 # The whole program against real servers; needs what tests/run.sh installs.
 .PHONY: check-e2e
