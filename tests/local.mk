@@ -9,7 +9,8 @@ EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
 	tests/e2e/test_less.py tests/e2e/test_races.py \
 	tests/e2e/test_safety.py \
-	tests/e2e/test_scripted_lies.py tests/e2e/test_scripted_servers.py \
+	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
+	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_servers.py \
 	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py
 
 # The whole program against real servers; needs what tests/run.sh installs.

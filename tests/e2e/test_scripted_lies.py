@@ -111,6 +111,20 @@ def test_wrong_vanished_that_fits(scripted):
     world.assert_settled()
 
 
+class IcloudThatSaysEnabled(Icloud):
+    enabled_line = True
+
+
+def test_vanished_that_is_malformed(scripted):
+    world = scripted(IcloudThatSaysEnabled)
+    uids = world.fill(20)
+    world.server.expunge("INBOX", [uids[3], uids[7], uids[11]])
+    world.sync()
+    assert any(b"QRESYNC (" in c for c in world.script.commands)
+    assert len(world.local.files("INBOX")) == 17
+    world.assert_settled()
+
+
 def test_vanished_that_is_right_and_large(scripted):
     world = scripted()
     uids = world.fill(20)
