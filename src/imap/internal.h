@@ -43,6 +43,7 @@ struct imap {
 	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
+	struct uidset answered; /* of the tags */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
 	bool whole;          /* s->resp is a complete response */

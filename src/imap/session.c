@@ -229,6 +229,24 @@ note(struct imap *s, struct err *e)
 	}
 }
 
+/*
+ * A command is answered once.  A second answer would otherwise pass for that of
+ * a command that is still under way.
+ */
+static void
+note_answer(struct imap *s)
+{
+	uint32_t tag = imap_tag_number(s);
+
+	if (tag == 0)
+		return;
+	if (uidset_has(&s->answered, tag)) {
+		s->resp.type = RESP_OTHER;
+		s->resp.tag = SPAN_NONE;
+	}
+	uidset_add(&s->answered, tag);
+}
+
 /* Feed the lexer until it has a response, or a body begins. */
 static int
 read_response(struct imap *s, struct err *e)
@@ -248,6 +266,7 @@ read_response(struct imap *s, struct err *e)
 			imap_trace_in_end(s);
 			s->whole = true;
 			resp_parse(wire_lex_root(s->lex), &s->resp);
+			note_answer(s);
 			return IMAP_GOT_RESPONSE;
 		case WIRE_STREAM:
 			resp_parse(wire_lex_root(s->lex), &s->resp);
