@@ -200,7 +200,8 @@ test_a_line_that_cannot_be_read_leaves_the_others(void **state)
 	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m5 STATUS \"tab\there\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m6 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
-	    "S m4 OK", "S m5 NO", "S m6 OK");
+	    "S m4 OK", "S m5 NO", "S * STATUS x (MESSAGES 2)", "S m6 OK",
+	    "C m7 EXAMINE \"tab\there\"", "S m7 NO [INUSE] later");
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
