@@ -200,13 +200,15 @@ test_a_line_that_cannot_be_read_leaves_the_others(void **state)
 	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m5 STATUS \"tab\there\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m6 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
-	    "S m4 OK", "S m5 NO", "S m6 OK");
+	    "S m4 OK", "S m5 NO", "S * STATUS x (MESSAGES 0)", "S m6 OK",
+	    "C m7 EXAMINE \"tab\there\"", "S m7 NO [NOPERM] no");
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
 	assert_int_equal(l.n, 3);
 	assert_int_equal(l.unread, 2);
 	assert_true(span_eq(l.v[2].wire, SPAN("x")));
+	assert_false(l.v[1].attrs & ATTR_NONEXISTENT);
 }
 
 static void
