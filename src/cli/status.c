@@ -192,7 +192,7 @@ add_new_boxes(struct maildir *m, const struct config_account *a,
 	for (size_t i = 0; i < ndir; i++) {
 		struct jbox *b = &all[*n];
 
-		if (map_get(&known, dir[i].path, &at) ||
+		if (dir[i].is_link || map_get(&known, dir[i].path, &at) ||
 		    !layout_name_of_path(
 			mem, dir[i].path, a->layout, &b->name) ||
 		    !layout_match(b->name, a->mailboxes, a->nmailboxes))

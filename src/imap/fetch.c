@@ -16,7 +16,7 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 
 	if (!(r->has & HAS_UID))
 		return false;
-	m.has_meta = (r->has & HAS_SIZE) && (r->has & HAS_DATE);
+	m.has_meta = r->has & HAS_SIZE;
 	if (r->has & HAS_MODSEQ)
 		m.modseq = r->modseq;
 	if (r->has & HAS_GID)

@@ -7,14 +7,17 @@
  *   BOX      this mailbox (NO to SELECT, UIDNOTSTICKY, ...)
  *   CONN     the connection is of no more use: imap_free it
  *   ACCOUNT  login refused, server unreachable
- * A tagged NO sets e->resp to its response code.
+ * A tagged NO sets e->resp to its response code.  A NO, BAD or BYE that says
+ * that too much is asked of the server is ERR_BUSY, scope ACCOUNT, in any
+ * command; nothing here sleeps.
  *
  * Invariants:
  *  1. UIDs only; message numbers are never used to name a message.
  *  2. An answer counts only with its tagged OK; until then what it brought
  *     is not handed out as complete.
  *  3. Untagged data may come at any time and belongs to the session.
- *  4. Never plain EXPUNGE, never CLOSE, never absolute FLAGS.
+ *  4. Never CLOSE, never absolute FLAGS; no EXPUNGE that could take more than
+ *     what was decided on.
  *  5. Extensions are used when enabled, not when claimed.
  */
 #ifndef IMAP_IMAP_H
@@ -226,7 +229,8 @@ void imap_fetch_end(struct imap_fetch **f);
  *
  * COOKIE is the caller's number for the message.  imap_append_send returns 0
  * when the literal may follow; 1 when the server refused it before the
- * literal (its result is queued; send no data); negative on errors.
+ * literal, or the message is over imap_append_limit() and nothing was sent
+ * (its result is queued, TOOBIG; send no data); negative on errors.
  * Literals are non-synchronising (LITERAL+) up to 1 MiB, and LITERAL- up to
  * 4096; others wait for "+" (RFC 7888 §4, §5).
  * Results come in order of sending, each once.
@@ -270,8 +274,9 @@ int imap_store(struct imap *s, const struct imap_store *v, size_t n,
 
 /*
  * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET
- * (RFC 4315 §2.1).  Without UIDPLUS: ERR_NO, scope BOX, nothing was sent.
- * Vanished UIDs that were announced are added to r->vanished.
+ * (RFC 4315 §2.1).  Vanished UIDs that were announced are added to r->vanished.
+ * Without UIDPLUS: EXPUNGE, when a search finds that just SET is marked as
+ * deleted; else ERR_NO, scope BOX, to be tried later, and SET stays marked.
  */
 int imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e);
@@ -350,7 +355,11 @@ int imap_delete(struct imap *s, struct span wire, struct err *e);
  */
 int imap_rename(struct imap *s, struct span from, struct span to,
     bool subscribed, struct err *e);
-/* UNSELECT, or nothing when none is selected; never CLOSE. */
+/*
+ * UNSELECT, or nothing when none is selected; never CLOSE.  A server without
+ * UNSELECT has INBOX open afterwards, which cannot be deleted or renamed: an
+ * open mailbox is not deleted, or takes the session with it.
+ */
 int imap_unselect(struct imap *s, struct err *e);
 
 #endif

@@ -76,9 +76,12 @@ void imap_begin(struct imap *s, const char *words);
 /*
  * Queue the command.  Where a literal has to wait for "+", it is sent and
  * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
- * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.
+ * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.  No other
+ * command may be outstanding when there is something to wait for.
  */
 int imap_send(struct imap *s, struct err *e);
+/* Wait for "+": 0; or for a tagged answer, with its number in *tag_r: 1. */
+int imap_next_plus(struct imap *s, uint32_t *tag_r, struct err *e);
 
 enum imap_got {
 	IMAP_GOT_RESPONSE = 0, /* s->resp */
@@ -121,6 +124,13 @@ int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 /* The same for the command as a whole: send, wait, check. */
 int imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e);
+/*
+ * *e says that s->resp is a refusal.  Where its text says that too much is
+ * asked of the server, make it ERR_BUSY, scope ACCOUNT, with how long to wait.
+ * imap_check_ok() and BYE do so, and then the session is over: no answer of
+ * such a server means anything about a message or a mailbox.
+ */
+void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
@@ -153,6 +163,9 @@ imap_at_most(const struct imap *s, size_t n)
 {
 	return s->message_limit && s->message_limit < n ? s->message_limit : n;
 }
+
+/* search.c: what is marked as deleted in the selected mailbox. */
+int imap_search_deleted(struct imap *s, struct uidset *set, struct err *e);
 
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
 int imap_login(struct imap *s, struct err *e);

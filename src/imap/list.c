@@ -103,9 +103,26 @@ add_items(struct imap *s)
 	wire_cmd_raw(&s->cmd, "(MESSAGES UIDNEXT UIDVALIDITY");
 	if (s->caps & IMAP_CAP_CONDSTORE)
 		wire_cmd_raw(&s->cmd, " HIGHESTMODSEQ");
-	if (s->caps & IMAP_CAP_OBJECTID)
-		wire_cmd_raw(&s->cmd, " MAILBOXID");
 	wire_cmd_raw(&s->cmd, ")");
+}
+
+/*
+ * The ids of RFC 8474, by themselves: in the answer to a STATUS of several
+ * items, Cyrus 3.6 gives octets of its memory for MAILBOXID.
+ */
+#define ID_ITEM "(MAILBOXID)"
+
+static int
+ask_status(struct imap *s, struct span wire, bool id, struct err *e)
+{
+	imap_begin(s, "STATUS ");
+	wire_cmd_astring(&s->cmd, wire);
+	wire_cmd_raw(&s->cmd, " ");
+	if (id)
+		wire_cmd_raw(&s->cmd, ID_ITEM);
+	else
+		add_items(s);
+	return imap_send(s, e);
 }
 
 /* One STATUS for each mailbox that has no numbers yet, in a window. */
@@ -116,13 +133,12 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < l->n && rc == 0; i++) {
-		if ((l->v[i].attrs & ATTR_NOSELECT) || l->v[i].has)
+		if ((l->v[i].attrs & ATTR_NOSELECT) ||
+		    (l->v[i].has & HAS_MESSAGES))
 			continue;
-		imap_begin(s, "STATUS ");
-		wire_cmd_mailbox(&s->cmd, l->v[i].wire);
-		wire_cmd_raw(&s->cmd, " ");
-		add_items(s);
-		rc = imap_send(s, e);
+		rc = ask_status(s, l->v[i].wire, false, e);
+		if (rc >= 0 && (s->caps & IMAP_CAP_OBJECTID))
+			rc = ask_status(s, l->v[i].wire, true, e);
 		if (rc == 1)
 			rc = 0; /* refused early; the answer was read */
 		last = s->tag;
@@ -136,6 +152,38 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	}
 	if (rc == 0 && first)
 		rc = read_listing(s, l, last, e);
+	return rc;
+}
+
+/*
+ * Dovecot goes on listing a mailbox that was deleted while it had children.
+ * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
+ * A code that tells another reason (RFC 5530) leaves it to the SELECT.
+ */
+static int
+mark_ghosts(struct imap *s, struct listing *l, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && rc == 0; i++) {
+		struct imap_box *b = &l->v[i];
+
+		if ((b->attrs & (ATTR_NOSELECT | ATTR_NONEXISTENT)) ||
+		    (b->has & HAS_MESSAGES))
+			continue;
+		imap_begin(s, "EXAMINE ");
+		wire_cmd_astring(&s->cmd, b->wire);
+		rc = imap_run(s, ERR_SCOPE_BOX, "EXAMINE", e);
+		s->selected = rc == 0;
+		if (rc == 0)
+			rc = imap_unselect(s, e);
+		if (rc != ERR_NO)
+			continue;
+		if (!e->resp[0] || strcmp(e->resp, "NONEXISTENT") == 0)
+			b->attrs |= ATTR_NONEXISTENT;
+		err_clear(e);
+		rc = 0;
+	}
 	return rc;
 }
 
@@ -165,6 +213,7 @@ send_ahead(struct imap *s, struct err *e)
 static int
 list_once(struct imap *s, struct listing *l, bool with_status, struct err *e)
 {
+	uint32_t list;
 	int rc;
 
 	imap_begin(s, "LIST \"\" \"*\"");
@@ -174,10 +223,22 @@ list_once(struct imap *s, struct listing *l, bool with_status, struct err *e)
 		wire_cmd_raw(&s->cmd, ")");
 	}
 	rc = imap_send(s, e);
+	list = s->tag;
+	if (rc == 0 && with_status && (s->caps & IMAP_CAP_OBJECTID)) {
+		imap_begin(s, "LIST \"\" \"*\" RETURN (STATUS " ID_ITEM ")");
+		rc = imap_send(s, e);
+	}
 	if (rc == 0)
-		rc = read_listing(s, l, s->tag, e);
+		rc = read_listing(s, l, list, e);
 	if (rc == 0)
 		rc = imap_check_ok(s, ERR_SCOPE_ACCOUNT, e, "LIST");
+	/* Without the ids it is a listing all the same. */
+	if (s->tag != list && !s->broken) {
+		struct err late = {0};
+		int ids = read_listing(s, l, s->tag, rc == 0 ? e : &late);
+
+		rc = rc == 0 ? ids : rc;
+	}
 	return rc;
 }
 
@@ -198,7 +259,9 @@ list_all(struct imap *s, struct listing *l, struct err *e)
 		rc = list_once(s, l, false, e);
 	}
 	/* RFC 5819 §2: a server may leave out single ones. */
-	return rc < 0 ? rc : ask_each(s, l, e);
+	if (rc == 0)
+		rc = ask_each(s, l, e);
+	return rc < 0 ? rc : mark_ghosts(s, l, e);
 }
 
 int
@@ -228,7 +291,7 @@ imap_exists(struct imap *s, struct span wire, bool *exists_r, struct err *e)
 	int rc;
 
 	imap_begin(s, "STATUS ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	wire_cmd_raw(&s->cmd, " (MESSAGES)");
 	rc = imap_run(s, ERR_SCOPE_BOX, "STATUS", e);
 	if (rc == ERR_NO) {

@@ -7,10 +7,10 @@
  */
 #include "imap/internal.h"
 
-/* One command; its UIDs are added to SET. */
+/* One command; its UIDs are added to SET.  KEY: " DELETED", or "" for all. */
 static int
-search_once(struct imap *s, uint32_t lo, uint32_t hi, struct uidset *set,
-    struct err *e)
+search_once(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
+    struct uidset *set, struct err *e)
 {
 	imap_begin(s, s->caps & IMAP_CAP_ESEARCH
 		? "UID SEARCH RETURN (ALL) UID "
@@ -22,6 +22,7 @@ search_once(struct imap *s, uint32_t lo, uint32_t hi, struct uidset *set,
 		wire_cmd_raw(&s->cmd, "*");
 	else
 		wire_cmd_u64(&s->cmd, hi);
+	wire_cmd_raw(&s->cmd, key);
 	if (imap_send(s, e) < 0)
 		return e->code;
 	for (;;) {
@@ -39,14 +40,14 @@ search_once(struct imap *s, uint32_t lo, uint32_t hi, struct uidset *set,
 	}
 }
 
-int
-imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
+static int
+search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
     struct uidset *set, struct err *e)
 {
 	uidset_clear(set);
 	for (;;) {
 		uint32_t low;
-		int rc = search_once(s, lo, hi, set, e);
+		int rc = search_once(s, lo, hi, key, set, e);
 
 		if (rc < 0)
 			return rc;
@@ -65,6 +66,19 @@ imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
 	if (lo > 1)
 		uidset_remove_range(set, 1, lo - 1);
 	return 0;
+}
+
+int
+imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
+    struct uidset *set, struct err *e)
+{
+	return search(s, lo, hi, "", set, e);
+}
+
+int
+imap_search_deleted(struct imap *s, struct uidset *set, struct err *e)
+{
+	return search(s, 1, UINT32_MAX, " DELETED", set, e);
 }
 
 int

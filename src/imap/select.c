@@ -5,7 +5,7 @@ begin_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq)
 {
 	imap_begin(s, read_only ? "EXAMINE " : "SELECT ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	if (uidvalidity && modseq && (s->caps & IMAP_CAP_QRESYNC)) {
 		/* RFC 7162 §3.2.5 */
 		wire_cmd_raw(&s->cmd, " (QRESYNC (");
@@ -123,14 +123,23 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 int
 imap_unselect(struct imap *s, struct err *e)
 {
+	bool can = s->caps & IMAP_CAP_UNSELECT;
 	int rc;
 
-	/* CLOSE would expunge (RFC 3501 §6.4.2). */
-	if (!s->selected || !(s->caps & IMAP_CAP_UNSELECT))
+	if (!s->selected)
 		return 0;
-	imap_begin(s, "UNSELECT");
-	rc = imap_run(s, ERR_SCOPE_BOX, "UNSELECT", e);
+	/*
+	 * CLOSE would expunge (RFC 3501 §6.4.2).  Opening another mailbox, or
+	 * failing to, closes this one (§6.3.1).
+	 */
+	imap_begin(s, can ? "UNSELECT" : "EXAMINE INBOX");
+	rc = imap_run(s, ERR_SCOPE_BOX, can ? "UNSELECT" : "EXAMINE", e);
 	if (rc == 0)
+		s->selected = !can;
+	if (rc == ERR_NO && !can) {
+		err_clear(e);
 		s->selected = false;
+		rc = 0;
+	}
 	return rc;
 }

@@ -45,11 +45,14 @@ int maildir_fd(const struct maildir *m); /* the root, borrowed */
 struct maildir_dir {
 	struct span path; /* relative to the root; "" is the root itself */
 	bool has_cur, has_new, has_tmp;
+	bool is_link; /* a symlink where a mailbox could be; no more is known */
 };
 
 /*
- * All mailbox directories (has_cur or has_new), in path order.  Hidden
- * directories are skipped in the nested layout, symlinks always.  At most
+ * All mailbox directories (has_cur or has_new), and all symlinks but to what
+ * is no directory, in path order.  Links are not followed; they are told so
+ * that a mailbox that was moved away, with a link left behind, is not taken
+ * for deleted.  Hidden directories are skipped in the nested layout.  At most
  * 100,000 directories and 64 levels (ERR_TOOBIG).
  */
 int maildir_list(struct maildir *m, struct arena *mem,
@@ -157,7 +160,8 @@ DEFINE_AUTO(maildir_delivery)
 
 /*
  * Rename FILE so that it shows F.  A file in new/ moves to cur/ when there is
- * something to show.  *file_r in MEM.  Never replaces another file.
+ * something to show.  *file_r in MEM.  Never replaces another file: where the
+ * name is taken the base name changes.
  */
 int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
     struct span file, struct flags f, const struct kwletters *letters,

@@ -175,6 +175,7 @@ moved_there(struct moves *m, struct op *p)
 	    d->box == p->box ? CASE_R_NEW_UID : CASE_R_MOVED, d->box,
 	    d->row.uid, d->file);
 	p->shown = d->shown;
+	p->behind = !flags_eq(p->row.r, d->row.r);
 	p->row.l = d->row.l;
 	p->row.r = d->row.r;
 	p->row.ino = d->row.ino;
@@ -195,6 +196,7 @@ moved_twice(struct moves *m, struct op *p)
 
 	for (; at; at = m->push.next[at - 1]) {
 		struct op *q = &m->pl->op[at - 1];
+		struct flags seen = p->row.r;
 		struct op *f = NULL;
 
 		if (m->used[at - 1] || (q->why == CASE_L_NEW && !agreed))
@@ -210,6 +212,7 @@ moved_twice(struct moves *m, struct op *p)
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
 		set_base(m, &p->row, f ? &f->row : &q->row, q->row.l);
+		p->behind = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;
 		p->row.mtime_ns = q->row.mtime_ns;
@@ -273,6 +276,13 @@ match_push(struct moves *m, size_t at)
 		uid_comes(m, p, OP_RCOPY, CASE_L_COPIED, x->box, &x->row);
 }
 
+/* What is shown before OP, which makes it F. */
+static struct flags
+before(struct arena *mem, struct flags f, const struct op *op)
+{
+	return flags_or(mem, flags_minus(mem, f, op->add), op->del);
+}
+
 /*
  * Adopted, and the row that both sides left says that it was moved to the
  * same mailbox on both: its flags are merged from there.
@@ -282,7 +292,7 @@ match_adopt(struct moves *m, size_t at)
 {
 	struct plan *pl = m->pl;
 	struct op *a = &pl->op[at];
-	struct flags shown = a->row.l;
+	struct flags shown = a->row.l, seen = a->row.r;
 	struct op *f = take(m, &m->both, &a->row, UINT32_MAX, a->file);
 
 	if (!f)
@@ -290,13 +300,14 @@ match_adopt(struct moves *m, size_t at)
 	for (size_t i = at + 1; i < pl->n && pl->op[i].group == a->group;
 	     i++) {
 		if (pl->op[i].kind == OP_LFLAGS)
-			shown = flags_or(pl->mem,
-			    flags_minus(pl->mem, shown, pl->op[i].add),
-			    pl->op[i].del);
+			shown = before(pl->mem, shown, &pl->op[i]);
+		else if (pl->op[i].kind == OP_RFLAGS)
+			seen = before(pl->mem, seen, &pl->op[i]);
 		m->used[i] = true;
 	}
 	a->shown = shown;
 	set_base(m, &a->row, &f->row, shown);
+	a->behind = !flags_eq(seen, a->row.r);
 }
 
 static void

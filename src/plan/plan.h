@@ -88,6 +88,11 @@ struct op {
 	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
 	struct flags shown;    /* LDELETE, LMOVE, RMOVE, RCOPY: what the file shows */
 	/*
+	 * LMOVE, ADOPT: the UID shows other flags than row.r, which are to be
+	 * merged by the next pass: the cursor may not pass them.
+	 */
+	bool behind;
+	/*
 	 * LCOPY, LMOVE, RCOPY, RMOVE: the mailbox it comes from, and its UID there
 	 * (0: none).  .file is for LCOPY and LMOVE in that mailbox, else in .box.
 	 */

@@ -71,8 +71,8 @@ struct rmsg {
 	struct flags flags;
 	uint64_t modseq; /* 0: unknown */
 	uint64_t size;   /* RFC822.SIZE */
-	int64_t idate;   /* seconds since 1970 */
-	bool has_meta;   /* size and idate are known */
+	int64_t idate;   /* seconds since 1970; 0: unknown */
+	bool has_meta;   /* size is known, and idate as far as it can be read */
 	/*
 	 * The server's own name for the content, the same in every mailbox:
 	 * X-GM-MSGID, or EMAILID (RFC 8474 §5.1).  "": unknown.  A hint, never

@@ -32,9 +32,10 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	 * Recorded as it was before it moved: what was changed since, the next
 	 * pass merges.
 	 */
-	if ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
-		op->kind == OP_RCOPY) &&
-	    !flags_eq(op->shown, g->row.l))
+	if (op->behind ||
+	    ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
+		 op->kind == OP_RCOPY) &&
+		!flags_eq(op->shown, g->row.l)))
 		b->undone = b->rescan = true;
 	journal_put_pair(batch, b->j.id, &g->row);
 }

@@ -20,6 +20,47 @@ struct lists {
 	struct map by_id;   /* id -> index into jbox */
 };
 
+/* PATH itself, or a directory that it lies in, is in LINKS. */
+static bool
+behind_link(const struct map *links, struct span path)
+{
+	uint64_t one;
+
+	for (size_t i = 1; i <= path.n; i++)
+		if ((i == path.n || path.p[i] == '/') &&
+		    map_get(links, span_of(path.p, i), &one))
+			return true;
+	return false;
+}
+
+/*
+ * A symlink is no mailbox.  But one in place of a mailbox that we know, or of
+ * a directory that it is in, is not its deletion either: such mailboxes are
+ * there, and damaged.
+ */
+static void
+put_links(struct run *r, struct lists *ls)
+{
+	struct maildir_dir *all =
+	    arena_array(&r->mem, ls->ndir + ls->njbox + 1, sizeof *all);
+	struct map links;
+	size_t n = 0;
+
+	map_init(&links);
+	for (size_t i = 0; i < ls->ndir; i++)
+		if (ls->dir[i].is_link)
+			map_add(&links, ls->dir[i].path, i);
+		else
+			all[n++] = ls->dir[i];
+	for (size_t i = 0; i < ls->njbox && links.n > 0; i++)
+		if (behind_link(&links, ls->jbox[i].path))
+			all[n++] = (struct maildir_dir){
+			    .path = ls->jbox[i].path, .is_link = true};
+	map_release(&links);
+	ls->dir = all;
+	ls->ndir = n;
+}
+
 static int
 read_lists(struct run *r, struct lists *ls, struct err *e)
 {
@@ -32,6 +73,7 @@ read_lists(struct run *r, struct lists *ls, struct err *e)
 		rc = maildir_list(r->m, &r->mem, &ls->dir, &ls->ndir, e);
 	if (rc != 0)
 		return rc;
+	put_links(r, ls);
 	for (size_t i = 0; i < ls->remote.n; i++)
 		map_add(&ls->by_wire, ls->remote.v[i].wire, i);
 	for (size_t i = 0; i < ls->njbox; i++)
@@ -80,7 +122,8 @@ plan_tree(struct run *r, struct lists *ls, struct tree_plan *tp)
 	for (size_t i = 0; i < ls->ndir; i++)
 		tl[i] = (struct tree_local){
 		    .path = ls->dir[i].path,
-		    .is_box = ls->dir[i].has_cur || ls->dir[i].has_new,
+		    .is_box = ls->dir[i].has_cur || ls->dir[i].has_new ||
+			ls->dir[i].is_link,
 		    .damaged = !ls->dir[i].has_cur || !ls->dir[i].has_new,
 		};
 	tree_plan(&r->mem, tj, ls->njbox, tr, ls->remote.n, tl, ls->ndir,
@@ -170,7 +213,8 @@ damaged_box(
 	*skip_r = false;
 	if (rows > 0 && !r->o->allow_deletes) {
 		held_text(r, b, rows,
-		    "its directory lacks cur/ or new/, nothing is done there");
+		    "its directory lacks cur/ or new/, or is a link; nothing "
+		    "is done there");
 		*skip_r = true;
 		return 0;
 	}

@@ -16,6 +16,8 @@ from scene import Scene  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from subjects import Mochila  # noqa: E402
 
+STORIES = ["First", "Changes", "Lost"]
+# "fast": a sample of each kind of fault; "full": all
 TIER = os.environ.get("MOCHILA_TIER", "fast")
 SEED = int(os.environ.get("MOCHILA_SEED") or random.SystemRandom().randrange(
     1 << 32))
@@ -68,6 +70,20 @@ def scene(scratch, dovecot, library, binary):
         return _made[name]
 
     return get
+
+
+@pytest.fixture
+def attempt(rng):
+    """Make the trials, of a campaign, or in the fast tier some of them."""
+
+    def make(trials, some=2):
+        if TIER == "fast" and len(trials) > some:
+            trials = rng.sample(trials, some)
+        wrong = ["%s: %s" % (words, text)
+                 for words, run in trials for text in run()]
+        assert not wrong, "\n".join(wrong)
+
+    return make
 
 
 @pytest.fixture

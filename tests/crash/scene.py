@@ -66,6 +66,7 @@ class Scene:
         self.world.local = LocalSide(self.world.root)
         self.world.state = self.place.dir / "state"
         self.port = server.port
+        self.options = {}  # more for the configuration
         self.set_up()
 
     # putting it up, and back
@@ -99,7 +100,8 @@ class Scene:
         subprocess.run(["cp", "-a", str(source), str(target)], check=True)
 
     def configure(self, user, port=None):
-        self.subject.configure(self.world, port or self.port, user)
+        self.subject.configure(self.world, port or self.port, user,
+                               **self.options)
 
     def restore(self):
         self.number += 1
@@ -287,11 +289,13 @@ class Scene:
         bad = self.check_b(self.run())
         return bad + self.check_c()
 
-    def trial(self, fault):
+    def trial(self, fault, then=None):
         """All of it, once: a list of what was wrong."""
         self.restore()
         try:
             done = self.run(fault)
+            if then is not None:
+                then()
             return self.check_a(done) + self.settle()
         except (AssertionError, subprocess.TimeoutExpired) as e:
             return ["%s: %s" % (type(e).__name__, e)]

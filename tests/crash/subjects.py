@@ -10,10 +10,11 @@ class Mochila:
     def __init__(self, binary):
         self.binary = binary
 
-    def configure(self, world, port, user):
+    def configure(self, world, port, user, **options):
         world.user = world.server.user = user
-        world.write_config(port=port, user=user, host="127.0.0.1",
-                           maildir=str(world.root), timeout=20)
+        world.write_config(**{
+            "port": port, "user": user, "host": "127.0.0.1",
+            "maildir": str(world.root), "timeout": 20, **options})
 
     def argv(self, world, trace=None):
         more = ["--trace", str(trace)] if trace else []
@@ -73,7 +74,7 @@ class Mbsync:
     def __init__(self, binary="mbsync"):
         self.binary = binary
 
-    def configure(self, world, port, user):
+    def configure(self, world, port, user, **options):
         world.user = world.server.user = user
         world.state.mkdir(exist_ok=True)
         world.root.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from servers import (Dovecot, DovecotFew, DovecotNomodseq,  # noqa: E402
                      Missing)
 from servers_courier import Courier  # noqa: E402
 from servers_cyrus import Cyrus  # noqa: E402
+from servers_people import People  # noqa: E402
 from world import World  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
@@ -103,3 +104,9 @@ def any_world(request, scratch, binary, others):
     w = World(scratch / user, server, user, binary)
     yield w
     w.server.close()
+
+
+@pytest.fixture
+def people(any_world):
+    """Those who work on both sides of it."""
+    return People(any_world)

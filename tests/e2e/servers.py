@@ -120,6 +120,12 @@ class Kind:
     examine = True
     # maildir(user) is the account's own Maildir
     has_maildir = True
+    # CREATE a/b makes a as well
+    makes_parents = False
+    # a mailbox with children can be deleted
+    deletes_parents = True
+    # LIST goes on showing a mailbox that was deleted and has children
+    lists_ghosts = False
 
     def version(self):
         raise NotImplementedError
@@ -202,6 +208,7 @@ class Dovecot(Kind):
     """Dovecot 2.3 with QRESYNC; EXTRA is more configuration."""
 
     name = "Dovecot"
+    lists_ghosts = True
 
     def __init__(self, base, extra=""):
         self.base = base

@@ -58,6 +58,8 @@ class Cyrus(Kind):
 
     name = "Cyrus"
     has_maildir = False
+    makes_parents = True
+    deletes_parents = False
 
     def __init__(self, base):
         root, self.versions = unpacked("cyrus")

@@ -2,6 +2,7 @@
 that last, or with extensions that must not be used.  The same people, the
 same model."""
 
+import os
 import random
 
 import pytest
@@ -10,14 +11,15 @@ from servers import Dovecot
 from test_faults import start
 from world import World, message
 
+NONE = "imap_capability = IMAP4rev1\nimap_max_line_length = 1000\n"
 FEW = "imap_capability = IMAP4rev1 UIDPLUS\nimap_max_line_length = 1000\n"
 NOMODSEQ = "mail_location = maildir:~/Maildir:INDEX=MEMORY\n"
 
 
 @pytest.mark.parametrize("extra, off", [
-    (FEW, None), (NOMODSEQ, None), ("", ["QRESYNC"]),
+    (NONE, None), (FEW, None), (NOMODSEQ, None), ("", ["QRESYNC"]),
     ("", ["QRESYNC", "ESEARCH"]), ("", ["CONDSTORE"])],
-    ids=["few", "nomodseq", "condstore", "no-esearch", "plain"])
+    ids=["none", "few", "nomodseq", "condstore", "no-esearch", "plain"])
 def test_the_same_with_less(scratch, binary, extra, off):
     base = scratch / ("less-%d-%d" % (len(extra), len(str(off))))
     server = Dovecot(base / "server", extra)
@@ -59,4 +61,26 @@ def test_condstore_asks_for_uids_only_when_something_is_gone(world):
     world.server.expunge("INBOX", [1])
     world.server.append("INBOX", message("newer"))
     assert searched()
+    world.assert_settled()
+
+
+def test_without_uidplus_nothing_of_others_is_expunged(world):
+    world.write_config(disable_extensions=["UIDPLUS"])
+    for token in "abc":
+        world.server.append("INBOX", message(token))
+    world.sync()
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    world.server.store("INBOX", uids[0], "+FLAGS", ["\\Deleted"])
+    gone = {r["uid"]: r["file"] for r in world.dump()}[uids[1]]
+    os.unlink(world.root / gone)
+    for _ in range(2):
+        result = world.sync(status=65)
+        assert b"UIDPLUS" in result.stderr, result.stderr
+        assert sorted(world.server.messages("INBOX", bodies=False)) == uids
+        assert len(world.local.files("INBOX")) == 2
+    # they change their mind: ours goes, theirs stays
+    world.server.store("INBOX", uids[0], "-FLAGS", ["\\Deleted"])
+    world.sync()
+    assert sorted(world.server.messages("INBOX", bodies=False)) == [
+        uids[0], uids[2]]
     world.assert_settled()

@@ -118,7 +118,12 @@ class ServerSide:
             names.append((m.group(1), name))
         return sorted(n for a, n in names
                       if b"\\noselect" not in a.lower()
-                      and b"\\nonexistent" not in a.lower())
+                      and b"\\nonexistent" not in a.lower()
+                      and not self.is_ghost(a, n))
+
+    def is_ghost(self, attrs, name):
+        return (self.kind.lists_ghosts and b"\\haschildren" in attrs.lower()
+                and self.connect().status(quote(name), "(UIDNEXT)")[0] != "OK")
 
     def create(self, name):
         self.do("create", quote(name))
@@ -394,15 +399,17 @@ class World:
     def wire_of_name(self, name):
         return self.wire(name)
 
-    def assert_idle(self):
-        """One more run writes nothing, anywhere."""
+    def assert_idle(self, status=0, says=False):
+        """One more run writes nothing, anywhere.  STATUS 65: some messages
+        wait; SAYS: and something is said each time."""
         before, txn = self.local.snapshot(), self.txnid()
         numbers = self.server.numbers()
         self.server.close()
         if self.trace.exists():
             self.trace.unlink()
-        done = self.sync("--trace", str(self.trace))
-        assert done.out == "" and done.err == "", (done.out, done.err)
+        done = self.sync("--trace", str(self.trace), status=status)
+        assert done.out == "" and bool(done.err) == bool(says), (
+            done.out, done.err)
         changing = [c for c in self.commands() if CHANGING.match(c)]
         assert changing == []
         assert self.local.snapshot() == before

@@ -260,6 +260,21 @@ test_case_22_a_move_on_the_server_is_a_rename(void **state)
 	assert_int_equal(op->row.r.sys, FLAG_SEEN);
 	assert_int_equal(op->shown.sys, FLAG_SEEN | FLAG_FLAGGED);
 	assert_int_equal(pl.box[0].ldeletes, 0);
+	/* \Answered is not merged yet, and below the cursor of this pass */
+	assert_true(op->behind);
+}
+
+static void
+test_flags_that_moved_along_need_no_second_look(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,S", 1, FLAG_SEEN);
+	file(0, "cur/m:2,S", 1, FLAG_SEEN);
+	there(1, 30, 1, FLAG_SEEN);
+	merge();
+	tell(1, 30, 1);
+	finish();
+	assert_false(only(OP_LMOVE, CASE_R_MOVED)->behind);
 }
 
 /* What nobody could identify is fetched, and the old one goes. */
@@ -389,6 +404,20 @@ test_case_26_two_moves_and_the_servers_wins(void **state)
 	/* the row of the mailbox that both left */
 	assert_int_equal(find(OP_FORGET)->uid, 7);
 	assert_int_equal(pl.n, 2);
+	assert_false(op->behind);
+}
+
+static void
+test_case_26_flags_of_the_new_place_are_merged(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,S", 1, FLAG_SEEN);
+	file(1, "cur/m:2,S", 1, FLAG_SEEN);
+	there(2, 40, 1, FLAG_SEEN | FLAG_ANSWERED);
+	merge();
+	tell(2, 40, 1);
+	finish();
+	assert_true(find(OP_LMOVE)->behind);
 }
 
 static void
@@ -738,6 +767,7 @@ main(void)
 	    T(test_case_21_keeps_the_agreed_flags_of_both_sides),
 	    T(test_case_21_no_keyword_is_taken_for_removed),
 	    T(test_case_22_a_move_on_the_server_is_a_rename),
+	    T(test_flags_that_moved_along_need_no_second_look),
 	    T(test_an_unknown_message_is_no_move),
 	    T(test_case_23_a_local_copy_is_a_copy),
 	    T(test_case_23_needs_a_source_on_the_server),
@@ -746,6 +776,7 @@ main(void)
 	    T(test_a_message_is_moved_and_copied),
 	    T(test_case_25_another_uid_in_the_same_mailbox),
 	    T(test_case_26_two_moves_and_the_servers_wins),
+	    T(test_case_26_flags_of_the_new_place_are_merged),
 	    T(test_moved_on_both_sides_to_one_mailbox),
 	    T(test_a_move_here_beats_a_delete_there),
 	    T(test_case_27_a_twin_is_fetched_once),
