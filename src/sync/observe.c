@@ -10,6 +10,7 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
+#include "wire/resp.h"
 
 /* A file whose stat or content must be looked at, though a row names it. */
 static int
@@ -147,13 +148,13 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 		    "the listing has %zu of %u messages; "
 		    "nothing is concluded from it",
 		    b->r.n, r->sel.exists);
-	/* What was announced meanwhile may be as wrong as a delta. */
-	if (rc == 0 && !b->r.renumbered && b->r.vanished.n > 0)
+	/* What a listing lacks may be as wrong as a delta. */
+	if (rc == 0 && !b->r.renumbered && b->j.id != 0)
 		rc = delta_confirm(r, b, &ok, e);
 	if (rc == 0 && !ok)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "the server announces messages as gone and has them; "
-		    "nothing is concluded from it");
+		    "the server leaves out messages that it has; "
+		    "nothing is concluded from its listing");
 	return rc;
 }
 
@@ -241,6 +242,29 @@ judge_numbers(struct run *r, struct sbox *b)
 	}
 }
 
+/*
+ * The list of this run had more messages at the same mod-sequence: where an
+ * expunge makes that go up (RFC 7162 section 3.2.5), one of the two numbers is
+ * wrong.  On which side the truth is cannot be known: nothing is concluded.
+ */
+static int
+check_listed(struct run *r, const struct sbox *b, struct err *e)
+{
+	const struct imap_box *x = &b->listed;
+	const uint32_t need = HAS_MESSAGES | HAS_HIGHESTMODSEQ;
+
+	if (!b->is_listed || (x->has & need) != need ||
+	    !(imap_caps(r->imap) & IMAP_CAP_QRESYNC) ||
+	    b->r.highestmodseq == 0 ||
+	    b->r.highestmodseq != x->highestmodseq ||
+	    b->r.exists >= x->messages)
+		return 0;
+	return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+	    "the server lists it with %u messages and opens it with %u, at "
+	    "the same mod-sequence; nothing is concluded from it",
+	    x->messages, b->r.exists);
+}
+
 static int
 load_base(struct run *r, struct sbox *b, struct err *e)
 {
@@ -315,6 +339,9 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	if (rc != 0)
 		return rc;
 	rview_sort(&b->r);
+	rc = check_listed(r, b, e);
+	if (rc != 0)
+		return rc;
 	judge_numbers(r, b);
 	if (cursor && !b->r.doubt && !b->r.renumbered) {
 		rc = delta_judge(r, b, &ok, e);

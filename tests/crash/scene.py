@@ -131,9 +131,9 @@ class Scene:
             env.update(fault.env(self.library, log))
         return env
 
-    def run(self, fault=None, log=None, trace=None, timeout=120):
+    def run(self, fault=None, log=None, trace=None, timeout=120, more=()):
         return subprocess.run(
-            self.argv(trace), env=self.env(fault, log), timeout=timeout,
+            self.argv(trace) + list(more), env=self.env(fault, log), timeout=timeout,
             stdin=subprocess.DEVNULL, capture_output=True)
 
     def must_run(self):

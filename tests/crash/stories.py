@@ -178,3 +178,24 @@ class Lost(Story):
         world.local.add("work", lf(self.text("b1")), "1700000000.b1.here")
         world.local.add("INBOX", lf(self.text("n2")), "1700000000.n2.here")
         world.local.add("here", lf(self.text("n3")), "1700000000.n3.here")
+
+
+class Quiet(Story):
+    """Both sides agree, and nobody does anything."""
+
+    synced = True
+
+    END = {
+        "INBOX": {("a%d" % n, "\\Seen" if n % 2 else "") for n in range(6)},
+        "work": {("b%d" % n, "") for n in range(4)},
+        "empty": set(),
+    }
+
+    def before(self, server):
+        server.create("work")
+        server.create("empty")
+        for n in range(6):
+            server.append("INBOX", self.text("a%d" % n),
+                          ["\\Seen"] if n % 2 else [])
+        for n in range(4):
+            server.append("work", self.text("b%d" % n, 5000 * (n % 2)))

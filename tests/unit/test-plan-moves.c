@@ -223,6 +223,7 @@ static void
 test_case_21_no_keyword_is_taken_for_removed(void **state)
 {
 	static const uint32_t work[] = {3}, other[] = {4};
+	struct flags l, r;
 	const struct op *op;
 
 	(void)state;
@@ -237,7 +238,12 @@ test_case_21_no_keyword_is_taken_for_removed(void **state)
 	op = only(OP_RMOVE, CASE_L_MOVED);
 	/* what the file shows is agreed on; what the server shows is news */
 	assert_true(flags_eq(op->row.l, box[1].l.v[0].flags));
-	assert_true(flags_empty(op->row.r));
+	assert_true(flags_eq(op->row.r, box[1].l.v[0].flags));
+	/* so that both end with what the server shows */
+	plan_merge_flags(&mem, op->row.l, op->row.r, box[1].l.v[0].flags,
+	    (struct flags){.n = 1, .kw = work}, &l, &r);
+	assert_true(flags_eq(l, (struct flags){.n = 1, .kw = work}));
+	assert_true(flags_eq(r, l));
 }
 
 static void
