@@ -200,7 +200,10 @@ test_a_line_that_cannot_be_read_leaves_the_others(void **state)
 	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m5 STATUS \"tab\there\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m6 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
-	    "S m4 OK", "S m5 NO", "S m6 OK");
+	    "S m4 OK", "S m5 NO",
+	    "S * STATUS x (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 1)", "S m6 OK",
+	    /* what STATUS does not find is asked for in another way */
+	    "C m7 EXAMINE \"tab\there\"", "S m7 NO");
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
