@@ -287,8 +287,8 @@ rename_new(int fromdir, const char *from, int todir, const char *to)
 	return unlinkat(fromdir, from, 0);
 }
 
-static int
-copy_bytes(int in, int out, struct err *e)
+int
+fs_copy(int in, int out, struct err *e)
 {
 	AUTO_STR chunk = xalloc(COPY_CHUNK);
 	ssize_t k;
@@ -318,7 +318,7 @@ copy_across(int fromdir, const char *from, int todir, const char *to,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return err_sys(e, ERR_SCOPE_MSG, errno, "create '%s'", tmp);
-	rc = copy_bytes(in, out, e);
+	rc = fs_copy(in, out, e);
 	if (rc == 0) {
 		struct timespec times[2] = {st.st_atim, st.st_mtim};
 

@@ -23,6 +23,9 @@ int fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
 /* All N bytes, or ERR_IO/ERR_FULL (scope MSG). */
 int fs_write_all(int fd, const void *p, size_t n, struct err *e);
 
+/* All that is left to read of IN. */
+int fs_copy(int in, int out, struct err *e);
+
 /* Up to N bytes at the file's offset; less only at the end; -1 and errno. */
 ssize_t fs_read_full(int fd, void *p, size_t n);
 

@@ -169,6 +169,35 @@ name_with_flags(struct arena *mem, struct span file, struct flags f,
 }
 
 struct span
+name_elsewhere(struct arena *mem, struct span file, struct span base,
+    bool keywords)
+{
+	struct name name = name_split(file);
+	struct span in = head(name.info), out;
+	size_t rest = name.info.n - in.n, n = 0;
+	char *p;
+
+	if (base.n == 0)
+		base = name.base;
+	if (!name.has_info)
+		return base;
+	p = arena_alloc(mem, base.n + 3 + name.info.n + 1);
+	out.p = p;
+	memcpy(p, base.p, base.n);
+	memcpy(p + base.n, ":2,", 3);
+	p += base.n + 3;
+	for (size_t i = 0; i < in.n; i++)
+		if (keywords || in.p[i] < 'a' || in.p[i] > 'z')
+			p[n++] = in.p[i];
+	if (rest)
+		memcpy(p + n, in.p + in.n, rest);
+	out.n = base.n + 3 + n + rest;
+	if (out.n > NAME_LEN_MAX && base.n + 3 <= NAME_LEN_MAX)
+		out.n = base.n + 3;
+	return out;
+}
+
+struct span
 name_make(struct arena *mem, int64_t wall_ns, uint32_t pid, uint64_t seq,
     uint64_t random, struct span host)
 {

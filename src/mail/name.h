@@ -68,6 +68,15 @@ struct span name_with_flags(struct arena *mem, struct span file,
     struct flags *shown_r);
 
 /*
+ * The name of FILE in another place: with BASE in place of its own, when BASE
+ * is not empty, and, unless KEYWORDS, without its letters a to z, which mean
+ * something else in another mailbox.  All else of its info stays, unless
+ * there is no room for it.
+ */
+struct span name_elsewhere(struct arena *mem, struct span file,
+    struct span base, bool keywords);
+
+/*
  * A new unique base name: "SECONDS.M<usec>P<pid>Q<seq>R<random>.HOST".  In
  * HOST all but letters, digits, ".", "-" and "_" is written as backslash and
  * three octal digits, '/' and ':' thus as \057 and \072; an empty one is

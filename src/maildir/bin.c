@@ -195,11 +195,9 @@ bin_sub(struct maildir *m, int box, struct span path, const char *sub,
 static int
 remove_dir(struct maildir *m, struct span path, struct err *e)
 {
-	const char *slash = memrchr(path.p, '/', path.n);
-	size_t up = slash ? (size_t)(slash - path.p) : 0;
-	size_t leaf = slash ? up + 1 : 0;
-	AUTO_STR name = xstrndup(path.p + leaf, path.n - leaf);
-	AUTO_FD parent = maildir_openat(m->root, span_of(path.p, up));
+	struct span leaf, up = maildir_parent(path, &leaf);
+	AUTO_STR name = xstrndup(leaf.p, leaf.n);
+	AUTO_FD parent = maildir_openat(m->root, up);
 
 	if (parent < 0 ||
 	    (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&

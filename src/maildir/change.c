@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* FROM to TO, which may be the same: then it must be there at least. */
-static int
-rename_file(
+int
+maildir_rename_file(
     int fromdir, const char *from, int todir, const char *to, struct err *e)
 {
 	struct stat st;
@@ -21,6 +20,19 @@ rename_file(
 	return rc;
 }
 
+struct span
+maildir_place(struct arena *mem, const struct maildir_box *b, struct span name,
+    struct flags f, const struct kwletters *letters, bool in_new,
+    struct flags *shown_r, int *dir_r)
+{
+	name = name_with_flags(mem, name, f, letters, in_new, shown_r);
+	/* What shows anything has been seen by somebody: cur/. */
+	in_new = in_new && flags_empty(*shown_r);
+	*dir_r = in_new ? b->new : b->cur;
+	return span_str(arena_printf(
+	    mem, "%s/%.*s", in_new ? "new" : "cur", SPAN_ARG(name)));
+}
+
 int
 maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
     struct span file, struct flags f, const struct kwletters *letters,
@@ -30,22 +42,16 @@ maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
 	struct flags shown;
 	struct span to;
 	const char *name;
-	bool in_new;
-	int dir, rc;
+	int dir, todir, rc;
 
 	rc = maildir_file(m, path, file, &dir, &name, mem, e);
 	if (rc == 0)
 		rc = maildir_whole_box(m, path, &b, e);
 	if (rc < 0)
 		return rc;
-	in_new = file.p[0] == 'n';
-	to = name_with_flags(mem, span_str(name), f, letters, in_new, &shown);
-	/* What shows anything has been seen by somebody: cur/. */
-	if (in_new && !flags_empty(shown))
-		in_new = false;
-	to = span_str(
-	    arena_printf(mem, "%s/%.*s", in_new ? "new" : "cur", SPAN_ARG(to)));
-	rc = rename_file(dir, name, in_new ? b->new : b->cur, to.p + 4, e);
+	to = maildir_place(mem, b, span_str(name), f, letters, file.p[0] == 'n',
+	    &shown, &todir);
+	rc = maildir_rename_file(dir, name, todir, to.p + 4, e);
 	if (rc < 0)
 		return rc;
 	*shown_r = shown;

@@ -21,43 +21,20 @@ struct maildir_delivery {
 	struct maildir *m;
 	struct arena mem; /* names */
 	struct span path, base;
-	char *tmp;	 /* name in tmp/; in mem */
+	const char *tmp; /* name in tmp/; in mem */
 	int tmp_dir, fd; /* owned; -1: none */
 	struct eol_down eol;
 	struct digest *digest; /* lent by M until finish */
 	struct buf out;
 };
 
-/* tmp/ of the mailbox, made when it is missing: it holds nothing. */
-static int
-open_tmp(struct maildir_delivery *d, struct err *e)
-{
-	const struct maildir_box *b;
-
-	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
-		return e->code;
-	d->tmp_dir = fs_open_dir(b->fd, "tmp");
-	if (d->tmp_dir < 0 && errno == ENOENT &&
-	    mkdirat(b->fd, "tmp", 0700) == 0)
-		d->tmp_dir = fs_open_dir(b->fd, "tmp");
-	if (d->tmp_dir < 0)
-		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/tmp'",
-		    SPAN_ARG(maildir_shown(d->path)));
-	return 0;
-}
-
 static int
 create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
 {
 	d->base = maildir_new_base(d->m, &d->mem);
-	d->tmp =
-	    arena_printf(&d->mem, MAILDIR_TMP_TAG "%.*s", SPAN_ARG(d->base));
-	*fd_r = openat(d->tmp_dir, d->tmp,
-	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (*fd_r < 0)
-		return err_sys(e, ERR_SCOPE_BOX, errno,
-		    "create a file in '%.*s/tmp'",
-		    SPAN_ARG(maildir_shown(d->path)));
+	if (maildir_create_tmp(d->tmp_dir, &d->mem, d->base, &d->tmp, fd_r, e) <
+	    0)
+		return err_wrap(e, "'%.*s'", SPAN_ARG(maildir_shown(d->path)));
 	return 0;
 }
 
@@ -74,7 +51,8 @@ maildir_deliver_begin(struct maildir *m, struct span path,
 	buf_init(&d->out, 1u << 22);
 	eol_down_init(&d->eol);
 	d->digest = maildir_take_digest(m);
-	if (open_tmp(d, e) < 0 || create_tmp(d, &d->fd, e) < 0) {
+	if (maildir_open_tmp(m, d->path, &d->tmp_dir, e) < 0 ||
+	    create_tmp(d, &d->fd, e) < 0) {
 		maildir_delivery_free(&d);
 		return e->code;
 	}
@@ -102,19 +80,11 @@ maildir_delivery_free(struct maildir_delivery **d)
 	*d = NULL;
 }
 
-/* A full disk is everybody's; any other trouble with a file is the box's. */
-static int
-write_error(const struct maildir_delivery *d, struct err *e)
-{
-	e->scope = e->code == ERR_FULL ? ERR_SCOPE_ACCOUNT : ERR_SCOPE_BOX;
-	return err_wrap(e, "'%.*s'", SPAN_ARG(maildir_shown(d->path)));
-}
-
 static int
 put(struct maildir_delivery *d, int fd, struct span s, struct err *e)
 {
 	if (fs_write_all(fd, s.p, s.n, e) < 0)
-		return write_error(d, e);
+		return maildir_write_error(d->path, e);
 	return 0;
 }
 
@@ -143,14 +113,12 @@ expand(struct maildir_delivery *d, int from, int to, struct err *e)
 static int
 go_verbatim(struct maildir_delivery *d, struct err *e)
 {
-	char *old = d->tmp;
+	const char *old = d->tmp;
 	int from = d->fd, to, rc;
 
 	rc = create_tmp(d, &to, e);
-	if (rc < 0) {
-		d->tmp = old; /* still the file that free removes */
-		return rc;
-	}
+	if (rc < 0)
+		return rc; /* OLD is still the file that free removes */
 	d->fd = to;
 	rc = expand(d, from, to, e);
 	close(from);
@@ -227,7 +195,7 @@ maildir_deliver_flush(struct maildir_delivery *d, struct err *e)
 	if (fsync(d->fd) == 0)
 		return 0;
 	err_sys(e, ERR_SCOPE_BOX, errno, "fsync");
-	return write_error(d, e);
+	return maildir_write_error(d->path, e);
 }
 
 int
@@ -238,28 +206,22 @@ maildir_deliver_publish(struct maildir_delivery *d, struct arena *mem,
 	const struct maildir_box *b;
 	struct flags shown;
 	struct stat st;
-	struct lmsg msg = {.has_stat = true};
-	struct span name =
-	    name_with_flags(mem, d->base, f, letters, true, &shown);
+	struct span file,
+	    name = name_with_flags(mem, d->base, f, letters, true, &shown);
 	bool in_new = flags_empty(shown);
 
 	if (maildir_whole_box(d->m, d->path, &b, e) < 0)
 		return e->code;
-	msg.file = span_str(arena_printf(
+	file = span_str(arena_printf(
 	    mem, "%s/%.*s", in_new ? "new" : "cur", SPAN_ARG(name)));
 	if (fstat(d->fd, &st) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "stat");
-	if (fs_move(d->tmp_dir, d->tmp, in_new ? b->new : b->cur,
-		msg.file.p + 4, false, e) < 0)
-		return write_error(d, e);
+	if (fs_move(d->tmp_dir, d->tmp, in_new ? b->new : b->cur, file.p + 4,
+		false, e) < 0)
+		return maildir_write_error(d->path, e);
 	close(d->fd);
 	d->fd = -1;
-	msg.base = name_split(span_of(msg.file.p + 4, msg.file.n - 4)).base;
-	msg.flags = shown;
-	msg.ino = st.st_ino;
-	msg.fsize = (uint64_t)st.st_size;
-	msg.mtime_ns = maildir_mtime_ns(&st);
 	*shown_r = shown;
-	*lmsg_r = msg;
+	*lmsg_r = maildir_lmsg(file, shown, &st);
 	return 0;
 }

@@ -8,6 +8,9 @@
  *	read.c     content, for comparison and upload
  *	deliver.c  a message that comes down
  *	change.c   flags, durability
+ *	move.c     to another mailbox
+ *	copy.c     into another mailbox
+ *	rename.c   a mailbox
  *	bin.c      the bin
  *	unbin.c    and back
  *	clean.c    leftovers in tmp/
@@ -17,6 +20,7 @@
 #define MAILDIR_INTERNAL_H
 
 #include "base/fs.h"
+#include "base/map.h"
 #include "mail/digest.h"
 #include "maildir/maildir.h"
 
@@ -36,9 +40,18 @@ struct maildir {
 	char host[256];
 	uint64_t seq;
 	struct digest *spare; /* owned; NULL: lent to a delivery, or none yet */
-	/* The mailbox used last: nearly always the next one as well. */
-	char *path; /* owned; NULL: none */
-	struct maildir_box box;
+	/*
+	 * The mailboxes used last: nearly always the next ones as well.  Two,
+	 * for a message that goes from one to another.
+	 */
+	struct maildir_slot {
+		char *path; /* owned; NULL: none */
+		struct maildir_box box;
+	} slot[2];
+	unsigned last; /* the slot used last */
+	/* Base names of mailboxes that messages were moved to; see move.c. */
+	struct map taken;
+	struct arena taken_mem;
 };
 
 /* PATH below DIRFD, each component a directory and no symlink; -1, errno. */
@@ -47,8 +60,9 @@ int maildir_openat(int dirfd, struct span path);
 int maildir_make_at(int dirfd, struct span path, int *fd_r, struct err *e);
 
 /*
- * The directories of mailbox PATH, borrowed until the next call.  ERR_STALE
- * (scope BOX) when there is no such directory.  cur and new may be missing.
+ * The directories of mailbox PATH, borrowed until a third mailbox is asked
+ * for.  ERR_STALE (scope BOX) when there is no such directory.  cur and new
+ * may be missing.
  */
 int maildir_box(struct maildir *m, struct span path,
     const struct maildir_box **b_r, struct err *e);
@@ -74,8 +88,42 @@ int maildir_move(struct maildir *m, int from, const char *name, int to,
 struct digest *maildir_take_digest(struct maildir *m);
 void maildir_give_digest(struct maildir *m, struct digest **d);
 
+/*
+ * Where a message NAME of mailbox B belongs that is to show F: the file
+ * "cur/x" or "new/x" (only when it was IN_NEW and shows nothing), in MEM, and
+ * the fd of that directory.
+ */
+struct span maildir_place(struct arena *mem, const struct maildir_box *b,
+    struct span name, struct flags f, const struct kwletters *letters,
+    bool in_new, struct flags *shown_r, int *dir_r);
+
+/*
+ * FROM to TO, which is not replaced (sys EEXIST).  They may be the same: then
+ * it must be there at least.  ERR_STALE: it is not.
+ */
+int maildir_rename_file(int fromdir, const char *from, int todir,
+    const char *to, struct err *e);
+
 /* A new base name. */
 struct span maildir_new_base(struct maildir *m, struct arena *mem);
+
+/* tmp/ of the mailbox, made when it is missing: it holds nothing. */
+int maildir_open_tmp(struct maildir *m, struct span path, int *fd_r,
+    struct err *e);
+/*
+ * A new file for BASE in the directory tmp/; its *name_r is in MEM.  Errors
+ * have the scope BOX, also those of writing it, but for a full disk.
+ */
+int maildir_create_tmp(int tmp, struct arena *mem, struct span base,
+    const char **name_r, int *fd_r, struct err *e);
+int maildir_write_error(struct span path, struct err *e);
+
+/* The file "cur/x" or "new/x" as a message that shows F, with its ST. */
+struct lmsg maildir_lmsg(
+    struct span file, struct flags f, const struct stat *st);
+
+/* PATH's parent directory, and the last component of it. */
+struct span maildir_parent(struct span path, struct span *leaf_r);
 
 /* "INBOX" for messages; the root is shown as ".". */
 struct span maildir_shown(struct span path);

@@ -77,16 +77,14 @@ unreadable(struct span path, int sys, struct err *e)
 static bool
 is_leaf(const struct walk *w, struct span path)
 {
-	const char *slash = memrchr(path.p, '/', path.n);
-	size_t up = slash ? (size_t)(slash - path.p) : 0;
-	size_t leaf = slash ? up + 1 : 0;
-	AUTO_STR name = xstrndup(path.p + leaf, path.n - leaf);
+	struct span leaf, up = maildir_parent(path, &leaf);
+	AUTO_STR name = xstrndup(leaf.p, leaf.n);
 	AUTO_FD parent = -1;
 	struct stat st;
 
 	if (!w->links_count || path.n == 0)
 		return false;
-	parent = maildir_openat(w->m->root, span_of(path.p, up));
+	parent = maildir_openat(w->m->root, up);
 	return parent >= 0 &&
 	       fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISDIR(st.st_mode) && st.st_nlink == 2;

@@ -1,16 +1,19 @@
 noinst_LIBRARIES += libmaildir.a
 libmaildir_a_SOURCES = \
 	src/maildir/bin.c src/maildir/change.c src/maildir/clean.c \
-	src/maildir/deliver.c src/maildir/internal.h src/maildir/letters.c \
-	src/maildir/list.c src/maildir/maildir.h src/maildir/open.c \
-	src/maildir/read.c src/maildir/scan.c src/maildir/stamp.c \
+	src/maildir/copy.c src/maildir/deliver.c src/maildir/internal.h \
+	src/maildir/letters.c src/maildir/list.c src/maildir/maildir.h \
+	src/maildir/move.c src/maildir/open.c src/maildir/read.c \
+	src/maildir/rename.c src/maildir/scan.c src/maildir/stamp.c \
 	src/maildir/unbin.c
 
 maildir_tests = tests/unit/test-maildir-bin tests/unit/test-maildir-change \
-	tests/unit/test-maildir-deliver tests/unit/test-maildir-keep \
-	tests/unit/test-maildir-letters tests/unit/test-maildir-list \
+	tests/unit/test-maildir-copy tests/unit/test-maildir-deliver \
+	tests/unit/test-maildir-keep tests/unit/test-maildir-letters \
+	tests/unit/test-maildir-list tests/unit/test-maildir-move \
 	tests/unit/test-maildir-moving tests/unit/test-maildir-read \
-	tests/unit/test-maildir-scan tests/unit/test-maildir-stamp
+	tests/unit/test-maildir-rename tests/unit/test-maildir-scan \
+	tests/unit/test-maildir-stamp
 check_PROGRAMS += $(maildir_tests)
 TESTS += $(maildir_tests)
 maildir_test_libs = libmaildir.a libplan.a libmail.a libbase.a \
@@ -39,3 +42,9 @@ tests_unit_test_maildir_read_SOURCES = tests/unit/test-maildir-read.c
 tests_unit_test_maildir_read_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_stamp_SOURCES = tests/unit/test-maildir-stamp.c
 tests_unit_test_maildir_stamp_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_copy_SOURCES = tests/unit/test-maildir-copy.c
+tests_unit_test_maildir_copy_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_move_SOURCES = tests/unit/test-maildir-move.c
+tests_unit_test_maildir_move_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_rename_SOURCES = tests/unit/test-maildir-rename.c
+tests_unit_test_maildir_rename_LDADD = $(maildir_test_libs)

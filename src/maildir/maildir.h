@@ -9,7 +9,9 @@
  *  1. A file appears in new/ or cur/ only complete: written in tmp/, fsynced,
  *     then renamed; the directory is fsynced before the journal may know it.
  *  2. No file that is not ours is ever removed or overwritten; a message
- *     leaves cur/ or new/ only into the bin, by rename.
+ *     leaves cur/ and new/ only by rename: into the bin, or into cur/ or new/
+ *     of another mailbox; and a mailbox its place by rename of its directory.
+ *     (Between file systems "rename" is copy, fsync, and then unlink.)
  *  3. All paths are opened below the root's fd, component by component,
  *     without following symlinks.
  *  4. Precondition by name: an operation on a file that is not there any
@@ -162,10 +164,11 @@ int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
  * Move FILE of the mailbox FROM into the mailbox TO by rename(2), so that it
  * shows F with the LETTERS of TO; it keeps its base name unless TO has that
  * already (then a new one), and stays in new/ when it was there and F is
- * nothing to show.  No bytes are copied, but between file systems.  FROM and
- * TO may be one mailbox.  Durable after maildir_sync(TO), then
- * maildir_sync(FROM).  ERR_STALE: FILE is gone.  *lmsg_r as in
- * maildir_deliver_publish.
+ * nothing to show.  What letters a to z meant in FROM ends there; other
+ * letters that mean nothing to us are kept.  No bytes are copied, but between
+ * file systems.  FROM and TO may be one mailbox, whose letters stay then.
+ * Durable after maildir_sync(TO), then maildir_sync(FROM).  ERR_STALE: FILE
+ * is gone.  *lmsg_r as in maildir_deliver_publish.
  */
 int maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
     struct span file, struct span to, struct flags f,
@@ -174,9 +177,10 @@ int maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
 
 /*
  * Another copy of FILE of the mailbox FROM in the mailbox TO, under a new base
- * name, with the same file time.  The bytes are durable on return, the name
- * after maildir_sync(TO).  REFLINK shares blocks where the file system can
- * (FICLONE), and copies elsewhere; LINK makes a hard link where it can.
+ * name, with the same file time.  What its name shows, and whether it is in
+ * new/, is as with maildir_move_to().  The bytes are durable on return, the
+ * name after maildir_sync(TO).  REFLINK shares blocks where the file system
+ * can (FICLONE), and copies elsewhere; LINK makes a hard link where it can.
  */
 enum maildir_copy_how {
 	MAILDIR_COPY_REFLINK,
@@ -190,8 +194,10 @@ int maildir_copy_to(struct maildir *m, struct arena *mem, struct span from,
 
 /*
  * Rename the directory of a mailbox, in the nested layout with the mailboxes
- * below it; parents of TO are made.  Atomic and durable.  ERR_STALE: FROM is
- * gone or TO is there.
+ * below it, in maildir++ without (they are the caller's to rename); parents of
+ * TO are made.  Atomic and durable.  ERR_STALE: FROM is gone or TO is there;
+ * an empty directory does not count.  Not for INBOX, whose messages move
+ * instead (ERR_BUG), nor into itself (ERR_IO, sys EINVAL).
  */
 int maildir_rename_box(struct maildir *m, struct span from, struct span to,
     struct err *e);

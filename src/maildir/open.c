@@ -22,7 +22,10 @@ maildir_open(
 	m = xcalloc(1, sizeof *m);
 	m->root = fd;
 	m->layout = layout;
-	m->box = (struct maildir_box){-1, -1, -1};
+	for (size_t i = 0; i < 2; i++)
+		m->slot[i].box = (struct maildir_box){-1, -1, -1};
+	map_init(&m->taken);
+	arena_init(&m->taken_mem);
 	if (gethostname(m->host, sizeof m->host - 1) != 0)
 		m->host[0] = '\0';
 	*m_r = m;
@@ -46,14 +49,23 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+static void
+close_slot(struct maildir_slot *s)
+{
+	close_fd(&s->box.fd);
+	close_fd(&s->box.cur);
+	close_fd(&s->box.new);
+	xfree(s->path);
+	s->path = NULL;
+}
+
 void
 maildir_forget_box(struct maildir *m)
 {
-	close_fd(&m->box.fd);
-	close_fd(&m->box.cur);
-	close_fd(&m->box.new);
-	xfree(m->path);
-	m->path = NULL;
+	close_slot(&m->slot[0]);
+	close_slot(&m->slot[1]);
+	map_release(&m->taken);
+	arena_clear(&m->taken_mem);
 }
 
 void
@@ -62,6 +74,8 @@ maildir_free(struct maildir **m)
 	if (!*m)
 		return;
 	maildir_forget_box(*m);
+	map_release(&(*m)->taken);
+	arena_release(&(*m)->taken_mem);
 	digest_free(&(*m)->spare);
 	close_fd(&(*m)->root);
 	xfree(*m);
@@ -152,10 +166,9 @@ is_missing(int sys)
 
 /* SUB of the box that is being opened; -1 when it is missing. */
 static int
-open_sub(struct maildir *m, struct span path, const char *sub, int *fd_r,
-    struct err *e)
+open_sub(int box, struct span path, const char *sub, int *fd_r, struct err *e)
 {
-	int fd = fs_open_dir(m->box.fd, sub);
+	int fd = fs_open_dir(box, sub);
 
 	/* What is there but cannot be read must not pass for missing. */
 	if (fd < 0 && !is_missing(errno))
@@ -165,28 +178,46 @@ open_sub(struct maildir *m, struct span path, const char *sub, int *fd_r,
 	return 0;
 }
 
+static int
+open_slot(
+    struct maildir *m, struct maildir_slot *s, struct span path, struct err *e)
+{
+	close_slot(s);
+	s->box.fd = maildir_openat(m->root, path);
+	if (s->box.fd < 0) {
+		err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s'",
+		    SPAN_ARG(maildir_shown(path)));
+		if (is_missing(e->sys))
+			e->code = ERR_STALE;
+		return e->code;
+	}
+	if (open_sub(s->box.fd, path, "cur", &s->box.cur, e) < 0 ||
+	    open_sub(s->box.fd, path, "new", &s->box.new, e) < 0) {
+		close_slot(s);
+		return e->code;
+	}
+	s->path = xstrndup(path.p, path.n);
+	return 0;
+}
+
+static bool
+slot_is(const struct maildir_slot *s, struct span path)
+{
+	return s->path && span_eq(span_str(s->path), path);
+}
+
 int
 maildir_box(struct maildir *m, struct span path, const struct maildir_box **b_r,
     struct err *e)
 {
-	if (!m->path || !span_eq(span_str(m->path), path)) {
-		maildir_forget_box(m);
-		m->box.fd = maildir_openat(m->root, path);
-		if (m->box.fd < 0) {
-			err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s'",
-			    SPAN_ARG(maildir_shown(path)));
-			if (is_missing(e->sys))
-				e->code = ERR_STALE;
+	if (!slot_is(&m->slot[m->last], path)) {
+		struct maildir_slot *other = &m->slot[!m->last];
+
+		if (!slot_is(other, path) && open_slot(m, other, path, e) < 0)
 			return e->code;
-		}
-		if (open_sub(m, path, "cur", &m->box.cur, e) < 0 ||
-		    open_sub(m, path, "new", &m->box.new, e) < 0) {
-			maildir_forget_box(m);
-			return e->code;
-		}
-		m->path = xstrndup(path.p, path.n);
+		m->last = !m->last;
 	}
-	*b_r = &m->box;
+	*b_r = &m->slot[m->last].box;
 	return 0;
 }
 
@@ -199,7 +230,8 @@ maildir_whole_box(struct maildir *m, struct span path,
 	if (maildir_box(m, path, &b, e) < 0)
 		return e->code;
 	if (b->cur < 0 || b->new < 0) {
-		maildir_forget_box(m); /* it may be mended meanwhile */
+		/* it may be mended meanwhile */
+		close_slot(&m->slot[m->last]);
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "'%.*s' lacks cur/ or new/", SPAN_ARG(maildir_shown(path)));
 	}
@@ -236,6 +268,72 @@ maildir_new_base(struct maildir *m, struct arena *mem)
 		random = 0;
 	return name_make(mem, clock_wall_ns(), (uint32_t)getpid(), m->seq++,
 	    random, span_str(m->host));
+}
+
+int
+maildir_open_tmp(struct maildir *m, struct span path, int *fd_r, struct err *e)
+{
+	const struct maildir_box *b;
+	int fd;
+
+	if (maildir_whole_box(m, path, &b, e) < 0)
+		return e->code;
+	fd = fs_open_dir(b->fd, "tmp");
+	if (fd < 0 && errno == ENOENT && mkdirat(b->fd, "tmp", 0700) == 0)
+		fd = fs_open_dir(b->fd, "tmp");
+	if (fd < 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/tmp'",
+		    SPAN_ARG(maildir_shown(path)));
+	*fd_r = fd;
+	return 0;
+}
+
+int
+maildir_create_tmp(int tmp, struct arena *mem, struct span base,
+    const char **name_r, int *fd_r, struct err *e)
+{
+	const char *name =
+	    arena_printf(mem, MAILDIR_TMP_TAG "%.*s", SPAN_ARG(base));
+	int fd = openat(tmp, name,
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(
+		    e, ERR_SCOPE_BOX, errno, "create a file in tmp/");
+	*name_r = name;
+	*fd_r = fd;
+	return 0;
+}
+
+/* A full disk is everybody's; any other trouble with a file is the box's. */
+int
+maildir_write_error(struct span path, struct err *e)
+{
+	e->scope = e->code == ERR_FULL ? ERR_SCOPE_ACCOUNT : ERR_SCOPE_BOX;
+	return err_wrap(e, "'%.*s'", SPAN_ARG(maildir_shown(path)));
+}
+
+struct lmsg
+maildir_lmsg(struct span file, struct flags f, const struct stat *st)
+{
+	return (struct lmsg){.file = file,
+	    .base = name_split(span_of(file.p + 4, file.n - 4)).base,
+	    .flags = f,
+	    .has_stat = true,
+	    .ino = st->st_ino,
+	    .fsize = (uint64_t)st->st_size,
+	    .mtime_ns = maildir_mtime_ns(st)};
+}
+
+struct span
+maildir_parent(struct span path, struct span *leaf_r)
+{
+	const char *slash = memrchr(path.p, '/', path.n);
+	size_t up = slash ? (size_t)(slash - path.p) : 0;
+	size_t leaf = slash ? up + 1 : 0;
+
+	*leaf_r = span_of(path.p + leaf, path.n - leaf);
+	return span_of(path.p, up);
 }
 
 struct digest *

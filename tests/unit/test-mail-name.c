@@ -275,6 +275,41 @@ a_made_name_is_a_base_and_says_what_it_was_made_of(void **state)
 	assert_true(name_is_message(s));
 }
 
+static void
+elsewhere(const char *file, const char *base, const char *want)
+{
+	assert_span(
+	    name_elsewhere(&mem, span_str(file), span_str(base), false),
+	    want);
+}
+
+static void
+letters_of_one_mailbox_do_not_go_to_another(void **state)
+{
+	struct span s;
+	char full[300];
+
+	(void)state;
+	elsewhere("x:2,FSabz", "", "x:2,FS");
+	elsewhere("x:2,aSXb9", "", "x:2,SX9");
+	elsewhere("x:2,abc", "", "x:2,");
+	elsewhere("x:2,Sa,U=a;b", "", "x:2,S,U=a;b");
+	elsewhere("x", "", "x");
+	elsewhere("abc:1,abc", "", "abc:1,abc");
+	elsewhere("x:2,Sa", "1.P2.h", "1.P2.h:2,S");
+	elsewhere("abc", "1.P2.h", "1.P2.h");
+	/* what does not fit behind a longer base */
+	memset(full, 'b', sizeof full);
+	memcpy(full, "x:2,S,", 6);
+	full[255] = '\0';
+	s = name_elsewhere(&mem, span_str(full), SPAN("longer"), true);
+	assert_span(s, "longer:2,");
+	s = name_elsewhere(&mem, span_str(full), SPAN(""), true);
+	assert_span(s, full);
+	s = name_elsewhere(&mem, SPAN("x:2,Sb,b"), SPAN("y"), true);
+	assert_span(s, "y:2,Sb,b");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -289,6 +324,7 @@ main(void)
 		TEST(forwarded_may_be_shown_by_p_or_by_its_letter),
 		TEST(a_name_never_grows_over_255_bytes),
 		TEST(what_is_written_is_read_back_for_all_small_infos),
+		TEST(letters_of_one_mailbox_do_not_go_to_another),
 		TEST(a_made_name_is_a_base_and_says_what_it_was_made_of),
 	};
 

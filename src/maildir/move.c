@@ -1,0 +1,156 @@
+/*
+ * A message that goes to another mailbox.
+ *
+ *  1. It is one rename: at any time the message is in one of the mailboxes.
+ *     Between file systems, or where a rename cannot be told not to replace,
+ *     it is in both for a while; never in none.
+ *  2. Nothing is replaced.  Nor do two messages of a mailbox get one base
+ *     name, which is what readers and the journal know them by: where TO has
+ *     it already, the message takes a new one.
+ *  3. The caller fsyncs TO before FROM, so that a crash between them leaves
+ *     two names rather than none.
+ *  4. Letters a to z are the mailbox's own.  Those of FROM end there, also
+ *     those that mean nothing to us; what F says is shown with those of TO.
+ *
+ * For rule 2 the base names of TO are read once and then kept up: M->taken
+ * holds "path/base" for each, and "path/" for a mailbox that was read.  It
+ * lives until the directories are looked at again (maildir_forget_box).  It
+ * may hold names that are gone, which costs no more than a new base name.
+ */
+#include "maildir/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static bool
+take(struct maildir *m, struct span path, struct span base)
+{
+	const char *key = arena_printf(
+	    &m->taken_mem, "%.*s/%.*s", SPAN_ARG(path), SPAN_ARG(base));
+
+	return map_add(&m->taken, span_str(key), 1);
+}
+
+static int
+take_all(struct maildir *m, struct span path, int box, const char *sub,
+    struct err *e)
+{
+	int fd = fs_open_dir(box, sub), sys;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *x;
+
+	if (!d) {
+		sys = errno;
+		if (fd >= 0)
+			close(fd);
+		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
+		    SPAN_ARG(maildir_shown(path)), sub);
+	}
+	while ((errno = 0, x = readdir(d)) != NULL)
+		if (name_is_message(span_str(x->d_name)))
+			(void)take(
+			    m, path, name_split(span_str(x->d_name)).base);
+	sys = errno;
+	closedir(d);
+	return sys ? err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
+			 SPAN_ARG(maildir_shown(path)), sub)
+		   : 0;
+}
+
+/* Rule 2. */
+static int
+load_taken(struct maildir *m, struct span path, int box, struct err *e)
+{
+	AUTO_STR mark = xasprintf("%.*s/", SPAN_ARG(path));
+	uint64_t one;
+
+	if (map_get(&m->taken, span_str(mark), &one))
+		return 0;
+	if (take_all(m, path, box, "new", e) < 0 ||
+	    take_all(m, path, box, "cur", e) < 0)
+		return e->code;
+	(void)take(m, path, SPAN(""));
+	return 0;
+}
+
+/* A symlink, or what is no file at all, is no message. */
+static int
+stat_message(int dir, const char *name, struct stat *st_r, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		err_sys(e, ERR_SCOPE_MSG, errno, "stat '%s'", name);
+		if (e->sys == ENOENT)
+			e->code = ERR_STALE;
+		return e->code;
+	}
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%s' is no message file", name);
+	*st_r = st;
+	return 0;
+}
+
+/* The name to have in TO. */
+static int
+pick_name(struct maildir *m, struct arena *mem, const char *name,
+    struct span to, int box, struct span *name_r, struct err *e)
+{
+	struct span base = SPAN("");
+
+	if (load_taken(m, to, box, e) < 0)
+		return e->code;
+	if (!take(m, to, name_split(span_str(name)).base))
+		base = maildir_new_base(m, mem);
+	*name_r = name_elsewhere(mem, span_str(name), base, false);
+	return 0;
+}
+
+int
+maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
+    struct span file, struct span to, struct flags f,
+    const struct kwletters *letters, struct flags *shown_r, struct lmsg *lmsg_r,
+    struct err *e)
+{
+	bool same = span_eq(from, to), in_new;
+	const struct maildir_box *b;
+	struct flags shown;
+	struct span as, at;
+	struct stat st, moved;
+	const char *name;
+	int dir, todir, rc;
+
+	rc = maildir_file(m, from, file, &dir, &name, mem, e);
+	if (rc == 0)
+		rc = maildir_whole_box(m, to, &b, e);
+	if (rc == 0)
+		rc = stat_message(dir, name, &st, e);
+	if (rc < 0)
+		return rc;
+	in_new = file.p[0] == 'n';
+	as = span_str(name);
+	if (!same && pick_name(m, mem, name, to, b->fd, &as, e) < 0)
+		return e->code;
+	at = maildir_place(mem, b, as, f, letters, in_new, &shown, &todir);
+	rc = maildir_rename_file(dir, name, todir, at.p + 4, e);
+	if (rc < 0 && e->sys == EEXIST) {
+		/* somebody put it there just now, or another of that base */
+		err_clear(e);
+		as = name_elsewhere(
+		    mem, span_str(name), maildir_new_base(m, mem), same);
+		at = maildir_place(
+		    mem, b, as, f, letters, in_new, &shown, &todir);
+		rc = maildir_rename_file(dir, name, todir, at.p + 4, e);
+	}
+	if (rc < 0)
+		return rc;
+	/* Another inode where it was copied; a reader may be faster. */
+	if (fstatat(todir, at.p + 4, &moved, AT_SYMLINK_NOFOLLOW) == 0)
+		st = moved;
+	*shown_r = shown;
+	*lmsg_r = maildir_lmsg(at, shown, &st);
+	return 0;
+}
