@@ -27,7 +27,8 @@ enum config_copy { CONFIG_REFLINK, CONFIG_LINK, CONFIG_BYTES };
 struct config_account {
 	const char *name; /* letters, digits, . _ - ; not "." or "-" first */
 	unsigned line;	  /* where it begins, for messages */
-	const char *host; /* a literal IPv6 address without brackets */
+	const char *host; /* a literal IPv6 address without brackets; may come
+			   * from 'provider', as others below */
 	uint16_t port;
 	enum net_tls tls;
 	bool allow_plaintext;

@@ -30,6 +30,7 @@ struct owned {
 
 #define AT(field) offsetof(struct config_account, field)
 static const struct key keys[] = {
+    {"provider", KEY_PROVIDER, 0, 0, 0},
     {"host", KEY_HOST, AT(host), 0, 0},
     {"port", KEY_PORT, AT(port), 1, 65535},
     {"tls", KEY_TLS, AT(tls), 0, 0},
@@ -48,6 +49,13 @@ static const struct key keys[] = {
     {"max_deletes", KEY_NUMBER, AT(max_deletes), 0, 1000000000},
     {"bin_days", KEY_NUMBER, AT(bin_days), 0, 36500},
     {"expunge", KEY_BOOL, AT(expunge), 0, 0},
+    {"direction", KEY_DIRECTION, 0, 0, 0},
+    {"deletes", KEY_DELETES, 0, 0, 0},
+    {"on_local_delete", KEY_ON_LOCAL_DELETE, 0, 0, 0},
+    {"trash", KEY_MAILBOX, AT(trash), 0, 0},
+    {"copy", KEY_COPY, 0, 0, 0},
+    {"max_size", KEY_OCTETS, AT(max_size), 0, 0},
+    {"max_age", KEY_DAYS, AT(max_age_days), 0, 36500},
     {"timeout", KEY_NUMBER, AT(timeout_s), 5, 3600},
 };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -92,28 +100,78 @@ account_name_ok(struct span s)
 	return true;
 }
 
+/* Its place in MAP, or -1. */
+static long
+find_index(const struct ynode *map, struct span name)
+{
+	for (size_t i = 0; i < map->n; i++)
+		if (span_eq(map->key[i].text, name))
+			return (long)i;
+	return -1;
+}
+
+static int
+check_required(const struct load *l, const struct ynode *key,
+    const struct config_account *a, struct err *e)
+{
+	const char *missing = !a->user ? "user" : !a->maildir ? "maildir" : NULL;
+
+	if (!a->host)
+		return yaml_error(l->file, key, e,
+		    "account '%s' has neither 'host' nor 'provider'", a->name);
+	if (missing)
+		return yaml_error(l->file, key, e, "account '%s' has no '%s'",
+		    a->name, missing);
+	return 0;
+}
+
 static int
 check_account(const struct load *l, const struct ynode *key,
     const struct ynode *map, const struct config_account *a, struct err *e)
 {
-	const char *missing = !a->host	    ? "host"
-			      : !a->user    ? "user"
-			      : !a->maildir ? "maildir"
-					    : NULL;
+	int rc = check_required(l, key, a, e);
+	long i;
 
-	if (missing)
-		return yaml_error(l->file, key, e, "account '%s' has no '%s'",
-		    a->name, missing);
+	if (rc)
+		return rc;
+	/* Who names a trash does not expect deletes to be for good. */
+	if (a->trash && !a->to_trash)
+		return yaml_error(l->file,
+		    &map->key[find_index(map, SPAN("trash"))], e,
+		    "'trash' is used with 'on_local_delete: trash' only; add "
+		    "that, or remove this line");
 	if (a->tls != NET_TLS_NONE || a->allow_plaintext ||
 	    value_is_loopback(a->host))
 		return 0;
-	for (size_t i = 0; i < map->n; i++)
-		if (span_eq(map->key[i].text, SPAN("tls")))
-			key = &map->item[i];
-	return yaml_error(l->file, key, e,
+	i = find_index(map, SPAN("tls"));
+	return yaml_error(l->file, i < 0 ? key : &map->item[i], e,
 	    "'tls: none' would send mail and password in clear to '%s'; "
 	    "remove it, or add 'allow_plaintext: true'",
 	    a->host);
+}
+
+/* The provider's preset first: what else is written wins. */
+static int
+read_keys(const struct load *l, const struct ynode *map,
+    struct config_account *a, struct err *e)
+{
+	const char *names[NKEYS + 1] = {NULL};
+	long at = find_index(map, SPAN("provider"));
+	int rc = 0;
+
+	for (size_t i = 0; i < NKEYS; i++)
+		names[i] = keys[i].name;
+	if (at >= 0)
+		rc = provider_apply(l, &map->item[at], a, e);
+	for (size_t i = 0; rc == 0 && i < map->n; i++) {
+		const struct key *k = find_key(map->key[i].text);
+
+		if (!k)
+			return unknown_key(l, &map->key[i], names, e);
+		if (k->type != KEY_PROVIDER)
+			rc = value_get(l, k, &map->key[i], &map->item[i], a, e);
+	}
+	return rc;
 }
 
 static int
@@ -130,7 +188,6 @@ read_account(const struct load *l, const struct ynode *key,
 	    .bin_days = 30,
 	    .timeout_s = 60,
 	};
-	const char *names[NKEYS + 1] = {NULL};
 	int rc;
 
 	if (!account_name_ok(key->text))
@@ -143,17 +200,9 @@ read_account(const struct load *l, const struct ynode *key,
 		    "account '%s' must be a mapping, as in 'host: "
 		    "imap.example.org'",
 		    a.name);
-	for (size_t i = 0; i < NKEYS; i++)
-		names[i] = keys[i].name;
-	for (size_t i = 0; i < map->n; i++) {
-		const struct key *k = find_key(map->key[i].text);
-
-		if (!k)
-			return unknown_key(l, &map->key[i], names, e);
-		rc = value_get(l, k, &map->key[i], &map->item[i], &a, e);
-		if (rc)
-			return rc;
-	}
+	rc = read_keys(l, map, &a, e);
+	if (rc)
+		return rc;
 	if (a.port == 0)
 		a.port = a.tls == NET_TLS_IMPLICIT ? 993 : 143;
 	rc = check_account(l, key, map, &a, e);

@@ -215,9 +215,8 @@ get_number(const struct load *l, const struct key *k, const struct ynode *n,
 	return 0;
 }
 
-/* Which of WORDS (NULL-terminated) it is. */
-static int
-get_word(const struct load *l, const char *name, const struct ynode *n,
+int
+value_get_word(const struct load *l, const char *name, const struct ynode *n,
     const char *const *words, size_t *i_r, struct err *e)
 {
 	struct buf all;
@@ -409,16 +408,126 @@ get_password(const struct load *l, const struct key *k, const struct ynode *key,
 	return 0;
 }
 
+/* A word that stands for a value of an enum or a bool, in their order. */
+static int
+get_choice(const struct load *l, const struct key *k, const struct ynode *n,
+    struct config_account *a, struct err *e)
+{
+	static const char *const words[][4] = {
+	    [KEY_TLS] = {"implicit", "starttls", "none"},
+	    [KEY_LAYOUT] = {"nested", "maildir++"},
+	    [KEY_DIRECTION] = {"both", "pull", "push"},
+	    [KEY_DELETES] = {"sync", "keep"},
+	    [KEY_ON_LOCAL_DELETE] = {"expunge", "trash"},
+	    [KEY_COPY] = {"reflink", "link", "bytes"},
+	};
+	size_t i;
+	int rc = value_get_word(l, k->name, n, words[k->type], &i, e);
+
+	if (rc)
+		return rc;
+	if (k->type == KEY_TLS)
+		a->tls = (enum net_tls)i;
+	else if (k->type == KEY_LAYOUT)
+		a->layout = (enum layout)i;
+	else if (k->type == KEY_DIRECTION)
+		a->direction = (enum config_direction)i;
+	else if (k->type == KEY_DELETES)
+		a->keep = i == 1;
+	else if (k->type == KEY_ON_LOCAL_DELETE)
+		a->to_trash = i == 1;
+	else
+		a->copy = (enum config_copy)i;
+	return 0;
+}
+
+/* A name as the user sees it: / between its levels, none of them empty. */
+static int
+get_mailbox(const struct load *l, const char *name, const struct ynode *n,
+    const char **v_r, struct err *e)
+{
+	int rc = check_scalar(l, name, n, ' ', e);
+
+	if (rc)
+		return rc;
+	if (n->text.p[0] == '/' || n->text.p[n->text.n - 1] == '/' ||
+	    strstr(n->text.p, "//"))
+		return yaml_error(l->file, n, e,
+		    "'%s' must be the name of a mailbox, as in Trash or "
+		    "Mail/Trash",
+		    name);
+	if (span_eq_case(n->text, SPAN("INBOX")))
+		return yaml_error(l->file, n, e, "'%s' must not be INBOX",
+		    name);
+	*v_r = n->text.p;
+	return 0;
+}
+
+/* A power of 1024, as an exponent of 2; 0 for any other letter. */
+static unsigned
+unit(char c)
+{
+	switch (c) {
+	case 'K':
+	case 'k':
+		return 10;
+	case 'M':
+	case 'm':
+		return 20;
+	case 'G':
+	case 'g':
+		return 30;
+	default:
+		return 0;
+	}
+}
+
+static int
+get_octets(const struct load *l, const char *name, const struct ynode *n,
+    uint64_t *v_r, struct err *e)
+{
+	struct span s = n->text;
+	unsigned shift = 0;
+	uint64_t v;
+
+	if (n->kind == YNODE_SCALAR && s.n > 0)
+		shift = unit(s.p[s.n - 1]);
+	s.n -= shift > 0;
+	if (n->kind != YNODE_SCALAR || !n->plain || !span_u64(s, &v) ||
+	    v > (uint64_t)INT64_MAX >> shift)
+		return yaml_error(l->file, n, e,
+		    "'%s' must be a number of octets, or of K, M or G, as in "
+		    "25M; 0 is no limit",
+		    name);
+	*v_r = v << shift;
+	return 0;
+}
+
+static int
+get_days(const struct load *l, const struct key *k, const struct ynode *n,
+    uint32_t *v_r, struct err *e)
+{
+	struct span s = n->text;
+	uint32_t v;
+
+	if (n->kind == YNODE_SCALAR && s.n > 0 && s.p[s.n - 1] == 'd')
+		s.n--;
+	if (n->kind != YNODE_SCALAR || !n->plain || !span_u32(s, &v) ||
+	    v < k->lo || v > k->hi)
+		return yaml_error(l->file, n, e,
+		    "'%s' must be a number of days from %u to %u, as in 90 or "
+		    "90d; 0 is no limit",
+		    k->name, (unsigned)k->lo, (unsigned)k->hi);
+	*v_r = v;
+	return 0;
+}
+
 int
 value_get(const struct load *l, const struct key *k, const struct ynode *key,
     const struct ynode *n, struct config_account *a, struct err *e)
 {
-	static const char *const tls_words[] = {
-	    "implicit", "starttls", "none", NULL};
-	static const char *const layout_words[] = {"nested", "maildir++", NULL};
 	char *field = (char *)a + k->off;
 	uint32_t u;
-	size_t i;
 	int rc;
 
 	if (strncmp(k->name, "password", 8) == 0)
@@ -440,15 +549,20 @@ value_get(const struct load *l, const struct key *k, const struct ynode *key,
 			a->port = (uint16_t)u;
 		return rc;
 	case KEY_TLS:
-		rc = get_word(l, k->name, n, tls_words, &i, e);
-		if (rc == 0)
-			a->tls = (enum net_tls)i;
-		return rc;
 	case KEY_LAYOUT:
-		rc = get_word(l, k->name, n, layout_words, &i, e);
-		if (rc == 0)
-			a->layout = (enum layout)i;
-		return rc;
+	case KEY_DIRECTION:
+	case KEY_DELETES:
+	case KEY_ON_LOCAL_DELETE:
+	case KEY_COPY:
+		return get_choice(l, k, n, a, e);
+	case KEY_MAILBOX:
+		return get_mailbox(l, k->name, n, (const char **)field, e);
+	case KEY_OCTETS:
+		return get_octets(l, k->name, n, (uint64_t *)field, e);
+	case KEY_DAYS:
+		return get_days(l, k, n, (uint32_t *)field, e);
+	case KEY_PROVIDER:
+		return provider_apply(l, n, a, e);
 	case KEY_AUTH:
 		return get_auth(l, k->name, n, &a->auth, e);
 	case KEY_EXTENSIONS:

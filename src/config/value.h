@@ -24,6 +24,14 @@ enum key_type {
 	KEY_PORT,
 	KEY_TLS,
 	KEY_LAYOUT,
+	KEY_DIRECTION,
+	KEY_DELETES,
+	KEY_ON_LOCAL_DELETE,
+	KEY_COPY,
+	KEY_MAILBOX,
+	KEY_OCTETS,
+	KEY_DAYS,
+	KEY_PROVIDER,
 	KEY_COMMAND,
 	KEY_AUTH,
 	KEY_PATTERNS,
@@ -34,7 +42,7 @@ struct key {
 	const char *name;
 	enum key_type type;
 	size_t off;	 /* in struct config_account */
-	uint32_t lo, hi; /* KEY_NUMBER */
+	uint32_t lo, hi; /* KEY_NUMBER, KEY_PORT, KEY_DAYS */
 };
 
 /*
@@ -49,6 +57,11 @@ int value_get(const struct load *l, const struct key *k,
 int value_get_path(const struct load *l, const char *name,
     const struct ynode *n, const char **v_r, struct err *e);
 
+/* Which of WORDS (NULL-terminated) it is. */
+int value_get_word(const struct load *l, const char *name,
+    const struct ynode *n, const char *const *words, size_t *i_r,
+    struct err *e);
+
 /* "localhost", 127.0.0.0/8, ::1. */
 bool value_is_loopback(const char *host);
 
@@ -56,6 +69,10 @@ bool value_is_loopback(const char *host);
 const char *value_home_path(const struct load *l, const char *behind);
 /* Without doubled, "." and last slashes. */
 const char *value_tidy_path(struct arena *mem, const char *path);
+
+/* provider.c: what is known of the provider that N names, into A. */
+int provider_apply(const struct load *l, const struct ynode *n,
+    struct config_account *a, struct err *e);
 
 /*
  * dirs.c: ERR_CONFIG when two accounts share a directory, or mail and state

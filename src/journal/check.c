@@ -151,6 +151,122 @@ check_strays(struct checking *c, MDB_txn *txn, enum table t,
 	return 0;
 }
 
+/* Is KEY in table T?  *v_r: its value. */
+static int
+lookup(const struct checking *c, MDB_txn *txn, enum table t,
+    const struct buf *key, MDB_val *v_r, bool *there_r, struct err *e)
+{
+	MDB_val k = journal_val(buf_span(key));
+	int rc = mdb_get(txn, c->j->dbi[t], &k, v_r);
+
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return journal_mdb_error(c->j, rc, "read", e);
+	*there_r = rc == 0;
+	return 0;
+}
+
+/* A row that does not decode has been found already: it has no size. */
+static int
+check_row_has_size(struct checking *c, MDB_txn *txn, struct span key,
+    struct span row, uint64_t *n, struct err *e)
+{
+	uint64_t size, box;
+	uint32_t uid;
+	struct buf k;
+	bool there;
+	MDB_val v;
+	int rc;
+
+	if (!codec_get_key_pair(key, &box, &uid) ||
+	    !codec_get_pair_size(row, &size))
+		return 0;
+	buf_init(&k, 32);
+	codec_key_size(&k, size, box, uid);
+	rc = lookup(c, txn, T_SIZE, &k, &v, &there, e);
+	buf_release(&k);
+	if (rc < 0)
+		return rc;
+	*n += there;
+	if (!there)
+		finding(c, "table 'size': mailbox %llu, uid %u is not in it",
+		    (unsigned long long)box, uid);
+	return 0;
+}
+
+static int
+check_size_has_row(struct checking *c, MDB_txn *txn, struct span key,
+    struct err *e)
+{
+	uint64_t size, box, is;
+	uint32_t uid;
+	struct buf k;
+	bool there;
+	MDB_val v;
+	int rc;
+
+	if (!codec_get_key_size(key, &size, &box, &uid)) {
+		finding(c, "table 'size': a key does not decode");
+		return 0;
+	}
+	buf_init(&k, 16);
+	codec_key_pair(&k, box, uid);
+	rc = lookup(c, txn, T_PAIR, &k, &v, &there, e);
+	buf_release(&k);
+	if (rc == 0 && there && codec_get_pair_size(journal_span(v), &is))
+		there = is == size;
+	if (rc == 0 && !there)
+		finding(c,
+		    "table 'size': mailbox %llu, uid %u has no row of %llu "
+		    "octets",
+		    (unsigned long long)box, uid, (unsigned long long)size);
+	return rc;
+}
+
+/* *n: keys of T_SIZE that are right (T_PAIR is walked). */
+static int
+walk_sizes(struct checking *c, MDB_txn *txn, enum table t, uint64_t *n,
+    struct err *e)
+{
+	MDB_cursor *cursor;
+	MDB_val key, v;
+	int rc = mdb_cursor_open(txn, c->j->dbi[t], &cursor), err = 0;
+
+	if (rc != 0)
+		return journal_mdb_error(c->j, rc, "read", e);
+	while (err == 0 &&
+	    (rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT)) == 0)
+		err = t == T_PAIR ? check_row_has_size(c, txn,
+					journal_span(key), journal_span(v), n, e)
+				  : check_size_has_row(c, txn,
+					journal_span(key), e);
+	mdb_cursor_close(cursor);
+	if (err == 0 && rc != MDB_NOTFOUND)
+		return journal_mdb_error(c->j, rc, "read", e);
+	return err;
+}
+
+/*
+ * One key for each row.  Keys to spare are looked for only when there are
+ * more than the rows account for.
+ */
+static int
+check_sizes(struct checking *c, MDB_txn *txn, struct err *e)
+{
+	uint64_t n = 0;
+	MDB_stat st;
+	int rc;
+
+	if (c->j->format < 2)
+		return 0;
+	rc = mdb_stat(txn, c->j->dbi[T_SIZE], &st);
+	if (rc != 0)
+		return journal_mdb_error(c->j, rc, "stat", e);
+	rc = walk_sizes(c, txn, T_PAIR, &n, e);
+	if (rc == 0 && n != st.ms_entries)
+		rc = walk_sizes(c, txn, T_SIZE, &n, e);
+	return rc;
+}
+
 static int
 check_tables(struct checking *c, const struct map *ids, struct err *e)
 {
@@ -162,6 +278,8 @@ check_tables(struct checking *c, const struct map *ids, struct err *e)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < sizeof t / sizeof *t; i++)
 		rc = check_strays(c, txn, t[i], ids, e);
+	if (rc == 0)
+		rc = check_sizes(c, txn, e);
 	mdb_txn_abort(txn);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "journal/codec.h"
 
 #define LAYOUT 1
+#define HOLD_LAYOUT 2
 #define BASE_MAX 300 /* a key has room for 511 bytes */
 #define KEYWORDS_MAX 100000
 #define WHY_MAX 200
@@ -142,12 +143,14 @@ get_flags(struct in *in, struct arena *mem)
 	return f;
 }
 
+/* *layout_r: 1 to NEWEST, else the value is bad. */
 static struct in
-begin(struct span value)
+begin(struct span value, uint64_t newest, uint64_t *layout_r)
 {
 	struct in in = {.s = value};
 
-	if (get_u(&in) != LAYOUT)
+	*layout_r = get_u(&in);
+	if (*layout_r == 0 || *layout_r > newest)
 		in.bad = true;
 	return in;
 }
@@ -251,6 +254,26 @@ codec_get_key_hold(struct span key, uint64_t *box_r, uint32_t *uid_r,
 	return true;
 }
 
+void
+codec_key_size(struct buf *b, uint64_t size, uint64_t box, uint32_t uid)
+{
+	put_be(b, size, 8);
+	codec_key_pair(b, box, uid);
+}
+
+bool
+codec_get_key_size(struct span key, uint64_t *size_r, uint64_t *box_r,
+    uint32_t *uid_r)
+{
+	struct in in = {.s = key};
+	uint64_t size = get_be(&in, 8);
+
+	if (in.bad || !codec_get_key_pair(in.s, box_r, uid_r))
+		return false;
+	*size_r = size;
+	return true;
+}
+
 /* Values. */
 
 void
@@ -296,7 +319,8 @@ codec_put_box(struct buf *b, const struct jbox *box)
 bool
 codec_get_box(struct arena *mem, struct span value, struct jbox *box_r)
 {
-	struct in in = begin(value);
+	uint64_t layout;
+	struct in in = begin(value, LAYOUT, &layout);
 	struct jbox x = {0};
 	struct span delim;
 
@@ -342,7 +366,8 @@ codec_put_pair(struct buf *b, const struct pair *p)
 bool
 codec_get_pair(struct arena *mem, struct span value, struct pair *p_r)
 {
-	struct in in = begin(value);
+	uint64_t layout;
+	struct in in = begin(value, LAYOUT, &layout);
 	struct pair p = {0};
 	struct span sha;
 
@@ -363,6 +388,26 @@ codec_get_pair(struct arena *mem, struct span value, struct pair *p_r)
 	return true;
 }
 
+bool
+codec_get_pair_size(struct span value, uint64_t *size_r)
+{
+	uint64_t layout, size;
+	struct in in = begin(value, LAYOUT, &layout);
+
+	(void)get_bytes(&in, get_u(&in)); /* file */
+	for (int side = 0; side < 2; side++) {
+		(void)get_u(&in);
+		for (uint64_t n = get_u(&in); n > 0 && !in.bad; n--)
+			(void)get_u(&in);
+	}
+	(void)get_u(&in); /* modseq */
+	size = get_u(&in);
+	if (in.bad)
+		return false;
+	*size_r = size;
+	return true;
+}
+
 void
 codec_put_hold(struct buf *b, const struct jhold *h)
 {
@@ -370,20 +415,46 @@ codec_put_hold(struct buf *b, const struct jhold *h)
 
 	if (why.n > WHY_MAX)
 		why.n = WHY_MAX;
-	put_u(b, LAYOUT);
+	put_u(b, HOLD_LAYOUT);
+	put_u(b, h->kind);
 	put_u(b, h->tries);
 	put_i(b, h->next);
+	put_u(b, h->size);
+	put_i(b, h->idate);
 	put_span(b, why);
+}
+
+static enum jhold_kind
+get_kind(struct in *in)
+{
+	uint64_t kind = get_u(in);
+
+	switch (kind) {
+	case JHOLD_RETRY:
+	case JHOLD_KEPT:
+	case JHOLD_SKIPPED:
+		return (enum jhold_kind)kind;
+	default:
+		in->bad = true;
+		return JHOLD_RETRY;
+	}
 }
 
 bool
 codec_get_hold(struct arena *mem, struct span value, struct jhold *h_r)
 {
-	struct in in = begin(value);
-	struct jhold h = {0};
+	uint64_t layout;
+	struct in in = begin(value, HOLD_LAYOUT, &layout);
+	struct jhold h = {.kind = JHOLD_RETRY};
 
+	if (layout > 1)
+		h.kind = get_kind(&in);
 	h.tries = get_u32(&in);
 	h.next = get_i(&in);
+	if (layout > 1) {
+		h.size = get_u(&in);
+		h.idate = get_i(&in);
+	}
 	h.why = get_span(&in, mem);
 	if (!finished(&in) || h.why.n > WHY_MAX)
 		return false;

@@ -17,11 +17,14 @@ void codec_key_box(struct buf *b, uint64_t box);
 void codec_key_pair(struct buf *b, uint64_t box, uint32_t uid);
 void codec_key_hold(struct buf *b, uint64_t box, uint32_t uid,
     struct span base);
+void codec_key_size(struct buf *b, uint64_t size, uint64_t box, uint32_t uid);
 bool codec_get_key_box(struct span key, uint64_t *box_r);
 bool codec_get_key_pair(struct span key, uint64_t *box_r, uint32_t *uid_r);
 /* *base_r borrows from KEY. */
 bool codec_get_key_hold(struct span key, uint64_t *box_r, uint32_t *uid_r,
     struct span *base_r);
+bool codec_get_key_size(struct span key, uint64_t *size_r, uint64_t *box_r,
+    uint32_t *uid_r);
 
 /* .id and .rows of a mailbox are not part of its value. */
 void codec_put_box(struct buf *b, const struct jbox *box);
@@ -30,8 +33,14 @@ bool codec_get_box(struct arena *mem, struct span value, struct jbox *box_r);
 void codec_put_pair(struct buf *b, const struct pair *p); /* without .uid */
 bool codec_get_pair(struct arena *mem, struct span value,
     struct pair *p_r);
+/* .size alone; what comes after it is not looked at. */
+bool codec_get_pair_size(struct span value, uint64_t *size_r);
 
-void codec_put_hold(struct buf *b, const struct jhold *h); /* not the key */
+/*
+ * Without what is in the key.  Written in layout 2; layout 1, without .kind,
+ * .size and .idate, is still read.
+ */
+void codec_put_hold(struct buf *b, const struct jhold *h);
 bool codec_get_hold(struct arena *mem, struct span value,
     struct jhold *h_r);
 

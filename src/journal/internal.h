@@ -1,13 +1,14 @@
 /*
  * internal: what the files of journal/ share.
  *
- *	lock.c   one run at a time
- *	open.c   checks before LMDB maps anything; the environment
- *	sound.c  is the file as we left it, else can it be read
- *	codec.c  rows as bytes
- *	read.c   reading
- *	write.c  a batch, one transaction
- *	check.c  is it sound
+ *	lock.c     one run at a time
+ *	open.c     checks before LMDB maps anything; the environment
+ *	sound.c    is the file as we left it, else can it be read
+ *	upgrade.c  a journal of an older format
+ *	codec.c    rows as bytes
+ *	read.c     reading
+ *	write.c    a batch, one transaction
+ *	check.c    is it sound
  */
 #ifndef JOURNAL_INTERNAL_H
 #define JOURNAL_INTERNAL_H
@@ -16,16 +17,30 @@
 
 #include <lmdb.h>
 
-#define JOURNAL_FORMAT 1
+/*
+ * 1: without the table "size", holds in their first layout.
+ * 2: as journal.h and codec.h say.
+ */
+#define JOURNAL_FORMAT 2
 #define JOURNAL_VALUE_MAX (1u << 20)
 
-enum table { T_META, T_MAILBOX, T_COUNT, T_PAIR, T_KEYWORD, T_HOLD, T_N };
+enum table {
+	T_META,
+	T_MAILBOX,
+	T_COUNT,
+	T_PAIR,
+	T_KEYWORD,
+	T_HOLD,
+	T_SIZE, /* not in format 1 */
+	T_N
+};
 extern const char *const journal_table[T_N];
 
 struct journal {
 	char *dir;       /* owned; for messages */
 	MDB_env *env;    /* NULL: read, and there is none */
 	bool tables;     /* they exist, and dbi[] is valid */
+	uint64_t format; /* of what is there */
 	bool read_only;
 	bool sound;      /* opened, and no write has failed */
 	MDB_dbi dbi[T_N];
@@ -69,6 +84,18 @@ int journal_check_sound(const struct journal *j, int dir, uint64_t map,
     struct err *e);
 void journal_mark_sound(const struct journal *j);
 
+/* Those of j->format. */
 int journal_open_tables(struct journal *j, MDB_txn *txn, bool create);
+
+/*
+ * Bring a journal of an older format up to this one, in one transaction: all
+ * or nothing.  Only the holder of the account's lock may.
+ */
+int journal_upgrade(struct journal *j, struct err *e);
+
+/* Twice the map, after MDB_MAP_FULL; LMDB's answer. */
+int journal_grow(struct journal *j);
+/* What LMDB said to a write. */
+int journal_write_error(const struct journal *j, int rc, struct err *e);
 
 #endif

@@ -55,7 +55,9 @@ enum journal_mode {
  * it is newer than this program, damaged, or on a network file system; text
  * says what to do (remove the directory to rebuild it: no mail is lost; or
  * set state_dir).  A file without the pages that its header leads to is
- * damaged: that is found out before this process maps it.
+ * damaged: that is found out before this process maps it.  One of an older
+ * format is brought up to this one (JOURNAL_CREATE), or read as it is
+ * (JOURNAL_READ: journal_rows_of_size() finds nothing in it).
  */
 int journal_open(const char *state_dir, enum journal_mode mode,
     struct journal **j_r, struct err *e);
@@ -158,8 +160,8 @@ void journal_batch_free(struct journal_batch **b); /* abort */
 DEFINE_AUTO(journal_batch)
 
 /*
- * The journal alone: every value decodes, row counts agree, no file twice in
- * a mailbox, keyword ids known.  Appends one line per finding to OUT.
+ * The journal alone: every value decodes, row counts and sizes agree, no file
+ * twice in a mailbox, keyword ids known.  Appends one line per finding to OUT.
  * *n_r: findings.
  */
 int journal_check(struct journal *j, struct buf *out, uint64_t *n_r,

@@ -4,7 +4,8 @@
  *     that its header leads to would end the program with SIGBUS.
  *  2. The file is looked at, and closed, before LMDB opens it: closing any
  *     descriptor of it later would drop LMDB's locks (fcntl(2)).
- *  3. Opening an existing journal writes nothing.
+ *  3. Opening an existing journal writes nothing, unless it is of an older
+ *     format and opened to be written to.
  */
 #include "journal/internal.h"
 
@@ -17,7 +18,7 @@
 
 #define MAP_SIZE ((uint64_t)1 << (sizeof(void *) > 4 ? 30 : 27))
 const char *const journal_table[T_N] = {
-    "meta", "mailbox", "count", "pair", "keyword", "hold"};
+    "meta", "mailbox", "count", "pair", "keyword", "hold", "size"};
 
 int
 journal_damaged(const struct journal *j, const char *what, struct err *e)
@@ -163,9 +164,12 @@ int
 journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
 {
 	for (int i = 0; i < T_N; i++) {
-		int rc = mdb_dbi_open(txn, journal_table[i],
-		    create ? MDB_CREATE : 0, &j->dbi[i]);
+		int rc;
 
+		if (i == T_SIZE && j->format < 2)
+			continue;
+		rc = mdb_dbi_open(txn, journal_table[i],
+		    create ? MDB_CREATE : 0, &j->dbi[i]);
 		if (rc != 0)
 			return rc;
 	}
@@ -174,7 +178,7 @@ journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
 
 /* Before any other table: those of another format may be others. */
 static int
-read_format(const struct journal *j, MDB_txn *txn, struct err *e)
+read_format(struct journal *j, MDB_txn *txn, struct err *e)
 {
 	MDB_val key = journal_val(SPAN("format")), v;
 	uint64_t n;
@@ -190,6 +194,7 @@ read_format(const struct journal *j, MDB_txn *txn, struct err *e)
 		    "directory and run sync again: it is rebuilt from both "
 		    "sides, and no mail is lost",
 		    j->dir, (unsigned long long)n);
+	j->format = n;
 	return 0;
 }
 
@@ -288,7 +293,10 @@ open_env(struct journal *j, uint64_t map, struct err *e)
 		return journal_mdb_error(j, rc, "open", e);
 	/* Slots of runs that were killed would keep old pages in use. */
 	(void)mdb_reader_check(j->env, &dead);
-	return find_tables(j, e);
+	rc = find_tables(j, e);
+	if (rc == 0 && j->format < JOURNAL_FORMAT && !j->read_only)
+		rc = journal_upgrade(j, e);
+	return rc;
 }
 
 int
@@ -303,6 +311,7 @@ journal_open(const char *state_dir, enum journal_mode mode,
 
 	j->dir = xasprintf("%s/journal", state_dir);
 	j->read_only = mode == JOURNAL_READ;
+	j->format = JOURNAL_FORMAT;
 	j->next_box = 1;
 	if (mode == JOURNAL_CREATE)
 		rc = fs_mkdirs(AT_FDCWD, j->dir, 0700, e);

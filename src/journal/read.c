@@ -405,3 +405,69 @@ journal_holds(struct journal *j, uint64_t box, struct arena *mem,
 	buf_release(&prefix);
 	return rc;
 }
+
+/* The row that a key of "size" stands for. */
+static int
+row_of(const struct journal *j, MDB_txn *txn, struct span size_key,
+    struct arena *mem, struct jfound *f_r, struct err *e)
+{
+	struct jfound f;
+	uint64_t size;
+	uint32_t uid;
+	MDB_val key, v;
+	struct buf k;
+	int rc;
+
+	if (!codec_get_key_size(size_key, &size, &f.box, &uid))
+		return journal_damaged(j, "a size does not decode", e);
+	buf_init(&k, 16);
+	codec_key_pair(&k, f.box, uid);
+	key = journal_val(buf_span(&k));
+	rc = mdb_get(txn, j->dbi[T_PAIR], &key, &v);
+	buf_release(&k);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return journal_mdb_error(j, rc, "read", e);
+	if (rc == MDB_NOTFOUND ||
+	    !codec_get_pair(mem, journal_span(v), &f.row) ||
+	    f.row.size != size)
+		return journal_damaged(j, "a size without its message", e);
+	f.row.uid = uid;
+	*f_r = f;
+	return 0;
+}
+
+int
+journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
+    struct arena *mem, struct jfound **v_r, size_t *n_r, struct err *e)
+{
+	struct jfound *v = NULL;
+	size_t n = 0, cap = 0;
+	struct rows r = {.cursor = NULL};
+	struct buf prefix;
+	MDB_txn *txn = NULL;
+	int rc = journal_begin_read(j, &txn, e);
+
+	buf_init(&prefix, 16);
+	codec_put_u64(&prefix, size);
+	if (rc == 0 && txn && j->format >= 2) {
+		rc = rows_open(j, txn, T_SIZE, buf_span(&prefix), &r, e);
+		while (rc == 0 && n < max && (rc = rows_next(j, &r, e)) > 0) {
+			VEC_GROW(v, n, cap);
+			rc = row_of(j, txn, journal_span(r.key), mem, &v[n],
+			    e);
+			n += rc == 0;
+		}
+		rows_close(&r);
+	}
+	if (txn)
+		mdb_txn_abort(txn);
+	if (rc == 0) {
+		*v_r = arena_array(mem, n + 1, sizeof *v);
+		if (n)
+			memcpy(*v_r, v, n * sizeof *v);
+		*n_r = n;
+	}
+	xfree(v);
+	buf_release(&prefix);
+	return rc;
+}

@@ -6,6 +6,7 @@
  *     leaves no transaction behind.
  *  3. When the map is full the transaction is given up, the map grows, and
  *     the same puts are made again.
+ *  4. A row's size is in T_SIZE exactly as long as the row is in T_PAIR.
  */
 #include "journal/internal.h"
 
@@ -240,6 +241,45 @@ count_row(struct writing *w, struct span key, int change)
 	return rc;
 }
 
+/* Rule 4.  ROW: key and value in T_PAIR, from the batch or from LMDB. */
+static int
+write_size(struct writing *w, struct span k, struct span row, bool there)
+{
+	MDB_val key, none = {0};
+	uint64_t size, box;
+	uint32_t uid;
+	struct buf b;
+	int rc;
+
+	if (!codec_get_key_pair(k, &box, &uid) ||
+	    !codec_get_pair_size(row, &size))
+		return MDB_CORRUPTED;
+	buf_init(&b, 32);
+	codec_key_size(&b, size, box, uid);
+	key = journal_val(buf_span(&b));
+	if (there)
+		rc = mdb_put(w->txn, w->j->dbi[T_SIZE], &key, &none, 0);
+	else
+		rc = mdb_del(w->txn, w->j->dbi[T_SIZE], &key, NULL);
+	buf_release(&b);
+	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+}
+
+/* OLD: the row as it was, .p NULL when there was none. */
+static int
+put_size(struct writing *w, struct span k, struct span old, struct span row)
+{
+	uint64_t was, is;
+	int rc = 0;
+
+	if (old.p && codec_get_pair_size(old, &was) &&
+	    codec_get_pair_size(row, &is) && was == is)
+		return 0;
+	if (old.p)
+		rc = write_size(w, k, old, false);
+	return rc == 0 ? write_size(w, k, row, true) : rc;
+}
+
 static int
 put_one(struct writing *w, enum table t, struct span k, struct span value)
 {
@@ -248,9 +288,13 @@ put_one(struct writing *w, enum table t, struct span k, struct span value)
 
 	if (rc == 0 && span_eq(journal_span(v), value))
 		return 0; /* rule 2 */
-	if (rc == MDB_NOTFOUND && t == T_PAIR)
-		rc = count_row(w, k, 1);
-	if (rc != 0 && rc != MDB_NOTFOUND)
+	if (rc == MDB_NOTFOUND) {
+		v = (MDB_val){0};
+		rc = t == T_PAIR ? count_row(w, k, 1) : 0;
+	}
+	if (rc == 0 && t == T_PAIR)
+		rc = put_size(w, k, journal_span(v), value);
+	if (rc != 0)
 		return rc;
 	w->changed = true;
 	v = journal_val(value);
@@ -260,22 +304,39 @@ put_one(struct writing *w, enum table t, struct span k, struct span value)
 static int
 del_one(struct writing *w, enum table t, struct span k)
 {
-	MDB_val key = journal_val(k);
+	MDB_val key = journal_val(k), v;
 	uint64_t box;
 	int rc;
 
 	/* What was still to be added to it goes with it. */
 	if (t == T_COUNT && codec_get_key_box(k, &box) && box == w->box)
 		w->delta = 0;
-	rc = mdb_del(w->txn, w->j->dbi[t], &key, NULL);
-
+	rc = mdb_get(w->txn, w->j->dbi[t], &key, &v);
 	if (rc == MDB_NOTFOUND)
 		return 0;
-	if (rc == 0) {
-		w->changed = true;
-		if (t == T_PAIR)
-			rc = count_row(w, k, -1);
-	}
+	if (rc == 0 && t == T_PAIR)
+		rc = write_size(w, k, journal_span(v), false);
+	if (rc == 0 && t == T_PAIR)
+		rc = count_row(w, k, -1);
+	if (rc != 0)
+		return rc;
+	w->changed = true;
+	return mdb_del(w->txn, w->j->dbi[t], &key, NULL);
+}
+
+/* A write to another table may move the bytes of KEY. */
+static int
+del_size_and_count(struct writing *w, struct span key, struct span row)
+{
+	struct buf k;
+	int rc;
+
+	buf_init(&k, 16);
+	buf_add_span(&k, key);
+	rc = write_size(w, buf_span(&k), row, false);
+	if (rc == 0)
+		rc = count_row(w, buf_span(&k), -1);
+	buf_release(&k);
 	return rc;
 }
 
@@ -290,9 +351,10 @@ del_prefix(struct writing *w, enum table t, struct span prefix)
 		return rc;
 	while ((rc = mdb_cursor_get(c, &key, &v, MDB_SET_RANGE)) == 0 &&
 	    span_starts(journal_span(key), prefix)) {
-		/* Counted before the key's bytes may move. */
+		/* Before the bytes of key and value may move. */
 		if (t == T_PAIR)
-			rc = count_row(w, journal_span(key), -1);
+			rc = del_size_and_count(w, journal_span(key),
+			    journal_span(v));
 		if (rc == 0)
 			rc = mdb_cursor_del(c, 0);
 		if (rc != 0)
@@ -386,8 +448,8 @@ attempt(struct journal_batch *b, bool *changed_r)
 	return rc;
 }
 
-static int
-grow(struct journal *j)
+int
+journal_grow(struct journal *j)
 {
 	MDB_envinfo info;
 	int rc = mdb_env_info(j->env, &info);
@@ -410,6 +472,12 @@ is_it_full(const struct journal *j, int rc)
 	return rc;
 }
 
+int
+journal_write_error(const struct journal *j, int rc, struct err *e)
+{
+	return journal_mdb_error(j, is_it_full(j, rc), "write", e);
+}
+
 static int
 write_batch(struct journal_batch *b, bool *changed_r, struct err *e)
 {
@@ -421,12 +489,12 @@ write_batch(struct journal_batch *b, bool *changed_r, struct err *e)
 		    "journal '%s': a row is larger than %u bytes", j->dir,
 		    JOURNAL_VALUE_MAX);
 	rc = j->read_only ? MDB_BAD_TXN : attempt(b, changed_r);
-	while (rc == MDB_MAP_FULL && (rc = grow(j)) == 0)
+	while (rc == MDB_MAP_FULL && (rc = journal_grow(j)) == 0)
 		rc = attempt(b, changed_r); /* rule 3 */
 	if (rc == 0)
 		return 0;
 	j->sound = false;
-	return journal_mdb_error(j, is_it_full(j, rc), "write", e);
+	return journal_write_error(j, rc, e);
 }
 
 int

@@ -1,4 +1,4 @@
-/* fuzz-sources: src/config/yaml.c src/config/value.c src/config/load.c src/config/dirs.c src/config/nearest.c */
+/* fuzz-sources: src/config/yaml.c src/config/value.c src/config/load.c src/config/dirs.c src/config/nearest.c src/config/provider.c */
 /* fuzz-libs: -lyaml */
 /*
  * The configuration: any bytes give one, or an error that says where.

@@ -16,7 +16,8 @@ static const char *const example_keys[] = {"state_dir", "host", "port", "tls",
     "tls_ca", "allow_plaintext", "user", "password", "password_file",
     "password_command", "auth", "maildir", "layout", "mailboxes", "connections",
     "disable_extensions", "max_deletes", "bin_days", "expunge", "timeout",
-    NULL};
+    "provider", "direction", "deletes", "on_local_delete", "trash", "copy",
+    "max_size", "max_age", NULL};
 
 static void
 test_defaults(void **state)
@@ -38,6 +39,11 @@ test_defaults(void **state)
 	assert_int_equal(a->bin_days, 30);
 	assert_int_equal(a->timeout_s, 60);
 	assert_false(a->expunge || a->allow_plaintext);
+	assert_int_equal(a->direction, CONFIG_BOTH);
+	assert_false(a->keep || a->to_trash);
+	assert_null(a->trash);
+	assert_int_equal(a->copy, CONFIG_REFLINK);
+	assert_true(a->max_size == 0 && a->max_age_days == 0);
 	assert_null(a->auth);
 	assert_null(a->tls_ca);
 	assert_ptr_equal(config_find(c, SPAN("home")), a);
@@ -66,7 +72,14 @@ test_every_key(void **state)
 				"    max_deletes: 0\n"
 				"    bin_days: 7\n"
 				"    expunge: yes\n"
-				"    timeout: 5\n");
+				"    timeout: 5\n"
+				"    direction: push\n"
+				"    deletes: keep\n"
+				"    on_local_delete: trash\n"
+				"    trash: Mail/Trash\n"
+				"    copy: link\n"
+				"    max_size: 25M\n"
+				"    max_age: 90\n");
 	const struct config_account *a = c->account;
 
 	(void)state;
@@ -82,6 +95,12 @@ test_every_key(void **state)
 	assert_string_equal(a->disable_extensions[0], "QRESYNC");
 	assert_int_equal(a->max_deletes, 0);
 	assert_true(a->expunge);
+	assert_int_equal(a->direction, CONFIG_PUSH);
+	assert_true(a->keep && a->to_trash);
+	assert_string_equal(a->trash, "Mail/Trash");
+	assert_int_equal(a->copy, CONFIG_LINK);
+	assert_int_equal(a->max_size, 25 * 1024 * 1024);
+	assert_int_equal(a->max_age_days, 90);
 	config_free(&c);
 }
 
@@ -95,6 +114,7 @@ test_slips_are_named_with_their_place(void **state)
 	bad("acounts: {}\n", "1:1: ", "'accounts'");
 	bad("host: x\n", "1:1: ", "below 'accounts'");
 	bad("accounts:\n  home:\n    host: x\n", "2:3: ", "'user'");
+	bad("accounts:\n  home:\n    user: x\n", "2:3: ", "'provider'");
 	bad("accounts:\n  -x:\n" REQUIRED, "2:3: ", "account name");
 	bad("accounts:\n  ../x:\n" REQUIRED, "2:3: ", "account name");
 	bad("accounts: []\n", "1:11: ", "mapping");
@@ -397,6 +417,15 @@ test_the_example_shows_every_key_and_the_defaults(void **state)
 	assert_int_equal(a->bin_days, b->bin_days);
 	assert_int_equal(a->expunge, b->expunge);
 	assert_int_equal(a->timeout_s, b->timeout_s);
+	assert_int_equal(a->direction, b->direction);
+	assert_int_equal(a->keep, b->keep);
+	assert_int_equal(a->copy, b->copy);
+	assert_true(a->max_size == b->max_size);
+	assert_int_equal(a->max_age_days, b->max_age_days);
+	/* the second account is at a provider, and uses its trash */
+	assert_string_equal(c->account[1].host, "imap.fastmail.com");
+	assert_true(c->account[1].to_trash);
+	assert_non_null(c->account[1].trash);
 	for (const char *const *k = example_keys; *k; k++) {
 		char key[64];
 

@@ -87,7 +87,8 @@ test_every_key_refuses_other_kinds_of_value(void **state)
 	static const char *const scalars[] = {"host", "port", "tls", "tls_ca",
 	    "allow_plaintext", "user", "password", "password_file", "maildir",
 	    "layout", "connections", "max_deletes", "bin_days", "expunge",
-	    "timeout"};
+	    "timeout", "provider", "direction", "deletes", "on_local_delete",
+	    "trash", "copy", "max_size", "max_age"};
 	static const char *const lists[] = {
 	    "auth", "mailboxes", "disable_extensions", "password_command"};
 	char text[500];

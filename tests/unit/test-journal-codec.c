@@ -52,12 +52,21 @@ assert_pair_eq(const struct pair *a, const struct pair *b)
 	assert_memory_equal(a->sha, b->sha, DIGEST_LEN);
 }
 
+static bool
+hold_eq(const struct jhold *a, const struct jhold *b)
+{
+	return a->kind == b->kind && a->tries == b->tries &&
+	    a->next == b->next && a->size == b->size &&
+	    a->idate == b->idate && span_eq(a->why, b->why);
+}
+
 static void
 test_records_come_back_as_they_were(void **state)
 {
 	struct pair p = full_pair(), q, zero = {0};
 	struct jbox b = full_box(), c;
-	struct jhold h = {.tries = 3, .next = -5, .why = SPAN("too big")}, k;
+	struct jhold h = {.kind = JHOLD_SKIPPED, .tries = 3, .next = -5,
+	    .size = 26214400, .idate = 7, .why = SPAN("too big")}, k;
 	static const int64_t next[] = {INT64_MIN, -1, 0, 1, INT64_MAX};
 	struct buf v;
 
@@ -83,7 +92,15 @@ test_records_come_back_as_they_were(void **state)
 	buf_clear(&v);
 	codec_put_hold(&v, &h);
 	assert_true(codec_get_hold(&mem, buf_span(&v), &k));
-	assert_true(k.tries == 3 && k.next == -5 && span_eq(k.why, h.why));
+	assert_true(hold_eq(&h, &k));
+	for (int kind = JHOLD_RETRY; kind <= JHOLD_SKIPPED; kind++) {
+		h = (struct jhold){.kind = (enum jhold_kind)kind,
+		    .size = UINT64_MAX, .idate = INT64_MIN, .why = SPAN("")};
+		buf_clear(&v);
+		codec_put_hold(&v, &h);
+		assert_true(codec_get_hold(&mem, buf_span(&v), &k));
+		assert_true(hold_eq(&h, &k));
+	}
 	for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
 		h = (struct jhold){.tries = UINT32_MAX, .next = next[i]};
 		buf_clear(&v);
@@ -97,14 +114,15 @@ test_records_come_back_as_they_were(void **state)
 }
 
 /* Every kind of record, key and value, by number. */
-enum { PAIR, BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KINDS };
+enum { PAIR, BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KEY_SIZE, KINDS };
 
 static void
 put(int which, struct buf *v)
 {
 	struct pair p = full_pair();
 	struct jbox b = full_box();
-	struct jhold h = {.tries = UINT32_MAX, .next = INT64_MIN,
+	struct jhold h = {.kind = JHOLD_KEPT, .tries = UINT32_MAX,
+	    .next = INT64_MIN, .size = UINT64_MAX, .idate = INT64_MAX,
 	    .why = SPAN("x")};
 
 	switch (which) {
@@ -126,16 +144,35 @@ put(int which, struct buf *v)
 	case KEY_BOX:
 		codec_key_box(v, UINT64_MAX);
 		break;
-	default:
+	case KEY_HOLD:
 		codec_key_hold(v, UINT64_MAX, UINT32_MAX, SPAN(""));
+		break;
+	default:
+		codec_key_size(v, UINT64_MAX, UINT64_MAX, UINT32_MAX);
 	}
+}
+
+/* A hold of the first layout is written in the second. */
+static void
+assert_same_hold(struct span s, const struct buf *again, const struct jhold *h)
+{
+	struct jhold k;
+
+	if (s.p[0] != 1) {
+		assert_true(span_eq(buf_span(again), s));
+		return;
+	}
+	assert_int_equal(again->p[0], 2);
+	assert_true(h->kind == JHOLD_RETRY && h->size == 0 && h->idate == 0);
+	assert_true(codec_get_hold(&mem, buf_span(again), &k));
+	assert_true(hold_eq(h, &k));
 }
 
 /* Does S decode?  Then it must be what is written for the result. */
 static bool
 get(int which, struct span s)
 {
-	uint64_t id = 0;
+	uint64_t id = 0, size = 0;
 	uint32_t uid = 0;
 	struct span base = SPAN("");
 	struct pair p;
@@ -147,16 +184,22 @@ get(int which, struct span s)
 	buf_init(&again, 65536);
 	switch (which) {
 	case PAIR:
-		if ((ok = codec_get_pair(&mem, s, &p)))
+		if ((ok = codec_get_pair(&mem, s, &p))) {
 			codec_put_pair(&again, &p);
+			assert_true(codec_get_pair_size(s, &size));
+			assert_true(size == p.size);
+		}
 		break;
 	case BOX:
 		if ((ok = codec_get_box(&mem, s, &b)))
 			codec_put_box(&again, &b);
 		break;
 	case HOLD:
-		if ((ok = codec_get_hold(&mem, s, &h)))
+		if ((ok = codec_get_hold(&mem, s, &h))) {
 			codec_put_hold(&again, &h);
+			assert_same_hold(s, &again, &h);
+			s = buf_span(&again);
+		}
 		break;
 	case U64:
 		if ((ok = codec_get_u64(s, &id)))
@@ -170,9 +213,13 @@ get(int which, struct span s)
 		if ((ok = codec_get_key_box(s, &id)))
 			codec_key_box(&again, id);
 		break;
-	default:
+	case KEY_HOLD:
 		if ((ok = codec_get_key_hold(s, &id, &uid, &base)))
 			codec_key_hold(&again, id, uid, base);
+		break;
+	default:
+		if ((ok = codec_get_key_size(s, &size, &id, &uid)))
+			codec_key_size(&again, size, id, uid);
 	}
 	assert_true(!ok || span_eq(buf_span(&again), s));
 	buf_release(&again);
@@ -240,7 +287,8 @@ test_values_of_another_layout_are_refused(void **state)
 		put(which, &v);
 		for (int c = 0; c < 256; c++) {
 			v.p[0] = (char)c;
-			assert_int_equal(get(which, buf_span(&v)), c == 1);
+			assert_int_equal(get(which, buf_span(&v)),
+			    c == (which == HOLD ? 2 : 1));
 		}
 		buf_release(&v);
 	}
@@ -250,17 +298,20 @@ test_values_of_another_layout_are_refused(void **state)
 static void
 test_numbers_and_sets_have_one_form(void **state)
 {
-	/* hold: layout, tries, next, length of why */
+	/* hold: layout, kind, tries, next, size, date, length of why */
 	const struct span hold[] = {
-	    SPAN("\1\0\0\0"), /* this one is right */
-	    SPAN("\1\x80\0\0\0"), SPAN("\1\0\x80\0\0"),
-	    SPAN("\1\0\0\x80\0"),
+	    SPAN("\2\0\0\0\0\0\0"), /* this one is right */
+	    SPAN("\2\0\x80\0\0\0\0\0"), SPAN("\2\0\0\x80\0\0\0\0"),
+	    SPAN("\2\0\0\0\0\0\x80\0"), SPAN("\2\0\0\0\x80\0\0\0"),
+	    /* no such kind, or one that is 1 in 2^32 and more */
+	    SPAN("\2\3\0\0\0\0\0"), SPAN("\2\x7f\0\0\0\0\0"),
+	    SPAN("\2\x81\x80\x80\x80\x10\0\0\0\0\0"),
 	    /* 2^32 tries; 2^64 */
-	    SPAN("\1\x80\x80\x80\x80\x10\0\0"),
-	    SPAN("\1\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\2\0"),
+	    SPAN("\2\0\x80\x80\x80\x80\x10\0\0\0\0"),
+	    SPAN("\2\0\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\2\0\0\0"),
 	    /* a length that is not there, up to 2^64-1 */
-	    SPAN("\1\0\0\1"),
-	    SPAN("\1\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),
+	    SPAN("\2\0\0\0\0\0\1"),
+	    SPAN("\2\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"),
 	};
 	/* pair: layout, no file, then flags: bits, how many, steps */
 	const struct span flags[] = {
@@ -308,10 +359,59 @@ test_reasons_are_cut_and_longer_ones_are_refused(void **state)
 	arena_clear(&mem);
 }
 
+/* layout, tries, next, length of why */
+static void
+test_holds_of_the_first_layout_are_read(void **state)
+{
+	const struct span bad[] = {SPAN("\1"), SPAN("\1\3\x9"),
+	    SPAN("\1\3\x9\5late"), SPAN("\1\3\x9\3late"),
+	    SPAN("\1\x80\0\0\0"), SPAN("\1\0\x80\0\0")};
+	struct jhold h;
+
+	(void)state;
+	assert_true(codec_get_hold(&mem, SPAN("\1\3\x9\4late"), &h));
+	assert_true(h.kind == JHOLD_RETRY && h.tries == 3 && h.next == -5 &&
+	    h.size == 0 && h.idate == 0 && span_eq(h.why, SPAN("late")));
+	assert_true(get(HOLD, SPAN("\1\3\x9\4late")));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(get(HOLD, bad[i]));
+	arena_clear(&mem);
+}
+
+static void
+test_a_size_is_found_without_what_follows(void **state)
+{
+	struct pair p = full_pair();
+	uint64_t size = 9;
+	struct buf v;
+
+	(void)state;
+	p.size = 300;
+	buf_init(&v, 65536);
+	codec_put_pair(&v, &p);
+	for (size_t n = 0; n < v.n; n++) {
+		struct pair q;
+
+		if (!codec_get_pair_size(span_of(v.p, n), &size))
+			continue;
+		assert_int_equal(size, 300);
+		assert_false(codec_get_pair(&mem, span_of(v.p, n), &q));
+		size = 9;
+	}
+	/* as many flags as there are not */
+	assert_false(codec_get_pair_size(
+	    SPAN("\1\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"), &size));
+	assert_false(codec_get_pair_size(SPAN("\2\0\0\0\0\0\0\5"), &size));
+	assert_true(codec_get_pair_size(SPAN("\1\0\0\0\0\0\0\5"), &size));
+	assert_int_equal(size, 5);
+	buf_release(&v);
+	arena_clear(&mem);
+}
+
 static void
 test_mailboxes_without_a_name_and_number_0_are_refused(void **state)
 {
-	uint64_t box;
+	uint64_t box, size;
 	uint32_t uid;
 	struct span base;
 	struct buf v;
@@ -334,6 +434,15 @@ test_mailboxes_without_a_name_and_number_0_are_refused(void **state)
 	    SPAN("\0\0\0\0\0\0\0\1\0\0\0\0"), &box, &uid));
 	assert_false(codec_get_key_pair(
 	    SPAN("\0\0\0\0\0\0\0\0\0\0\0\1"), &box, &uid));
+	assert_false(codec_get_key_size(
+	    SPAN("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1"), &size,
+	    &box, &uid));
+	assert_false(codec_get_key_size(
+	    SPAN("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0"), &size,
+	    &box, &uid));
+	assert_true(codec_get_key_size(
+	    SPAN("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1"), &size,
+	    &box, &uid));
 	assert_false(codec_get_key_hold(
 	    SPAN("\0\0\0\0\0\0\0\1R\0\0\0\0"), &box, &uid, &base));
 	assert_false(codec_get_key_hold(
@@ -406,6 +515,8 @@ main(void)
 	    cmocka_unit_test(test_numbers_and_sets_have_one_form),
 	    cmocka_unit_test(
 		test_reasons_are_cut_and_longer_ones_are_refused),
+	    cmocka_unit_test(test_holds_of_the_first_layout_are_read),
+	    cmocka_unit_test(test_a_size_is_found_without_what_follows),
 	    cmocka_unit_test(
 		test_mailboxes_without_a_name_and_number_0_are_refused),
 	    cmocka_unit_test(test_keys_sort_as_their_numbers),

@@ -240,7 +240,7 @@ test_newer_journals_are_refused_whatever_tables_they_have(void **state)
 	MDB_env *env;
 
 	add_box(f, "a", 3);
-	plant(f, "meta", SPAN("format"), SPAN("\0\0\0\0\0\0\0\2"));
+	plant(f, "meta", SPAN("format"), SPAN("\0\0\0\0\0\0\0\3"));
 	txn = edit(f, &env);
 	drop(txn, "count");
 	drop(txn, "hold");

@@ -422,12 +422,12 @@ test_newer_journals_are_left_as_they_are(void **state)
 	ssize_t n;
 
 	add_box(f, "a", 3);
-	plant(f, "meta", SPAN("format"), SPAN("\0\0\0\0\0\0\0\2"));
+	plant(f, "meta", SPAN("format"), SPAN("\0\0\0\0\0\0\0\3"));
 	n = tempdir_read(f->dir, "journal/data.mdb", &bytes);
 	refused(f, bytes, (size_t)n, "newer");
 	free(bytes);
 	/* a number that is none is damage */
-	plant(f, "meta", SPAN("format"), SPAN("2"));
+	plant(f, "meta", SPAN("format"), SPAN("3"));
 	n = tempdir_read(f->dir, "journal/data.mdb", &bytes);
 	refused(f, bytes, (size_t)n, "damaged");
 	free(bytes);
