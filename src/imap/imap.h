@@ -109,7 +109,8 @@ struct imap_listing {
 
 /*
  * All mailboxes with their numbers, in one flight: NAMESPACE and
- * LIST "" "*" RETURN (SUBSCRIBED? STATUS (...)); without LIST-STATUS one
+ * LIST "" "*" RETURN (SUBSCRIBED STATUS (...)), where LIST-EXTENDED
+ * and LIST-STATUS are; without LIST-STATUS one
  * pipelined STATUS each.  A doubled name is listed once.  An error means the
  * listing is not complete.
  */
@@ -337,6 +338,9 @@ int imap_delete(struct imap *s, struct span wire, struct err *e);
  */
 int imap_rename(struct imap *s, struct span from, struct span to,
     bool subscribed, struct err *e);
+/* The subscription goes from FROM to TO; a refusal does not matter. */
+int imap_subscribe(struct imap *s, struct span to, struct span from,
+    struct err *e);
 /* UNSELECT, or nothing when none is selected; never CLOSE. */
 int imap_unselect(struct imap *s, struct err *e);
 

@@ -136,6 +136,28 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	return rc;
 }
 
+static void
+add_returns(struct imap *s)
+{
+	bool extended = (s->caps & IMAP_CAP_LIST_EXTENDED) != 0;
+	bool numbers = (s->caps & IMAP_CAP_LIST_STATUS) != 0;
+
+	if (!extended && !numbers)
+		return;
+	wire_cmd_raw(&s->cmd, " RETURN (");
+	if (extended) {
+		wire_cmd_raw(&s->cmd, "SUBSCRIBED");
+		/* RFC 6154 §2: not in an extended LIST unless asked for */
+		if (s->caps & IMAP_CAP_SPECIAL_USE)
+			wire_cmd_raw(&s->cmd, " SPECIAL-USE");
+	}
+	if (numbers) {
+		wire_cmd_raw(&s->cmd, extended ? " STATUS " : "STATUS ");
+		add_items(s);
+	}
+	wire_cmd_raw(&s->cmd, ")");
+}
+
 static int
 list_all(struct imap *s, struct listing *l, struct err *e)
 {
@@ -149,11 +171,7 @@ list_all(struct imap *s, struct listing *l, struct err *e)
 	if (rc < 0)
 		return rc;
 	imap_begin(s, "LIST \"\" \"*\"");
-	if (s->caps & IMAP_CAP_LIST_STATUS) {
-		wire_cmd_raw(&s->cmd, " RETURN (STATUS ");
-		add_items(s);
-		wire_cmd_raw(&s->cmd, ")");
-	}
+	add_returns(s);
 	rc = imap_send(s, e);
 	if (rc == 0)
 		rc = read_listing(s, l, s->tag, e);
