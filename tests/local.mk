@@ -3,7 +3,8 @@ EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/servers.py tests/e2e/world.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_daily.py tests/e2e/test_faults.py \
-	tests/e2e/test_less.py tests/e2e/test_races.py \
+	tests/e2e/test_less.py tests/e2e/test_mailboxes.py \
+	tests/e2e/test_races.py \
 	tests/e2e/test_safety.py
 
 # The whole program against real servers; needs what tests/run.sh installs.

@@ -4,7 +4,9 @@
  * One run of one account, in one thread:
  *
  *	run.c      sync_account: lock, open, passes, close
- *	tree.c     which mailboxes; create and delete them
+ *	tree.c     which mailboxes; create them
+ *	rename.c   those that got another name
+ *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
  *	adopt.c    which new messages of both sides are the same
  *	apply.c    carry out a plan: flags, deletes
@@ -121,7 +123,7 @@ struct group {
 int run_open(struct run *r, bool remote, struct err *e);
 void run_close(struct run *r); /* copes with half-open */
 
-/* tree.c */
+/* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 
