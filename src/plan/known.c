@@ -127,18 +127,24 @@ see_names(struct known_tree *b, size_t i)
 	const struct tree_journal *j = &b->j[i];
 	struct known *k = &b->k[i];
 
+	bool aside;
+
 	k->r_new = k->l_new = false;
 	if (k->r != KNOWN_NONE) {
 		const struct tree_remote *r = &b->r[k->r];
 
-		k->r_new = !span_eq(r->wire, j->wire) &&
-		    !span_eq(r->name, j->name) && !tree_is_aside(r->name);
+		aside = tree_is_aside(r->name);
+		k->r_new = !span_eq(r->name, j->name) &&
+		    (aside ? k->float_r : !span_eq(r->wire, j->wire));
 	}
-	if (k->l != KNOWN_NONE && !span_eq(b->l[k->l].path, j->path)) {
-		k->lname_ok = layout_name_of_path(b->mem, b->l[k->l].path,
-		    b->policy->layout, &k->lname);
-		k->l_new = !k->lname_ok ||
-		    (!span_eq(k->lname, j->name) && !tree_is_aside(k->lname));
+	if (k->l != KNOWN_NONE) {
+		struct span path = b->l[k->l].path;
+
+		k->lname_ok = layout_name_of_path(
+		    b->mem, path, b->policy->layout, &k->lname);
+		aside = k->lname_ok && tree_is_aside(k->lname);
+		k->l_new = !(k->lname_ok && span_eq(k->lname, j->name)) &&
+		    (aside ? k->float_l : !span_eq(path, j->path));
 	}
 	/* rule 5 */
 	if (k->r_new && k->l == KNOWN_NONE) {
@@ -168,6 +174,28 @@ name_of_here(struct known_tree *b, struct known *k)
 		k->bad = true;
 		k->wire = b->r[k->r].wire;
 		k->why = TREE_CASE_NOT_FOR_SERVER;
+	}
+}
+
+/* From where it was put for a moment, to where the other side has it. */
+static void
+come_back(struct known_tree *b, struct known *k, const struct tree_journal *j)
+{
+	const struct tree_policy *p = b->policy;
+	const struct tree_remote *r = &b->r[k->r];
+	bool aside_r = tree_is_aside(r->name);
+	bool aside_l = k->lname_ok && tree_is_aside(k->lname);
+
+	if (aside_r && !aside_l && p->write_r) {
+		if (!span_eq(r->wire, j->wire))
+			k->wire = j->wire;
+		else if (k->lname_ok)
+			(void)layout_wire(b->mem, k->lname, p->delim,
+			    p->prefix, &k->wire);
+	} else if (aside_l && !aside_r && p->write_l) {
+		k->path = !span_eq(b->l[k->l].path, j->path)
+		    ? j->path
+		    : layout_path(b->mem, r->name, p->layout);
 	}
 }
 
@@ -219,12 +247,7 @@ choose_name(struct known_tree *b, size_t i)
 	} else {
 		if (one_way)
 			k->why = TREE_CASE_ONE_WAY;
-		/* back from where it was put for a moment */
-		if (!span_eq(r->wire, j->wire) && tree_is_aside(r->name))
-			k->wire = j->wire;
-		if (!span_eq(l->path, j->path) && k->lname_ok &&
-		    tree_is_aside(k->lname))
-			k->path = j->path;
+		come_back(b, k, j);
 	}
 	if (k->float_r)
 		k->wire = SPAN_NONE;
@@ -282,6 +305,41 @@ movers(struct known_tree *b, bool remote)
 	return n;
 }
 
+static void
+set_apart(struct known *k, bool remote)
+{
+	if (remote)
+		k->drop_l = true;
+	else
+		k->drop_r = true;
+}
+
+/* Those above V[at] that are to be renamed on this side; false: none. */
+static bool
+part_parents(struct known_tree *b, bool remote, size_t at)
+{
+	const struct known *child = &b->k[at];
+	struct span name = remote ? b->r[child->r].wire : b->l[child->l].path;
+	char sep = remote ? b->policy->delim : '/';
+	bool any = false;
+
+	for (size_t i = 0; i < b->nj; i++) {
+		struct known *k = &b->k[i];
+		struct span top;
+
+		if ((remote ? k->r : k->l) == KNOWN_NONE ||
+		    !(remote ? k->l_new : k->r_new))
+			continue;
+		top = remote ? b->r[k->r].wire : b->l[k->l].path;
+		if (name.n <= top.n || name.p[top.n] != sep ||
+		    !span_starts(name, top))
+			continue;
+		set_apart(k, remote);
+		any = true;
+	}
+	return any;
+}
+
 /*
  * One attempt at the steps of one side.  False: somebody cannot come to where
  * it has to, so it has to be seen otherwise (rule 7).
@@ -295,16 +353,17 @@ order_side(struct known_tree *b, bool remote)
 	char sep = p->layout == LAYOUT_NESTED ? '/' : '\0';
 	struct known *k;
 
-	if (rename_order(b->mem, v, n, remote ? p->delim : sep, remote,
-		&b->steps, &at))
+	if (rename_order(b->mem, v, n, remote ? p->delim : sep,
+		remote ? p->prefix : SPAN(""), remote, &b->steps, &at))
 		return true;
-	k = &b->k[at]; /* only those of the journal want anything */
-	if (remote && k->l_new)
-		k->drop_l = true;
+	/* only those of the journal want anything */
+	k = &b->k[at];
+	if (remote ? k->l_new : k->r_new)
+		set_apart(k, remote);
+	else if (part_parents(b, remote, at))
+		; /* it was taken along, and cannot go back */
 	else if (remote)
 		k->float_r = true;
-	else if (k->r_new)
-		k->drop_r = true;
 	else
 		k->float_l = true;
 	return false;

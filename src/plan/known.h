@@ -21,7 +21,11 @@ struct known {
 	enum tree_case why;
 	bool bad;  /* why says what is wrong with its new name */
 	bool left; /* not selected */
-	/* What an earlier attempt found not to work. */
+	/*
+	 * What an earlier attempt found not to work.  What floats stays where
+	 * it is; when that is aside, because its place was taken meanwhile, it
+	 * goes by that name from now on.
+	 */
 	bool drop_r, drop_l, float_r, float_l;
 };
 

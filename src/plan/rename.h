@@ -23,11 +23,14 @@ struct rename_steps {
 };
 
 /*
- * SEP: the delimiter of levels; 0: nothing is taken along.  False when
+ * SEP: the delimiter of levels; 0: nothing is taken along.  PREFIX: in front
+ * of top-level names.  What has to get out of another's way, and cannot go
+ * where it wants to yet, or is doomed, is put aside (TREE_ASIDE).  False when
  * v[*blocked_r] cannot come to where it has to: what is in the way stays
  * there.  Then V and OUT are of no use.
  */
 bool rename_order(struct arena *mem, struct rename_mover *v, size_t n,
-    char sep, bool remote, struct rename_steps *out, size_t *blocked_r);
+    char sep, struct span prefix, bool remote, struct rename_steps *out,
+    size_t *blocked_r);
 
 #endif

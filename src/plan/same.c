@@ -129,7 +129,10 @@ last_level(struct span name)
 	const char *slash = memrchr(name.p, '/', name.n);
 	size_t at = slash ? (size_t)(slash - name.p) + 1 : 0;
 
-	return span_of(name.p + at, name.n - at);
+	name = span_of(name.p + at, name.n - at);
+	while (tree_is_aside(name)) /* put there by us */
+		name.n -= sizeof TREE_ASIDE - 1;
+	return name;
 }
 
 /* Is UIDVALIDITY V that of one mailbox of the journal and one there? */

@@ -148,7 +148,10 @@ from_pair(struct known_tree *b, size_t i)
 		add_known(b, i, TREE_SYNC, k->why);
 }
 
-/* What was put aside, or taken along, goes by the name of where it is. */
+/*
+ * What was put aside, or taken along, goes by the name of where it is, on the
+ * side where it is not as well: its old name may be somebody else's by now.
+ */
 static void
 name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 {
@@ -156,15 +159,15 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	const struct known *k = &b->k[i];
 
 	if (k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) {
-		if (!layout_name_of_path(b->mem, op->path, p->layout,
-			&op->name))
-			op->name = b->j[i].name;
-		/* its old wire name may be somebody else's by now */
-		if (b->lm[i].aside)
+		if (layout_name_of_path(b->mem, op->path, p->layout,
+			&op->name) &&
+		    k->r == KNOWN_NONE)
 			(void)layout_wire(b->mem, op->name, p->delim,
 			    p->prefix, &op->wire);
 	} else if (k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) {
 		op->name = layout_name(b->mem, op->wire, op->delim, p->prefix);
+		if (k->l == KNOWN_NONE)
+			op->path = layout_path(b->mem, op->name, p->layout);
 	}
 }
 

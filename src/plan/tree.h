@@ -186,8 +186,8 @@ const char *tree_case_words(enum tree_case why);
 
 /*
  * The name of what is put out of the way for a moment (two mailboxes that
- * swapped names), or until it is deleted.  It is never taken for a name that
- * a person gave.
+ * swapped names), or until it is deleted, and of what is below it.  It is not
+ * taken for a name that a person gave.
  */
 #define TREE_ASIDE "-mochila-aside"
 bool tree_is_aside(struct span name);
