@@ -178,22 +178,39 @@ fresh_r(const struct same *s, size_t i)
 }
 
 
-/* UIDVALIDITY, and of the name its last level, when LEAF. */
+/* What beside UIDVALIDITY has to be the same. */
+enum beside { LEAF, NUMBERS, NOTHING };
+
 static struct span
-guess_key(struct arena *mem, uint32_t uidvalidity, struct span name, bool leaf)
+key_of_journal(struct arena *mem, const struct tree_journal *j,
+    enum beside what)
 {
-	name = leaf ? last_level(name) : SPAN("");
-	return span_str(arena_printf(mem, "%lu %.*s",
-	    (unsigned long)uidvalidity, SPAN_ARG(name)));
+	struct span leaf = what == LEAF ? last_level(j->name) : SPAN("");
+	bool numbers = what == NUMBERS;
+
+	return span_str(arena_printf(mem, "%lu %lu %lu %.*s",
+	    (unsigned long)j->uidvalidity,
+	    numbers ? (unsigned long)j->uidnext : 0,
+	    numbers ? (unsigned long)j->messages : 0, SPAN_ARG(leaf)));
+}
+
+static struct span
+key_of_remote(struct arena *mem, const struct tree_remote *r, enum beside what)
+{
+	struct tree_journal j = {.name = r->name,
+	    .uidvalidity = r->uidvalidity, .uidnext = r->uidnext,
+	    .messages = r->messages};
+
+	return key_of_journal(mem, &j, what);
 }
 
 /*
  * The key of exactly one that was lost is that of exactly one that is new.
- * LEAF first: of a parent and its children that were made in one second, and
- * renamed together, each keeps its last level.
+ * Last levels first: of a parent and its children that were made in one
+ * second, and renamed together, each keeps its own.
  */
 static void
-guess_remote(struct same *s, struct arena *mem, bool leaf)
+guess_remote(struct same *s, struct arena *mem, enum beside what)
 {
 	struct map by_j, by_r;
 	uint64_t at, own;
@@ -202,18 +219,18 @@ guess_remote(struct same *s, struct arena *mem, bool leaf)
 	map_init(&by_r);
 	for (size_t i = 0; i < s->nj; i++)
 		if (lost_j(s, i))
-			add_unique(&by_j, guess_key(mem, s->j[i].uidvalidity,
-			    s->j[i].name, leaf), i);
+			add_unique(&by_j, key_of_journal(mem, &s->j[i], what),
+			    i);
 	for (size_t i = 0; i < s->nr; i++)
 		if (fresh_r(s, i))
-			add_unique(&by_r, guess_key(mem, s->r[i].uidvalidity,
-			    s->r[i].name, leaf), i);
+			add_unique(&by_r, key_of_remote(mem, &s->r[i], what),
+			    i);
 	for (size_t i = 0; i < s->nj; i++) {
 		struct span key;
 
 		if (!lost_j(s, i))
 			continue;
-		key = guess_key(mem, s->j[i].uidvalidity, s->j[i].name, leaf);
+		key = key_of_journal(mem, &s->j[i], what);
 		if (map_get(&by_j, key, &own) && own != NONE &&
 		    map_get(&by_r, key, &at) && at != NONE &&
 		    plausible(s, &s->j[i], &s->r[at]))
@@ -293,8 +310,9 @@ tree_match(struct arena *mem, const struct tree_journal *j, size_t nj,
 		m[i] = (struct tree_match){.rhow = TREE_NOT};
 	match_ids(&s);
 	match_names(&s);
-	guess_remote(&s, mem, true);
-	guess_remote(&s, mem, false);
+	guess_remote(&s, mem, LEAF);
+	guess_remote(&s, mem, NUMBERS);
+	guess_remote(&s, mem, NOTHING);
 	match_paths(&s);
 	guess_local(&s, layout_path(mem, SPAN("INBOX"), layout));
 }

@@ -146,7 +146,8 @@ test_uidvalidity_under_another_name_is_a_guess(void **state)
 	in.r[0].messages = 10;
 	expect_r(&in, 0, TREE_BY_GUESS, 0);
 	/* nor when another one could be it as well */
-	add_r(&in, "c", 1);
+	add_r(&in, "c", 1)->uidnext = 11;
+	in.r[1].messages = 10;
 	expect_r(&in, 0, TREE_NOT, 0);
 	in.nr--;
 	add_j(&in, "d", 1);
@@ -189,6 +190,25 @@ test_a_tree_of_one_second_is_told_by_last_levels(void **state)
 	expect_r(&in, 0, TREE_BY_GUESS, 1);
 	expect_r(&in, 1, TREE_BY_GUESS, 2);
 	expect_r(&in, 2, TREE_BY_GUESS, 0);
+}
+
+static void
+test_two_of_one_second_are_told_by_their_numbers(void **state)
+{
+	struct input in = {.nj = 0};
+
+	(void)state;
+	add_j(&in, "a", 1)->uidnext = 21;
+	add_j(&in, "b", 1);
+	add_r(&in, "y", 1)->uidnext = 11;
+	add_r(&in, "z", 1)->uidnext = 21;
+	in.r[0].messages = in.r[1].messages = 10;
+	expect_r(&in, 0, TREE_BY_GUESS, 1);
+	expect_r(&in, 1, TREE_BY_GUESS, 0);
+	in.r[0].messages = 9; /* not as they were: both could be "b" */
+	in.r[1].messages = 9;
+	expect_r(&in, 0, TREE_NOT, 0);
+	expect_r(&in, 1, TREE_NOT, 0);
 }
 
 static void
@@ -284,6 +304,7 @@ main(void)
 	    cmocka_unit_test(
 		test_an_empty_mailbox_needs_a_uidvalidity_of_its_own),
 	    cmocka_unit_test(test_a_tree_of_one_second_is_told_by_last_levels),
+	    cmocka_unit_test(test_two_of_one_second_are_told_by_their_numbers),
 	    cmocka_unit_test(test_names_that_moved_on),
 	    cmocka_unit_test(test_inbox_is_inbox),
 	    cmocka_unit_test(test_a_path_with_its_inodes),
