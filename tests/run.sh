@@ -14,6 +14,7 @@ need $BUILD_PACKAGES clang libcmocka-dev dovecot-core dovecot-imapd \
 # the sanitizers' run-time for clang is a package of its own
 version=$(clang -dumpversion | cut -d. -f1)
 need "libclang-rt-$version-dev"
+unpack_servers
 
 work=$(mktemp -d /tmp/mochila-tests-XXXXXX)
 chmod 755 "$work"
@@ -66,7 +67,7 @@ say "distcheck"
 say "quickstart"
 MOCHILA_BINARY=$work/gcc/mochila bash "$top/examples/quickstart.sh"
 
-say "whole program against Dovecot, with AddressSanitizer"
+say "whole program against Dovecot, Cyrus and Courier, with AddressSanitizer"
 cd "$top/tests/e2e"
 MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider --deselect \

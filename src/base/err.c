@@ -124,6 +124,7 @@ err_exit_status(const struct err *e)
 		return EX_CONFIG;
 	case ERR_LOCKED:
 	case ERR_CANCELED:
+	case ERR_BUSY:
 		return EX_TEMPFAIL;
 	default:
 		break;

@@ -33,7 +33,8 @@ enum err_code {
 	ERR_TOOBIG = -15,  /* a ceiling of ours */
 	ERR_STALE = -16,   /* not as observed any more; next pass decides */
 	ERR_USAGE = -17,
-	ERR_BUG = -18
+	ERR_BUG = -18,
+	ERR_BUSY = -19     /* the server wants to be left alone for a while */
 };
 
 /* What stops.  Only sync/ and cli/ act on it. */

@@ -2,8 +2,10 @@
 
 #include "base/alloc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -180,6 +182,23 @@ sync_parent(int dirfd, const char *path, struct err *e)
 	return fs_sync_dir(dirfd, dir, e);
 }
 
+#define TEMP_TAG ".tmp-"
+#define TEMP_DIGITS 16
+
+/* TEMP_TAG and this machine's name: others may work in the same directory. */
+static void
+temp_prefix(struct buf *out)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(host, sizeof host - 1) != 0)
+		host[0] = '\0';
+	for (char *p = host; *p; p++)
+		if (*p == '/')
+			*p = '_';
+	buf_addf(out, TEMP_TAG "%s-", host);
+}
+
 /*
  * A name beside PATH that nobody else uses.  It begins with a dot, so that
  * in cur/ and new/ no reader takes it for a message, and it is short also
@@ -191,10 +210,53 @@ temp_beside(const char *path)
 	const char *slash = strrchr(path, '/');
 	int dir = slash ? (int)(slash + 1 - path) : 0;
 	uint64_t r = 0;
+	struct buf prefix;
+	char *name;
 
 	if (getrandom(&r, sizeof r, 0) != sizeof r)
 		r = (uint64_t)getpid();
-	return xasprintf("%.*s.tmp-%016llx", dir, path, (unsigned long long)r);
+	buf_init(&prefix, NAME_MAX);
+	temp_prefix(&prefix);
+	name = xasprintf("%.*s%s%0*llx", dir, path, buf_cstr(&prefix),
+	    TEMP_DIGITS, (unsigned long long)r);
+	buf_release(&prefix);
+	return name;
+}
+
+static bool
+is_temp(struct span name, struct span prefix)
+{
+	if (!span_starts(name, prefix) || name.n != prefix.n + TEMP_DIGITS)
+		return false;
+	for (size_t i = prefix.n; i < name.n; i++)
+		if (!strchr("0123456789abcdef", name.p[i]))
+			return false;
+	return true;
+}
+
+uint32_t
+fs_clean_temp(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct buf prefix;
+	struct dirent *x;
+	uint32_t n = 0;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	buf_init(&prefix, NAME_MAX);
+	temp_prefix(&prefix);
+	while ((x = readdir(d)) != NULL)
+		if (is_temp(span_str(x->d_name), buf_span(&prefix)) &&
+		    unlinkat(fd, x->d_name, 0) == 0)
+			n++;
+	buf_release(&prefix);
+	closedir(d);
+	return n;
 }
 
 int

@@ -36,6 +36,12 @@ ssize_t fs_read_full(int fd, void *p, size_t n);
 int fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
     size_t n, struct err *e);
 
+/*
+ * Remove the temporary files that a replace or a move of this machine left in
+ * the directory DIRFD when it was cut off.  None may be at work there now.
+ */
+uint32_t fs_clean_temp(int dirfd);
+
 int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
 
 /*

@@ -14,6 +14,7 @@ enum {
 	OPT_ALLOW_DELETES,
 	OPT_JSON,
 	OPT_REMOTE,
+	OPT_OFFLINE,
 	OPT_TRACE,
 	OPT_VERSION
 };
@@ -30,6 +31,7 @@ static const struct option long_options[] = {
     {"allow-deletes", no_argument, NULL, OPT_ALLOW_DELETES},
     {"json", no_argument, NULL, OPT_JSON},
     {"remote", no_argument, NULL, OPT_REMOTE},
+    {"offline", no_argument, NULL, OPT_OFFLINE},
     {NULL, 0, NULL, 0},
 };
 
@@ -132,6 +134,10 @@ take_option(struct scan *s, int opt)
 		s->a.remote = true;
 		s->options |= CLI_OPT_REMOTE;
 		break;
+	case OPT_OFFLINE:
+		s->a.offline = true;
+		s->options |= CLI_OPT_OFFLINE;
+		break;
 	default:
 		break;
 	}
@@ -203,8 +209,8 @@ no_command(const struct scan *s, struct err *e)
 static int
 check_command(struct scan *s, const struct cli_command_info *c, struct err *e)
 {
-	static const char *const name[] = {
-	    "--dry-run", "--full", "--allow-deletes", "--json", "--remote"};
+	static const char *const name[] = {"--dry-run", "--full",
+	    "--allow-deletes", "--json", "--remote", "--offline"};
 	size_t words = c->second ? 2 : 1;
 	unsigned bad = s->options & ~c->options;
 

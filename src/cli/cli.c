@@ -97,6 +97,8 @@ dispatch(struct cli *c)
 		return cli_journal_dump(c);
 	case CLI_CMD_JOURNAL_VERIFY:
 		return cli_journal_verify(c);
+	case CLI_CMD_EXPLAIN:
+		return cli_explain(c);
 	case CLI_CMD_UNDO:
 		return cli_undo(c);
 	case CLI_CMD_HELP:

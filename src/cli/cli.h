@@ -4,7 +4,7 @@
  * The only room that writes to stdout and stderr, draws progress, makes JSON
  * and decides the exit status (doc: mochila(1)).
  *
- *	0 done  3 deletes held back  64 usage  65 some failed
+ *	0 done  3 deletes held back  64 usage  65 some failed  66 not found
  *	69 no server  75 try again later  77 login refused  78 configuration
  */
 #ifndef CLI_CLI_H

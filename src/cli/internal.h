@@ -8,6 +8,8 @@
  *	sink.c      events of a sync, as lines or JSON
  *	status.c    mochila status
  *	journal.c   mochila journal dump, journal verify
+ *	explain.c   mochila explain
+ *	locate.c    its operand: a file, or the address of a message
  *	undo.c      mochila undo
  *	progress.c  the progress line
  *	table.c     columns
@@ -21,6 +23,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "imap/imap.h"
+#include "mail/flags.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -30,6 +33,7 @@ enum {
 	CLI_OK = 0,
 	CLI_USAGE = 64,
 	CLI_FINDINGS = 65,
+	CLI_NO_INPUT = 66,
 	CLI_NO_OUTPUT = 74,
 	CLI_LATER = 75
 };
@@ -41,13 +45,14 @@ enum cli_command {
 	CLI_CMD_STATUS,
 	CLI_CMD_JOURNAL_DUMP,
 	CLI_CMD_JOURNAL_VERIFY,
+	CLI_CMD_EXPLAIN,
 	CLI_CMD_UNDO
 };
 
 struct cli_args {
 	enum cli_command command;
 	const char *config, *trace;  /* NULL: not given */
-	bool dry_run, full, allow_deletes, json, remote, quiet;
+	bool dry_run, full, allow_deletes, json, remote, offline, quiet;
 	unsigned verbose;
 	const char *const *arg; /* operands of the command */
 	size_t narg;
@@ -66,7 +71,8 @@ enum {
 	CLI_OPT_FULL = 1 << 1,
 	CLI_OPT_ALLOW_DELETES = 1 << 2,
 	CLI_OPT_JSON = 1 << 3,
-	CLI_OPT_REMOTE = 1 << 4
+	CLI_OPT_REMOTE = 1 << 4,
+	CLI_OPT_OFFLINE = 1 << 5
 };
 
 /* usage.c */
@@ -119,6 +125,23 @@ int cli_status(struct cli *c);
 int cli_journal_dump(struct cli *c);
 int cli_journal_verify(struct cli *c);
 int cli_undo(struct cli *c);
+int cli_explain(struct cli *c);
+
+/* locate.c */
+
+/* "ACCOUNT:MAILBOX:UID"; false: it may be a file.  Pure. */
+struct cli_address {
+	struct span account, mailbox; /* borrowed */
+	uint32_t uid;
+};
+bool cli_address_parse(struct span word, struct cli_address *a_r);
+/*
+ * What is known of WORD, an address or a file: initialises *X, also on failure.
+ * e->sys ENOENT: there is no such file.
+ */
+struct explain;
+int cli_locate(struct cli *c, const char *word, struct explain *x,
+    struct err *e);
 
 /* text.c; pure. */
 
@@ -186,6 +209,8 @@ void cli_progress_erase(struct cli_progress *p);
 json_t *cli_json_span(struct span s);
 json_t *cli_json_hex(struct span s);
 bool cli_json_exact(struct span s); /* is S valid UTF-8? */
+/* Members "flags" and "keywords" of OBJECT. */
+void cli_json_flags(json_t *object, const struct kwtab *kw, struct flags f);
 void cli_json_add(json_t *object, const char *key, json_t *value); /* steals */
 /* One line on F; frees V. */
 void cli_json_line(FILE *f, json_t *v);

@@ -3,32 +3,6 @@
 #include "journal/journal.h"
 #include "sync/sync.h"
 
-static const struct {
-	uint32_t bit;
-	const char *name;
-} system_flag[] = {{FLAG_SEEN, "\\Seen"}, {FLAG_ANSWERED, "\\Answered"},
-    {FLAG_FLAGGED, "\\Flagged"}, {FLAG_DELETED, "\\Deleted"},
-    {FLAG_DRAFT, "\\Draft"}};
-
-static void
-add_flags(json_t *o, const struct kwtab *kw, struct flags f)
-{
-	json_t *flags = json_array(), *keywords = json_array();
-
-	for (size_t i = 0; i < sizeof(system_flag) / sizeof(*system_flag); i++)
-		if (f.sys & system_flag[i].bit)
-			(void)json_array_append_new(
-			    flags, json_string(system_flag[i].name));
-	if (f.sys & FLAG_PASSED)
-		(void)json_array_append_new(
-		    keywords, json_string("$Forwarded"));
-	for (uint32_t i = 0; i < f.n; i++)
-		(void)json_array_append_new(
-		    keywords, cli_json_span(kwtab_name(kw, f.kw[i])));
-	cli_json_add(o, "flags", flags);
-	cli_json_add(o, "keywords", keywords);
-}
-
 static void
 dump_row(struct arena *mem, const struct jbox *b, const struct pair *p,
     const struct kwtab *kw)
@@ -43,7 +17,7 @@ dump_row(struct arena *mem, const struct jbox *b, const struct pair *p,
 	/* A name that is no UTF-8 has no place in JSON: its bytes as well. */
 	if (!cli_json_exact(file))
 		cli_json_add(o, "file_hex", cli_json_hex(file));
-	add_flags(o, kw, flags_or(mem, p->l, p->r));
+	cli_json_flags(o, kw, flags_or(mem, p->l, p->r));
 	/* 63 bits do not fit the numbers of many JSON readers. */
 	cli_json_add(o, "modseq",
 	    json_string(

@@ -2,6 +2,13 @@
 
 #include "mail/utf7.h"
 
+static const struct {
+	uint32_t bit;
+	const char *name;
+} system_flag[] = {{FLAG_SEEN, "\\Seen"}, {FLAG_ANSWERED, "\\Answered"},
+    {FLAG_FLAGGED, "\\Flagged"}, {FLAG_DELETED, "\\Deleted"},
+    {FLAG_DRAFT, "\\Draft"}};
+
 bool
 cli_json_exact(struct span s)
 {
@@ -69,4 +76,23 @@ cli_json_line(FILE *f, json_t *v)
 	(void)json_dumpf(v, f, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	(void)fputc('\n', f);
 	json_decref(v);
+}
+
+void
+cli_json_flags(json_t *o, const struct kwtab *kw, struct flags f)
+{
+	json_t *flags = json_array(), *keywords = json_array();
+
+	for (size_t i = 0; i < sizeof(system_flag) / sizeof(*system_flag); i++)
+		if (f.sys & system_flag[i].bit)
+			(void)json_array_append_new(
+			    flags, json_string(system_flag[i].name));
+	if (f.sys & FLAG_PASSED)
+		(void)json_array_append_new(
+		    keywords, json_string("$Forwarded"));
+	for (uint32_t i = 0; i < f.n; i++)
+		(void)json_array_append_new(
+		    keywords, cli_json_span(kwtab_name(kw, f.kw[i])));
+	cli_json_add(o, "flags", flags);
+	cli_json_add(o, "keywords", keywords);
 }

@@ -91,6 +91,10 @@ json_event(const struct sync_event *ev)
 		cli_json_add(o, "uid", json_integer(ev->uid));
 	if (ev->file.n)
 		cli_json_add(o, "file", cli_json_span(ev->file));
+	if (ev->from.n)
+		cli_json_add(o, "from", cli_json_span(ev->from));
+	if (ev->from_uid)
+		cli_json_add(o, "from_uid", json_integer(ev->from_uid));
 	if (ev->kind == SYNC_EVENT_PROGRESS) {
 		cli_json_add(o, "done", json_integer((json_int_t)ev->done));
 		cli_json_add(o, "total", json_integer((json_int_t)ev->total));

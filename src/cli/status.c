@@ -22,10 +22,29 @@ struct line {
 	uint64_t messages, unread, size, pending;
 };
 
+/* Files that no row names because they are not to be carried over. */
+static uint64_t
+left_alone(const struct lview *l, const uint32_t *files, size_t n,
+    const struct jhold *h, size_t nh)
+{
+	uint64_t found = 0, at;
+	struct map bases;
+
+	map_init(&bases);
+	for (size_t i = 0; i < nh; i++)
+		if (h[i].uid == 0 && h[i].kind != JHOLD_RETRY)
+			map_add(&bases, h[i].base, i);
+	for (size_t i = 0; i < n; i++)
+		found += map_get(&bases, l->v[files[i]].base, &at);
+	map_release(&bases);
+	return found;
+}
+
 /* Of M's mailbox: files that no row names, and rows with something to do. */
 static int
 changed_here(struct maildir *m, const struct jbox *b, const struct pairs *p,
-    struct arena *mem, uint64_t *n_r, struct err *e)
+    const struct jhold *h, size_t nh, struct arena *mem, uint64_t *n_r,
+    struct err *e)
 {
 	const struct rview unchanged = {.same = true};
 	const struct plan_policy policy = {.allow_deletes = true};
@@ -45,12 +64,12 @@ changed_here(struct maildir *m, const struct jbox *b, const struct pairs *p,
 		    e->scope > ERR_SCOPE_MSG)
 			return e->code;
 	plan_new_files(mem, p, &l, &unchanged, &files, &n);
+	*n_r = n - left_alone(&l, files, n, h, nh);
 	/* The merge passes over new files: nobody asked for their content. */
 	plan_init(&plan, mem);
 	plan_merge(&plan, 0, p, p->n, &l, &unchanged, &policy);
 	for (size_t i = 0; i < plan.n; i++)
-		n += plan.op[i].kind != OP_RECORD;
-	*n_r = n;
+		*n_r += plan.op[i].kind != OP_RECORD;
 	return 0;
 }
 
@@ -73,11 +92,11 @@ count_pending(struct maildir *m, const struct jbox *b, const struct pairs *p,
 	bool look = m && !looks_unchanged(m, b);
 	uint64_t n = 0;
 
-	if (look && changed_here(m, b, p, mem, &n, e) < 0)
+	if (look && changed_here(m, b, p, h, nh, mem, &n, e) < 0)
 		return e->code;
 	/* A file on hold is one that no row names: it is counted by now. */
 	for (size_t i = 0; i < nh; i++)
-		n += !look || h[i].uid != 0;
+		n += h[i].kind == JHOLD_RETRY && (!look || h[i].uid != 0);
 	*n_r = n;
 	return 0;
 }
@@ -173,7 +192,7 @@ add_new_boxes(struct maildir *m, const struct config_account *a,
 	for (size_t i = 0; i < ndir; i++) {
 		struct jbox *b = &all[*n];
 
-		if (map_get(&known, dir[i].path, &at) ||
+		if (dir[i].is_link || map_get(&known, dir[i].path, &at) ||
 		    !layout_name_of_path(
 			mem, dir[i].path, a->layout, &b->name) ||
 		    !layout_match(b->name, a->mailboxes, a->nmailboxes))

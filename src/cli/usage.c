@@ -21,6 +21,14 @@ const struct cli_command_info cli_commands[] = {
 	"messages wait. The server is not asked.\n"
 	"\n"
 	"  --json           one JSON object a line\n"},
+    {CLI_CMD_EXPLAIN, "explain", NULL, CLI_OPT_JSON | CLI_OPT_OFFLINE, 1, 1,
+	"explain FILE | ACCOUNT:MAILBOX:UID [--offline] [--json]",
+	"say what is known of a message, and what sync would do",
+	"FILE is a message in the Maildir, also by an older name of it, or a\n"
+	"copy of one elsewhere. Nothing is changed.\n"
+	"\n"
+	"  --offline        do not ask the server: only what the journal knows\n"
+	"  --json           one JSON object\n"},
     {CLI_CMD_UNDO, "undo", NULL, 0, 1, 2, "undo RUN [ACCOUNT]",
 	"put back what a run removed from the Maildir",
 	"RUN is what sync said, as in 20261123-084559-1a2b. Without ACCOUNT\n"

@@ -9,6 +9,8 @@
  */
 #include "imap/internal.h"
 
+#include <stdio.h>
+
 /* Send up to MAX, read down to MIN. */
 #define WINDOW_MAX 32
 #define WINDOW_MIN 8
@@ -79,7 +81,11 @@ take_answer(struct imap_append *a, uint32_t tag, struct err *e)
 	a->octets -= x->octets;
 	x->res.ok = r->cond == COND_OK;
 	if (!x->res.ok) {
-		(void)imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND");
+		if (imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND") ==
+		    ERR_BUSY) {
+			*e = no;
+			return e->code;
+		}
 		memcpy(x->res.resp, no.resp, sizeof no.resp);
 		copy_text(x->res.why, sizeof x->res.why, r->text);
 		return 0;
@@ -127,22 +133,30 @@ may_rush(const struct imap *s, uint64_t size)
 static int
 wait_for_plus(struct imap_append *a, uint32_t mine, struct err *e)
 {
-	for (;;) {
-		int rc = imap_next(a->s, e);
-		uint32_t tag;
+	uint32_t tag = 0;
+	int rc;
 
-		if (rc < 0)
-			return rc;
-		if (rc == IMAP_GOT_STREAM && imap_stream_drop(a->s, e) < 0)
-			return e->code;
-		if (a->s->resp.type == RESP_CONT)
-			return 0;
-		tag = imap_tag_number(a->s);
-		if (tag && take_answer(a, tag, e) < 0)
+	while ((rc = imap_next_plus(a->s, &tag, e)) == 1) {
+		if (take_answer(a, tag, e) < 0)
 			return e->code;
 		if (tag == mine)
-			return 1;
+			break;
 	}
+	return rc;
+}
+
+/* RFC 7889 §3.2: refused before anything of it is sent. */
+static int
+refuse(struct imap_append *a, uint64_t cookie, uint64_t size, uint64_t limit)
+{
+	struct imap_appended res = {.cookie = cookie, .resp = "TOOBIG"};
+
+	(void)snprintf(res.why, sizeof res.why,
+	    "the message has %llu octets, and the server takes at most %llu",
+	    (unsigned long long)size, (unsigned long long)limit);
+	VEC_GROW(a->v, a->n, a->cap);
+	a->v[a->n++] = (struct sent){.answered = true, .res = res};
+	return 1;
 }
 
 int
@@ -151,13 +165,16 @@ imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
 {
 	struct imap *s = a->s;
 	struct wire_cmd *c = &s->cmd;
+	uint64_t limit = imap_append_limit(s);
 	bool rush = may_rush(s, size);
 	int rc;
 
+	if (limit && size > limit)
+		return refuse(a, cookie, size, limit);
 	if (make_room(a, size, e) < 0)
 		return e->code;
 	imap_begin(s, "APPEND ");
-	wire_cmd_mailbox(c, a->wire);
+	wire_cmd_astring(c, a->wire);
 	wire_cmd_raw(c, " ");
 	wire_cmd_flags(c, s->conf->kw, f);
 	wire_cmd_raw(c, " ");

@@ -32,6 +32,7 @@ refused(struct imap *s, const char *how, struct err *e)
 		e->code = ERR_NO;
 		e->retry = ERR_RETRY_LATER;
 	}
+	imap_check_busy(s, e);
 	return e->code;
 }
 

@@ -90,7 +90,8 @@ send_next(struct imap_fetch *f, struct err *e)
 
 	*x = (struct flight){.from = f->next, .to = f->next};
 	uidset_init(&set);
-	while (x->to < f->norder && x->to - x->from < COMMAND_MESSAGES) {
+	while (x->to < f->norder &&
+	    x->to - x->from < imap_at_most(s, COMMAND_MESSAGES)) {
 		uint64_t size = size_of(f, f->order[x->to]);
 
 		/* What comes behind the first n was refused in company. */
@@ -149,9 +150,9 @@ note_failed(struct imap_fetch *f, uint32_t uid)
 static int
 take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 {
-	const struct resp *r = &f->s->resp;
 	struct flight x;
 	unsigned at = 0;
+	int rc;
 
 	while (at < f->nout && f->out[at].tag != tag)
 		at++;
@@ -162,12 +163,12 @@ take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 	f->nout--;
 	memmove(f->out + at, f->out + at + 1,
 	    (f->nout - at) * sizeof *f->out);
-	if (r->type == RESP_STATUS && r->cond == COND_OK)
+	rc = imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");
+	if (rc == 0)
 		return 0;
-	if (r->type != RESP_STATUS || r->cond != COND_NO) {
-		imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");
+	if (rc != ERR_NO)
 		return imap_break(f->s, e);
-	}
+	err_clear(e);
 	for (size_t i = x.from; i < x.to; i++) {
 		size_t which = f->order[i];
 
@@ -195,14 +196,22 @@ whole_body(const struct resp *r)
 	return i;
 }
 
-/* Rule 2, as far as the UID is known already. */
+/*
+ * Rule 2, as far as the UID is known already.  STREAMS: its octets follow.
+ * Servers that have lost a message send an empty one: that is none.
+ */
 static bool
-wanted(const struct imap_fetch *f)
+wanted(const struct imap_fetch *f, bool streams)
 {
 	const struct resp *r = &f->s->resp;
+	unsigned body = r->type == RESP_FETCH ? whole_body(r) : r->nbody;
+	const struct wire_node *v;
 	uint64_t at;
 
-	if (r->type != RESP_FETCH || whole_body(r) == r->nbody)
+	if (body == r->nbody)
+		return false;
+	v = r->body[body].value;
+	if ((v->kind == WIRE_STREAMED) != streams || (!streams && v->s.n == 0))
 		return false;
 	return !(r->has & HAS_UID) ||
 	    (map_get_u64(&f->by_uid, r->uid, &at) && !f->got[at]);
@@ -224,7 +233,7 @@ imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e)
 		rc = imap_next(s, e);
 		if (rc < 0)
 			return rc;
-		if (rc == IMAP_GOT_STREAM && !wanted(f)) {
+		if (rc == IMAP_GOT_STREAM && !wanted(f, true)) {
 			if (imap_stream_drop(s, e) < 0)
 				return e->code;
 			continue;
@@ -232,9 +241,9 @@ imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e)
 		tag = imap_tag_number(s);
 		if (tag && take_answer(f, tag, e) < 0)
 			return e->code;
-		if (!wanted(f))
-			continue;
 		f->streaming = rc == IMAP_GOT_STREAM;
+		if (!f->streaming && !wanted(f, false))
+			continue;
 		if (f->streaming)
 			f->left = wire_lex_stream_left(s->lex);
 		else

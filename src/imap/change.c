@@ -1,8 +1,10 @@
 /*
  * Rules of this file:
  *  1. Only +FLAGS and -FLAGS, never FLAGS: what others set stays.
- *  2. Only UID EXPUNGE of what was decided on (RFC 4315 §2.1); never EXPUNGE
- *     or CLOSE, which take whatever else carries \Deleted.
+ *  2. Only UID EXPUNGE of what was decided on (RFC 4315 §2.1); never CLOSE,
+ *     which takes whatever else carries \Deleted.  EXPUNGE does so too: it is
+ *     for servers without UIDPLUS, and only right after a search has found
+ *     nothing else.
  */
 #include "imap/internal.h"
 
@@ -39,6 +41,7 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
     struct uidset *failed_r, struct err *e)
 {
 	struct uidset modified;
+	uint32_t low;
 	int rc;
 
 	uidset_init(&modified);
@@ -48,6 +51,12 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
 		uidset_remove_set(&x->uids, &modified);
 	}
 	uidset_release(&modified);
+	low = imap_limited(s);
+	if (low > 1) {
+		/* Not all were done: those below are for another time. */
+		uidset_remove_range(&x->uids, low, UINT32_MAX);
+		uidset_add_set(failed_r, &x->uids);
+	}
 	rc = imap_check_ok(s, ERR_SCOPE_MSG, e, "UID STORE");
 	if (rc == ERR_NO || rc == ERR_BAD) {
 		uidset_add_set(failed_r, &x->uids);
@@ -99,7 +108,7 @@ imap_store(struct imap *s, const struct imap_store *v, size_t n,
 		if (i < n && nout < STORE_WINDOW) {
 			buf_clear(&line);
 			if (!uidset_slice(&v[i].uids, &pos, IMAP_SET_OCTETS,
-				0, &line, &out[nout].uids)) {
+				s->message_limit, &line, &out[nout].uids)) {
 				i++;
 				pos = 0;
 				continue;
@@ -142,6 +151,60 @@ expunge_slice(struct imap *s, struct span set, struct err *e)
 	return said[0].code || said[1].code ? e->code : 0;
 }
 
+static int
+mark_deleted(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct rview *r, struct err *e)
+{
+	struct imap_store v = {.add = true, .flags = {.sys = FLAG_DELETED}};
+	struct uidset modified, failed;
+	int rc;
+
+	uidset_init(&v.uids);
+	uidset_init(&modified);
+	uidset_init(&failed);
+	uidset_add_set(&v.uids, set);
+	rc = imap_store(s, &v, 1, mem, r, &modified, &failed, e);
+	if (rc == 0 && failed.n)
+		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UID STORE: the server refuses to mark messages as "
+		    "deleted");
+	uidset_release(&v.uids);
+	uidset_release(&modified);
+	uidset_release(&failed);
+	return rc;
+}
+
+/* Without UIDPLUS; rule 2. */
+static int
+expunge_all(struct imap *s, const struct uidset *set, struct arena *mem,
+    struct rview *r, struct err *e)
+{
+	struct uidset deleted;
+	int rc;
+
+	uidset_init(&deleted);
+	rc = mark_deleted(s, set, mem, r, e);
+	if (rc == 0)
+		rc = imap_search_deleted(s, &deleted, e);
+	if (rc == 0 && !uidset_eq(&deleted, set)) {
+		uidset_remove_set(&deleted, set);
+		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "marked as deleted, and not yet removed: the server lacks "
+		    "UIDPLUS, and %s", deleted.n
+			? "an EXPUNGE would take other messages with it that "
+			  "are marked as deleted"
+			: "does not say that just these are marked");
+	}
+	uidset_release(&deleted);
+	if (rc < 0)
+		return rc;
+	imap_begin(s, "EXPUNGE");
+	s->view = r;
+	rc = imap_run(s, ERR_SCOPE_BOX, "EXPUNGE", e);
+	s->view = NULL;
+	return rc;
+}
+
 int
 imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e)
@@ -150,16 +213,15 @@ imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
 	uint64_t pos = 0;
 	int rc = 0;
 
-	if (!(s->caps & IMAP_CAP_UIDPLUS))
-		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
-		    "the server cannot expunge by UID (no UIDPLUS); nothing "
-		    "was deleted there");
+	if (set->n && !(s->caps & IMAP_CAP_UIDPLUS))
+		return expunge_all(s, set, mem, r, e);
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	s->view = r;
 	s->mem = mem;
 	while (rc == 0) {
 		buf_clear(&line);
-		if (!uidset_slice(set, &pos, IMAP_SET_OCTETS, 0, &line, NULL))
+		if (!uidset_slice(set, &pos, IMAP_SET_OCTETS,
+			s->message_limit, &line, NULL))
 			break;
 		rc = expunge_slice(s, buf_span(&line), e);
 	}

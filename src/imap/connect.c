@@ -46,6 +46,18 @@ disabled(const struct imap *s, struct span word)
 	return false;
 }
 
+/* RFC 9738: "MESSAGELIMIT=N". */
+static void
+note_message_limit(struct imap *s, struct span w)
+{
+	const struct span name = SPAN("MESSAGELIMIT=");
+	uint32_t limit;
+
+	if (w.n > name.n && span_eq_case(span_of(w.p, name.n), name) &&
+	    span_u32(span_of(w.p + name.n, w.n - name.n), &limit))
+		s->message_limit = limit;
+}
+
 /* RFC 7889 §3: "APPENDLIMIT=N"; without a number each mailbox has its own. */
 static void
 note_append_limit(struct imap *s, struct span w)
@@ -68,12 +80,14 @@ note_append_limit(struct imap *s, struct span w)
 void
 imap_note_caps(struct imap *s, const struct wire_node *words)
 {
-	uint32_t had_qresync = s->caps & IMAP_CAP_QRESYNC;
+	/* ENABLE is for the session (RFC 5161 §3.1). */
+	uint32_t enabled = s->caps & (IMAP_CAP_QRESYNC | IMAP_CAP_UIDONLY);
 	struct span w;
 
 	s->knows_caps = true;
-	s->caps = had_qresync;
-	s->offers_qresync = false;
+	s->caps = enabled;
+	s->offers_qresync = s->offers_uidonly = false;
+	s->message_limit = 0;
 	s->append_limit = 0;
 	buf_clear(&s->mechs);
 	for (; words; words = words->next) {
@@ -91,16 +105,20 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 		    span_eq_case(span_of(w.p, 5), SPAN("AUTH="))) {
 			buf_add(&s->mechs, w.p + 5, w.n - 5);
 			buf_addc(&s->mechs, ' ');
+		} else if (span_eq_case(w, SPAN("UIDONLY"))) {
+			s->offers_uidonly = true;
 		} else {
+			note_message_limit(s, w);
 			note_append_limit(s, w);
 		}
 	}
+	s->caps &= ~s->dropped;
 }
 
 void
 imap_forget_caps(struct imap *s)
 {
-	s->knows_caps = s->offers_qresync = false;
+	s->knows_caps = s->offers_qresync = s->offers_uidonly = false;
 	s->caps = 0;
 	s->append_limit = 0;
 	buf_clear(&s->mechs);
@@ -170,12 +188,18 @@ refuse_clear(const struct imap *s, struct err *e)
 static int
 enable(struct imap *s, struct err *e)
 {
-	bool enabled = false;
+	uint32_t enabled = 0;
 	int rc;
 
-	if (!(s->caps & IMAP_CAP_ENABLE) || !s->offers_qresync)
+	if (!(s->caps & IMAP_CAP_ENABLE) ||
+	    !(s->offers_qresync || s->offers_uidonly))
 		return 0;
-	imap_begin(s, "ENABLE QRESYNC");
+	imap_begin(s, "ENABLE");
+	if (s->offers_qresync)
+		wire_cmd_raw(&s->cmd, " QRESYNC");
+	/* All else we do goes by UID, so it costs nothing (RFC 9586 §3). */
+	if (s->offers_uidonly)
+		wire_cmd_raw(&s->cmd, " UIDONLY");
 	rc = imap_send(s, e);
 	if (rc < 0)
 		return rc;
@@ -183,12 +207,18 @@ enable(struct imap *s, struct err *e)
 		rc = imap_next(s, e);
 		if (rc < 0)
 			return rc;
-		for (const struct wire_node *n = s->resp.words;
-		     s->resp.type == RESP_ENABLED && n; n = n->next)
-			enabled |= wire_is_atom(n, "QRESYNC");
+		if (s->resp.type != RESP_ENABLED)
+			continue;
+		for (const struct wire_node *n = s->resp.words; n;
+		     n = n->next) {
+			if (wire_is_atom(n, "QRESYNC") && s->offers_qresync)
+				enabled |= IMAP_CAP_QRESYNC;
+			if (wire_is_atom(n, "UIDONLY") && s->offers_uidonly)
+				enabled |= IMAP_CAP_UIDONLY;
+		}
 	} while (imap_tag_number(s) != s->tag);
-	if (enabled && s->resp.cond == COND_OK)
-		s->caps |= IMAP_CAP_QRESYNC;
+	if (s->resp.cond == COND_OK)
+		s->caps |= enabled;
 	return 0;
 }
 
@@ -227,6 +257,7 @@ imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e)
 	s->conf = conf;
 	s->lex = wire_lex_new(&limits);
 	resp_init(&s->resp);
+	uidset_init(&s->answered);
 	wire_cmd_init(&s->cmd, COMMAND_MAX, false);
 	buf_init(&s->mechs, 4096);
 	buf_init(&s->in_line, 8192);
@@ -272,6 +303,7 @@ imap_free(struct imap **s)
 		return;
 	stream_free(&x->st);
 	resp_release(&x->resp);
+	uidset_release(&x->answered);
 	wire_lex_free(&x->lex);
 	wire_cmd_release(&x->cmd);
 	buf_release(&x->mechs);

@@ -163,7 +163,7 @@ send_one(struct copy *c, struct span set, struct err *e)
 	imap_begin(s, c->move ? "UID MOVE " : "UID COPY ");
 	wire_cmd_span(&s->cmd, set);
 	wire_cmd_raw(&s->cmd, " ");
-	wire_cmd_mailbox(&s->cmd, c->wire);
+	wire_cmd_astring(&s->cmd, c->wire);
 	/* A name that waits for "+" waits alone: imap_send() knows no others. */
 	if (s->cmd.nwait)
 		c->window = 1;
@@ -190,7 +190,8 @@ send_all(struct copy *c, struct err *e)
 		buf_clear(&line);
 		if (!more || c->nout == c->window)
 			rc = finish_one(c, e);
-		else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS, 0, &line,
+		else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS,
+			     c->s->message_limit, &line,
 			     &c->out[c->nout].uids))
 			rc = send_one(c, buf_span(&line), e);
 		else

@@ -16,7 +16,7 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 
 	if (!(r->has & HAS_UID))
 		return false;
-	m.has_meta = (r->has & HAS_SIZE) && (r->has & HAS_DATE);
+	m.has_meta = r->has & HAS_SIZE;
 	if (r->has & HAS_MODSEQ)
 		m.modseq = r->modseq;
 	if (r->has & HAS_GID)
@@ -29,8 +29,10 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 	return true;
 }
 
+/* SINCE 0: whether it changed or not. */
 static int
-send_meta(struct imap *s, struct span set, bool with_size, struct err *e)
+send_meta(struct imap *s, struct span set, uint64_t since, bool with_size,
+    struct err *e)
 {
 	imap_begin(s, "UID FETCH ");
 	wire_cmd_span(&s->cmd, set);
@@ -45,7 +47,26 @@ send_meta(struct imap *s, struct span set, bool with_size, struct err *e)
 			wire_cmd_raw(&s->cmd, " EMAILID");
 	}
 	wire_cmd_raw(&s->cmd, ")");
+	if (since) {
+		wire_cmd_raw(&s->cmd, " (CHANGEDSINCE ");
+		wire_cmd_u64(&s->cmd, since);
+		wire_cmd_raw(&s->cmd, ")");
+	}
 	return imap_send(s, e);
+}
+
+uint32_t
+imap_limited(struct imap *s)
+{
+	const struct resp *r = &s->resp;
+	uint32_t n, uid;
+
+	if (!resp_code_is(r, "MESSAGELIMIT") || !wire_u32(r->args, &n) ||
+	    !wire_u32(r->args->next, &uid))
+		return 0;
+	if (n && (s->message_limit == 0 || n < s->message_limit))
+		s->message_limit = n;
+	return uid;
 }
 
 static int
@@ -60,31 +81,36 @@ finish_meta(struct imap *s, struct err *e)
 
 /*
  * The set in pieces, a few under way at once.  After a NO the answers to the
- * others are still read, so that the session stays of use.
+ * others are still read, so that the session stays of use.  *cut_r: a piece was
+ * more than the server does at once (RFC 9738); s->message_limit says how many.
  */
 static int
-fetch_set(struct imap *s, const struct uidset *set, bool with_size,
-    struct err *e)
+fetch_pieces(struct imap *s, const struct uidset *set, bool with_size,
+    bool *cut_r, struct err *e)
 {
 	struct uidset slice;
 	struct buf line;
-	uint64_t pos = 0;
+	uint64_t pos = 0, most = s->message_limit;
 	unsigned out = 0;
 	struct err first = {0};
 
+	*cut_r = false;
 	uidset_init(&slice);
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	for (;;) {
 		buf_clear(&line);
-		bool more = first.code == 0 &&
-		    uidset_slice(set, &pos, IMAP_SET_OCTETS, 0, &line, &slice);
-		if (more && send_meta(s, buf_span(&line), with_size, e) < 0)
+		bool more = first.code == 0 && !*cut_r &&
+		    uidset_slice(set, &pos, IMAP_SET_OCTETS, most, &line,
+			&slice);
+		if (more && send_meta(s, buf_span(&line), 0, with_size, e) < 0)
 			break;
 		out += more;
 		if (!more && out == 0)
 			break;
 		if (out >= META_WINDOW || !more) {
-			if (finish_meta(s, e) < 0) {
+			if (finish_meta(s, e) == 0) {
+				*cut_r |= imap_limited(s) > 1;
+			} else {
 				if (s->broken)
 					break;
 				if (first.code == 0)
@@ -104,6 +130,68 @@ fetch_set(struct imap *s, const struct uidset *set, bool with_size,
 	return 0;
 }
 
+static int
+fetch_set(struct imap *s, const struct uidset *set, bool with_size,
+    struct err *e)
+{
+	bool cut;
+	int rc = fetch_pieces(s, set, with_size, &cut, e);
+
+	/* Now the limit is known: again, in pieces that keep it. */
+	if (rc == 0 && cut)
+		rc = fetch_pieces(s, set, with_size, &cut, e);
+	if (rc == 0 && cut)
+		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UID FETCH: the server does not keep to its own "
+		    "MESSAGELIMIT of %u",
+		    s->message_limit);
+	return rc;
+}
+
+/*
+ * From UID HI (0: whatever is the last) down to 1.  With MESSAGELIMIT (RFC
+ * 9738) the server begins at the top and says how far it came.
+ */
+static int
+fetch_down(struct imap *s, uint32_t hi, uint64_t since, bool with_size,
+    struct err *e)
+{
+	/* "*" is a message number, which UIDONLY mode does not know. */
+	bool star = hi == 0 && !(s->caps & IMAP_CAP_UIDONLY);
+	int rc = 0;
+
+	if (hi == 0)
+		hi = UINT32_MAX;
+	while (rc == 0) {
+		struct buf set;
+		uint32_t low;
+
+		buf_init(&set, 32);
+		if (star)
+			buf_addf(&set, "1:*");
+		else
+			buf_addf(&set, "1:%u", hi);
+		rc = send_meta(s, buf_span(&set), since, with_size, e);
+		buf_release(&set);
+		if (rc == 0)
+			rc = finish_meta(s, e);
+		if (rc < 0)
+			break;
+		low = imap_limited(s);
+		if (low <= 1)
+			break;
+		if (low > hi)
+			return err_set(e, ERR_PROTO, ERR_SCOPE_BOX,
+			    ERR_RETRY_LATER,
+			    "UID FETCH: the server does not get on below UID "
+			    "%u",
+			    low);
+		star = false;
+		hi = low - 1;
+	}
+	return rc;
+}
+
 /* What was expunged meanwhile is not there any more. */
 static void
 drop_vanished(struct rview *r)
@@ -116,26 +204,37 @@ drop_vanished(struct rview *r)
 	r->n = n;
 }
 
+static int
+fetch_meta(struct imap *s, const struct uidset *set, bool all, bool with_size,
+    struct err *e)
+{
+	if (!all)
+		return fetch_set(s, set, with_size, e);
+	/* "1:*" names the last message even of an empty mailbox. */
+	return s->exists > 0 ? fetch_down(s, 0, 0, with_size, e) : 0;
+}
+
 int
 imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e)
 {
 	uint64_t due = s->exists + s->expunged;
-	int rc = 0;
+	int rc;
 
 	s->view = r;
 	s->mem = mem;
-	if (!all) {
-		rc = fetch_set(s, set, with_size, e);
-	} else if (s->exists > 0) {
-		/* "1:*" names the last message even of an empty mailbox. */
-		rc = send_meta(s, SPAN("1:*"), with_size, e);
-		if (rc == 0)
-			rc = finish_meta(s, e);
+	rc = fetch_meta(s, set, all, with_size, e);
+	if (rc == ERR_BAD && s->modseqs) {
+		/* It offers CONDSTORE and knows no MODSEQ. */
+		imap_drop(s, IMAP_CAP_CONDSTORE);
+		err_clear(e);
+		rc = fetch_meta(s, set, all, with_size, e);
 	}
 	s->view = NULL;
 	if (rc < 0)
 		return rc;
+	if (!s->modseqs)
+		r->highestmodseq = 0;
 	rview_sort(r);
 	drop_vanished(r);
 	if (all) {
@@ -146,6 +245,31 @@ imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 		r->complete = r->n + s->expunged >= due;
 		r->exists = (uint32_t)r->n;
 	}
+	return 0;
+}
+
+int
+imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
+    struct rview *r, struct err *e)
+{
+	int rc = 0;
+
+	s->view = r;
+	s->mem = mem;
+	/*
+	 * What arrives meanwhile is for the next run, and counts in no EXISTS of
+	 * this one.
+	 */
+	if (s->exists > 0)
+		rc = fetch_down(s, s->uidnext ? s->uidnext - 1 : 0, since,
+		    false, e);
+	s->view = NULL;
+	if (rc == ERR_BAD)
+		imap_drop(s, IMAP_CAP_CONDSTORE);
+	if (rc < 0)
+		return rc;
+	rview_sort(r);
+	drop_vanished(r);
 	return 0;
 }
 
@@ -239,7 +363,8 @@ imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
 		if (sent < n && first.code == 0 && nout < SAMPLE_WINDOW) {
 			size_t to = sent + 1;
 
-			while (to < n && to - sent < SAMPLES_PER_COMMAND &&
+			while (to < n &&
+			    to - sent < imap_at_most(s, SAMPLES_PER_COMMAND) &&
 			    v[to].off == v[sent].off &&
 			    v[to].len == v[sent].len)
 				to++;

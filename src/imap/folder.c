@@ -5,7 +5,7 @@ send_on(struct imap *s, const char *words, struct span wire, struct err *e)
 {
 	imap_begin(s, words);
 	wire_cmd_raw(&s->cmd, " ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	return imap_send(s, e);
 }
 
@@ -138,9 +138,9 @@ imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
 	bool stale = false;
 
 	imap_begin(s, "RENAME ");
-	wire_cmd_mailbox(&s->cmd, from);
+	wire_cmd_astring(&s->cmd, from);
 	wire_cmd_raw(&s->cmd, " ");
-	wire_cmd_mailbox(&s->cmd, to);
+	wire_cmd_astring(&s->cmd, to);
 	if (take_answer(s, imap_send(s, e), "RENAME", &no, e) < 0)
 		return e->code;
 	if (no.code) {

@@ -7,14 +7,17 @@
  *   BOX      this mailbox (NO to SELECT, UIDNOTSTICKY, ...)
  *   CONN     the connection is of no more use: imap_free it
  *   ACCOUNT  login refused, server unreachable
- * A tagged NO sets e->resp to its response code.
+ * A tagged NO sets e->resp to its response code.  A NO, BAD or BYE that says
+ * that too much is asked of the server is ERR_BUSY, scope ACCOUNT, in any
+ * command; nothing here sleeps.
  *
  * Invariants:
  *  1. UIDs only; message numbers are never used to name a message.
  *  2. An answer counts only with its tagged OK; until then what it brought
  *     is not handed out as complete.
  *  3. Untagged data may come at any time and belongs to the session.
- *  4. Never plain EXPUNGE, never CLOSE, never absolute FLAGS.
+ *  4. Never CLOSE, never absolute FLAGS; no EXPUNGE that could take more than
+ *     what was decided on.
  *  5. Extensions are used when enabled, not when claimed.
  */
 #ifndef IMAP_IMAP_H
@@ -103,15 +106,21 @@ struct imap_box {
 struct imap_listing {
 	struct imap_box *v;
 	size_t n;
+	/*
+	 * Lines that could not be read, of mailboxes that are not in V: absence
+	 * from this listing proves nothing when it is not 0.
+	 */
+	uint32_t unread;
 	struct span prefix; /* personal namespace (RFC 2342), "" when none */
 	char delim;         /* for new mailboxes; 0: flat */
 };
 
 /*
  * All mailboxes with their numbers, in one flight: NAMESPACE and
- * LIST "" "*" RETURN (SUBSCRIBED STATUS (...)), where LIST-EXTENDED
- * and LIST-STATUS are; without LIST-STATUS one
- * pipelined STATUS each.  A doubled name is listed once.  An error means the
+ * LIST "" "*" RETURN (SUBSCRIBED SPECIAL-USE STATUS (...)), as far as the
+ * server has these; without LIST-STATUS, and where it left a mailbox out, one
+ * pipelined STATUS each.  A server that refuses RETURN, or answers nothing to
+ * it, is asked without.  A doubled name is listed once.  An error means the
  * listing is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
@@ -128,6 +137,7 @@ struct imap_selected {
 	bool any_keyword; /* PERMANENTFLAGS has \*, or was not said */
 	struct flags permanent; /* what sticks; FLAG_ALL when not said */
 	bool qresync;     /* the delta in the view came from QRESYNC */
+	bool modseqs;     /* imap_fetch_changed() can be asked */
 };
 
 /*
@@ -137,7 +147,8 @@ struct imap_selected {
  * server ignores a cursor of another UIDVALIDITY: the caller compares.
  * Without a cursor, r gets nothing.  Fills r->uidvalidity, uidnext,
  * highestmodseq, exists in any case; r->same is false.
- * A mailbox that is not there, or cannot be selected: scope BOX.
+ * A mailbox that is not there, or cannot be selected: scope BOX.  So is one of
+ * which UIDVALIDITY or EXISTS was not said: that does not mean 0.
  */
 int imap_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq, struct arena *mem,
@@ -220,7 +231,8 @@ void imap_fetch_end(struct imap_fetch **f);
  *
  * COOKIE is the caller's number for the message.  imap_append_send returns 0
  * when the literal may follow; 1 when the server refused it before the
- * literal (its result is queued; send no data); negative on errors.
+ * literal, or the message is over imap_append_limit() and nothing was sent
+ * (its result is queued, TOOBIG; send no data); negative on errors.
  * Literals are non-synchronising (LITERAL+) up to 1 MiB, and LITERAL- up to
  * 4096; others wait for "+" (RFC 7888 §4, §5).
  * Results come in order of sending, each once.
@@ -264,8 +276,9 @@ int imap_store(struct imap *s, const struct imap_store *v, size_t n,
 
 /*
  * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET
- * (RFC 4315 §2.1).  Without UIDPLUS: ERR_NO, scope BOX, nothing was sent.
- * Vanished UIDs that were announced are added to r->vanished.
+ * (RFC 4315 §2.1).  Vanished UIDs that were announced are added to r->vanished.
+ * Without UIDPLUS: EXPUNGE, when a search finds that just SET is marked as
+ * deleted; else ERR_NO, scope BOX, to be tried later, and SET stays marked.
  */
 int imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
     struct rview *r, struct err *e);
@@ -317,16 +330,22 @@ int imap_fetch_msgids(struct imap *s, const struct uidset *set,
 /*
  * UID FETCH 1:UIDNEXT-1 (UID FLAGS MODSEQ) (CHANGEDSINCE SINCE), without
  * VANISHED (RFC 7162 §3.1.4): what changed, added to *r, which is not complete
- * then.  For servers with CONDSTORE and without QRESYNC.
+ * then.  For servers with CONDSTORE and without QRESYNC.  ERR_BAD, scope BOX:
+ * the server has no CONDSTORE after all; it is not used any more in this
+ * session.
  */
 int imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
     struct rview *r, struct err *e);
 /*
  * Which UIDs the selected mailbox has: UID SEARCH RETURN (ALL) UID 1:* where
  * there is ESEARCH, else UID SEARCH UID 1:*; either kind of answer is taken.
- * SET (initialised) is replaced.
+ * SET (initialised) is replaced.  Fewer than EXISTS counts: ERR_PROTO, scope
+ * BOX.
  */
 int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
+/* The same of UIDs LO to HI; nothing is held against EXISTS. */
+int imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
+    struct uidset *set, struct err *e);
 
 /* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
 int imap_create(struct imap *s, struct span wire, struct err *e);
@@ -341,7 +360,11 @@ int imap_rename(struct imap *s, struct span from, struct span to,
 /* The subscription goes from FROM to TO; a refusal does not matter. */
 int imap_subscribe(struct imap *s, struct span to, struct span from,
     struct err *e);
-/* UNSELECT, or nothing when none is selected; never CLOSE. */
+/*
+ * UNSELECT, or nothing when none is selected; never CLOSE.  A server without
+ * UNSELECT has INBOX open afterwards, which cannot be deleted or renamed: an
+ * open mailbox is not deleted, or takes the session with it.
+ */
 int imap_unselect(struct imap *s, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
  *	select.c   SELECT, EXAMINE, UNSELECT
  *	fetch.c    flags, sizes and dates; samples
  *	msgid.c    Message-IDs
+ *	search.c   which UIDs there are
  *	body.c     whole messages, streamed
  *	append.c   APPEND in a window
  *	change.c   STORE, EXPUNGE
@@ -36,13 +37,18 @@ struct imap {
 	uint32_t caps;       /* IMAP_CAP_* that may be used */
 	bool knows_caps;     /* the server has told them */
 	uint64_t append_limit; /* APPENDLIMIT=N; 0: not told */
-	bool offers_qresync; /* CAPABILITY said so; caps: ENABLE did */
+	/* CAPABILITY said so; .caps has them once ENABLED did. */
+	bool offers_qresync, offers_uidonly;
+	uint32_t dropped;    /* IMAP_CAP_* that the server turned out to lack */
+	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
+	struct uidset answered; /* of the tags */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
 	bool whole;          /* s->resp is a complete response */
 	bool logged_in;
+	bool said_id;        /* ID was sent */
 	bool broken;         /* no more use; why says it */
 	bool leaving;        /* LOGOUT was sent: BYE is fine */
 	struct err why;
@@ -53,6 +59,8 @@ struct imap {
 	struct imap_selected *sel; /* during SELECT: where its answers go */
 	bool until_closed; /* what comes belongs to the mailbox before */
 	uint32_t exists;
+	bool has_exists; /* it was said since the mailbox was selected */
+	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
@@ -70,9 +78,12 @@ void imap_begin(struct imap *s, const char *words);
 /*
  * Queue the command.  Where a literal has to wait for "+", it is sent and
  * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
- * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.
+ * is in s->resp), else 0.  ERR_TOOBIG, ERR_BUG: nothing was sent.  No other
+ * command may be outstanding when there is something to wait for.
  */
 int imap_send(struct imap *s, struct err *e);
+/* Wait for "+": 0; or for a tagged answer, with its number in *tag_r: 1. */
+int imap_next_plus(struct imap *s, uint32_t *tag_r, struct err *e);
 
 enum imap_got {
 	IMAP_GOT_RESPONSE = 0, /* s->resp */
@@ -115,8 +126,23 @@ int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 /* The same for the command as a whole: send, wait, check. */
 int imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e);
+/*
+ * *e says that s->resp is a refusal.  Where its text says that too much is
+ * asked of the server, make it ERR_BUSY, scope ACCOUNT, with how long to wait.
+ * imap_check_ok() and BYE do so, and then the session is over: no answer of
+ * such a server means anything about a message or a mailbox.
+ */
+void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
+
+/* select.c */
+
+/*
+ * The server answered BAD to what CAPS (IMAP_CAP_QRESYNC or _CONDSTORE)
+ * allows: they are not used any more in this session.
+ */
+void imap_drop(struct imap *s, uint32_t caps);
 
 /* connect.c */
 
@@ -127,6 +153,21 @@ void imap_forget_caps(struct imap *s);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
+/*
+ * An OK in s->resp with [MESSAGELIMIT n uid] (RFC 9738): the server worked from
+ * the highest UID down to that one, and stopped.  0: it did all.
+ */
+uint32_t imap_limited(struct imap *s);
+
+/* N messages in one command, or what the server's MESSAGELIMIT allows. */
+static inline size_t
+imap_at_most(const struct imap *s, size_t n)
+{
+	return s->message_limit && s->message_limit < n ? s->message_limit : n;
+}
+
+/* search.c: what is marked as deleted in the selected mailbox. */
+int imap_search_deleted(struct imap *s, struct uidset *set, struct err *e);
 
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */
 int imap_login(struct imap *s, struct err *e);

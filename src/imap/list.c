@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "imap/internal.h"
 
 #include "base/map.h"
@@ -12,6 +14,7 @@ struct listing {
 	struct imap_box *v;
 	size_t n, cap;
 	struct map by_wire;
+	uint32_t unread;
 	struct span prefix;
 	char delim;
 	bool has_ns;
@@ -29,11 +32,11 @@ add_box(struct listing *l, const struct resp *r, struct err *e)
 {
 	struct imap_box box = {.delim = r->delim, .attrs = r->attrs};
 
-	if (r->mailbox.n == 0)
-		return err_set(e, ERR_PROTO, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_LATER,
-		    "LIST: a line cannot be read, so a mailbox would be "
-		    "missing; nothing was changed");
+	if (r->mailbox.n == 0) {
+		/* The root of all, as some list it, is no mailbox. */
+		l->unread += !(r->attrs & ATTR_NOSELECT);
+		return 0;
+	}
 	if (l->n >= BOXES_MAX)
 		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "LIST: more than %d mailboxes",
@@ -100,9 +103,26 @@ add_items(struct imap *s)
 	wire_cmd_raw(&s->cmd, "(MESSAGES UIDNEXT UIDVALIDITY");
 	if (s->caps & IMAP_CAP_CONDSTORE)
 		wire_cmd_raw(&s->cmd, " HIGHESTMODSEQ");
-	if (s->caps & IMAP_CAP_OBJECTID)
-		wire_cmd_raw(&s->cmd, " MAILBOXID");
 	wire_cmd_raw(&s->cmd, ")");
+}
+
+/*
+ * The ids of RFC 8474, by themselves: in the answer to a STATUS of several
+ * items, Cyrus 3.6 gives octets of its memory for MAILBOXID.
+ */
+#define ID_ITEM "(MAILBOXID)"
+
+static int
+ask_status(struct imap *s, struct span wire, bool id, struct err *e)
+{
+	imap_begin(s, "STATUS ");
+	wire_cmd_astring(&s->cmd, wire);
+	wire_cmd_raw(&s->cmd, " ");
+	if (id)
+		wire_cmd_raw(&s->cmd, ID_ITEM);
+	else
+		add_items(s);
+	return imap_send(s, e);
 }
 
 /* One STATUS for each mailbox that has no numbers yet, in a window. */
@@ -113,13 +133,12 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < l->n && rc == 0; i++) {
-		if ((l->v[i].attrs & ATTR_NOSELECT) || l->v[i].has)
+		if ((l->v[i].attrs & ATTR_NOSELECT) ||
+		    (l->v[i].has & HAS_MESSAGES))
 			continue;
-		imap_begin(s, "STATUS ");
-		wire_cmd_mailbox(&s->cmd, l->v[i].wire);
-		wire_cmd_raw(&s->cmd, " ");
-		add_items(s);
-		rc = imap_send(s, e);
+		rc = ask_status(s, l->v[i].wire, false, e);
+		if (rc >= 0 && (s->caps & IMAP_CAP_OBJECTID))
+			rc = ask_status(s, l->v[i].wire, true, e);
 		if (rc == 1)
 			rc = 0; /* refused early; the answer was read */
 		last = s->tag;
@@ -158,27 +177,113 @@ add_returns(struct imap *s)
 	wire_cmd_raw(&s->cmd, ")");
 }
 
+/*
+ * Dovecot goes on listing a mailbox that was deleted while it had children.
+ * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
+ * A code that tells another reason (RFC 5530) leaves it to the SELECT.
+ */
 static int
-list_all(struct imap *s, struct listing *l, struct err *e)
+mark_ghosts(struct imap *s, struct listing *l, struct err *e)
 {
 	int rc = 0;
 
-	/* RFC 2342 §5. In the same flight: the listing does not depend on it. */
-	if (s->caps & IMAP_CAP_NAMESPACE) {
+	for (size_t i = 0; i < l->n && rc == 0; i++) {
+		struct imap_box *b = &l->v[i];
+
+		if ((b->attrs & (ATTR_NOSELECT | ATTR_NONEXISTENT)) ||
+		    (b->has & HAS_MESSAGES) ||
+		    span_eq_case(b->wire, SPAN("INBOX")))
+			continue;
+		imap_begin(s, "EXAMINE ");
+		wire_cmd_astring(&s->cmd, b->wire);
+		rc = imap_run(s, ERR_SCOPE_BOX, "EXAMINE", e);
+		s->selected = rc == 0;
+		if (rc == 0)
+			rc = imap_unselect(s, e);
+		if (rc != ERR_NO)
+			continue;
+		if (!e->resp[0] || strcmp(e->resp, "NONEXISTENT") == 0)
+			b->attrs |= ATTR_NONEXISTENT;
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
+/*
+ * RFC 2971, RFC 2342 §5: their answers come with that of LIST, which does not
+ * depend on them.
+ */
+static int
+send_ahead(struct imap *s, struct err *e)
+{
+	int rc = 0;
+
+	if ((s->caps & IMAP_CAP_ID) && !s->said_id) {
+		s->said_id = true;
+		imap_begin(s,
+		    "ID (\"name\" \"mochila\" \"version\" \"" PACKAGE_VERSION
+		    "\")");
+		rc = imap_send(s, e);
+	}
+	if (rc == 0 && (s->caps & IMAP_CAP_NAMESPACE)) {
 		imap_begin(s, "NAMESPACE");
 		rc = imap_send(s, e);
 	}
-	if (rc < 0)
-		return rc;
+	return rc;
+}
+
+static int
+list_once(struct imap *s, struct listing *l, bool with_return, struct err *e)
+{
+	uint32_t list;
+	int rc;
+
 	imap_begin(s, "LIST \"\" \"*\"");
-	add_returns(s);
+	if (with_return)
+		add_returns(s);
 	rc = imap_send(s, e);
+	list = s->tag;
+	if (rc == 0 && with_return && (s->caps & IMAP_CAP_LIST_STATUS) &&
+	    (s->caps & IMAP_CAP_OBJECTID)) {
+		imap_begin(s, "LIST \"\" \"*\" RETURN (STATUS " ID_ITEM ")");
+		rc = imap_send(s, e);
+	}
 	if (rc == 0)
-		rc = read_listing(s, l, s->tag, e);
+		rc = read_listing(s, l, list, e);
 	if (rc == 0)
 		rc = imap_check_ok(s, ERR_SCOPE_ACCOUNT, e, "LIST");
+	/* Without the ids it is a listing all the same. */
+	if (s->tag != list && !s->broken) {
+		struct err late = {0};
+		int ids = read_listing(s, l, s->tag, rc == 0 ? e : &late);
+
+		rc = rc == 0 ? ids : rc;
+	}
+	return rc;
+}
+
+static int
+list_all(struct imap *s, struct listing *l, struct err *e)
+{
+	bool with_return =
+	    s->caps & (IMAP_CAP_LIST_STATUS | IMAP_CAP_LIST_EXTENDED);
+	int rc = send_ahead(s, e);
+
+	if (rc == 0)
+		rc = list_once(s, l, with_return, e);
+	/* Some know the word and not the command; one says OK and nothing. */
+	if (with_return && !s->broken &&
+	    (rc == ERR_NO || rc == ERR_BAD ||
+		(rc == 0 && l->n == 0 && l->unread == 0))) {
+		err_clear(e);
+		l->unread = 0;
+		rc = list_once(s, l, false, e);
+	}
 	/* RFC 5819 §2: a server may leave out single ones. */
-	return rc < 0 ? rc : ask_each(s, l, e);
+	if (rc == 0)
+		rc = ask_each(s, l, e);
+	return rc < 0 ? rc : mark_ghosts(s, l, e);
 }
 
 int
@@ -197,8 +302,8 @@ imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
 	for (size_t i = 0; i < l.n && !l.has_ns; i++)
 		if (l.v[i].delim)
 			l.delim = l.v[i].delim;
-	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .prefix = l.prefix,
-	    .delim = l.delim};
+	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .unread = l.unread,
+	    .prefix = l.prefix, .delim = l.delim};
 	return 0;
 }
 
@@ -208,7 +313,7 @@ imap_exists(struct imap *s, struct span wire, bool *exists_r, struct err *e)
 	int rc;
 
 	imap_begin(s, "STATUS ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	wire_cmd_raw(&s->cmd, " (MESSAGES)");
 	rc = imap_run(s, ERR_SCOPE_BOX, "STATUS", e);
 	if (rc == ERR_NO) {

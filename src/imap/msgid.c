@@ -105,8 +105,8 @@ fetch_all(struct msgids *m, struct err *e)
 		if (!more || out == MSGID_WINDOW) {
 			rc = finish_one(m, e);
 			out--;
-		} else if (uidset_slice(m->set, &pos, IMAP_SET_OCTETS, 0,
-			       &line, NULL)) {
+		} else if (uidset_slice(m->set, &pos, IMAP_SET_OCTETS,
+			       m->s->message_limit, &line, NULL)) {
 			rc = send_one(m->s, buf_span(&line), e);
 			out += rc == 0;
 		} else {

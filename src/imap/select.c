@@ -5,7 +5,7 @@ begin_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq)
 {
 	imap_begin(s, read_only ? "EXAMINE " : "SELECT ");
-	wire_cmd_mailbox(&s->cmd, wire);
+	wire_cmd_astring(&s->cmd, wire);
 	if (uidvalidity && modseq && (s->caps & IMAP_CAP_QRESYNC)) {
 		/* RFC 7162 §3.2.5 */
 		wire_cmd_raw(&s->cmd, " (QRESYNC (");
@@ -20,13 +20,15 @@ begin_select(struct imap *s, struct span wire, bool read_only,
 	}
 }
 
-int
-imap_select(struct imap *s, struct span wire, bool read_only,
+/*
+ * SELECT once.  What ran into *r before a refusal is the caller's to throw
+ * away.
+ */
+static int
+select_once(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq, struct arena *mem,
-    struct imap_selected *sel_r, struct rview *r, struct err *e)
+    struct imap_selected *sel, struct rview *r, struct err *e)
 {
-	struct imap_selected sel = {.any_keyword = true,
-	    .permanent = {.sys = FLAG_ALL}};
 	int rc;
 
 	begin_select(s, wire, read_only, uidvalidity, modseq);
@@ -35,28 +37,88 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 	 * was selected before.
 	 */
 	s->until_closed = s->selected && (s->caps & IMAP_CAP_QRESYNC);
-	s->selected = false;
+	s->selected = s->has_exists = false;
 	s->exists = 0;
-	s->sel = &sel;
+	s->sel = sel;
 	s->view = r;
 	s->mem = mem;
 	rc = imap_run(s, ERR_SCOPE_BOX, read_only ? "EXAMINE" : "SELECT", e);
 	s->sel = NULL;
 	s->view = NULL;
+	/* A server that forgets CLOSED: the delta went with the old mailbox. */
+	sel->qresync = !s->until_closed && uidvalidity && modseq &&
+	    (s->caps & IMAP_CAP_QRESYNC);
 	s->until_closed = false;
-	if (rc < 0)
+	return rc;
+}
+
+void
+imap_drop(struct imap *s, uint32_t caps)
+{
+	/* What builds on mod-sequences goes with them. */
+	if (caps & IMAP_CAP_CONDSTORE) {
+		caps |= IMAP_CAP_QRESYNC;
+		s->modseqs = false;
+	}
+	if (s->caps & caps)
+		imap_trace_note(s, '*', "not used any more in this session: %s",
+		    caps & IMAP_CAP_CONDSTORE ? "CONDSTORE" : "QRESYNC");
+	s->caps &= ~caps;
+	s->dropped |= caps;
+}
+
+int
+imap_select(struct imap *s, struct span wire, bool read_only,
+    uint32_t uidvalidity, uint64_t modseq, struct arena *mem,
+    struct imap_selected *sel_r, struct rview *r, struct err *e)
+{
+	const uint32_t tiers = IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE;
+	const uint32_t had = s->caps & tiers, lacked = s->dropped;
+	struct imap_selected sel;
+	int rc;
+
+	for (;;) {
+		bool asked = uidvalidity && modseq;
+
+		sel = (struct imap_selected){.any_keyword = true,
+		    .permanent = {.sys = FLAG_ALL}};
+		rc = select_once(s, wire, read_only, uidvalidity, modseq, mem,
+		    &sel, r, e);
+		if (rc != ERR_BAD || !(s->caps & tiers))
+			break;
+		/* It claims more than it can: the next lower tier. */
+		if ((s->caps & IMAP_CAP_QRESYNC) && !asked)
+			break;
+		imap_drop(s, s->caps & IMAP_CAP_QRESYNC ? IMAP_CAP_QRESYNC
+							: IMAP_CAP_CONDSTORE);
+		err_clear(e);
+		r->n = 0;
+		uidset_clear(&r->vanished);
+	}
+	if (rc < 0) {
+		/* It was the mailbox. */
+		s->caps |= had;
+		s->dropped = lacked;
 		return rc;
+	}
 	s->selected = true;
 	/* NOMODSEQ (RFC 7162 §3.1.2.2), or no CONDSTORE at all. */
 	s->modseqs = (s->caps & IMAP_CAP_CONDSTORE) && sel.highestmodseq != 0;
+	s->uidnext = sel.uidnext;
 	if (sel.uidvalidity == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "SELECT: the server gives no UIDVALIDITY");
+	/* Not said is not 0: an empty mailbox means that all were deleted. */
+	if (!s->has_exists)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "SELECT: the server does not say how many messages there "
+		    "are");
 	if (!(s->caps & IMAP_CAP_CONDSTORE))
 		sel.highestmodseq = 0;
 	sel.exists = s->exists;
-	sel.qresync = uidvalidity && modseq && sel.highestmodseq &&
-	    uidvalidity == sel.uidvalidity && (s->caps & IMAP_CAP_QRESYNC);
+	sel.modseqs = s->modseqs;
+	sel.qresync = sel.qresync && sel.highestmodseq &&
+	    uidvalidity == sel.uidvalidity;
 	r->same = false;
 	r->uidvalidity = sel.uidvalidity;
 	r->uidnext = sel.uidnext;
@@ -69,14 +131,23 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 int
 imap_unselect(struct imap *s, struct err *e)
 {
+	bool can = s->caps & IMAP_CAP_UNSELECT;
 	int rc;
 
-	/* CLOSE would expunge (RFC 3501 §6.4.2). */
-	if (!s->selected || !(s->caps & IMAP_CAP_UNSELECT))
+	if (!s->selected)
 		return 0;
-	imap_begin(s, "UNSELECT");
-	rc = imap_run(s, ERR_SCOPE_BOX, "UNSELECT", e);
+	/*
+	 * CLOSE would expunge (RFC 3501 §6.4.2).  Opening another mailbox, or
+	 * failing to, closes this one (§6.3.1).
+	 */
+	imap_begin(s, can ? "UNSELECT" : "EXAMINE INBOX");
+	rc = imap_run(s, ERR_SCOPE_BOX, can ? "UNSELECT" : "EXAMINE", e);
 	if (rc == 0)
+		s->selected = !can;
+	if (rc == ERR_NO && !can) {
+		err_clear(e);
 		s->selected = false;
+		rc = 0;
+	}
 	return rc;
 }

@@ -7,6 +7,8 @@
  */
 #include "imap/internal.h"
 
+#include "wire/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -52,12 +54,12 @@ imap_tag_number(const struct imap *s)
 	return v <= s->tag ? v : 0;
 }
 
-/* Wait for "+", or for an early answer to the command: 1. */
-static int
-wait_for_plus(struct imap *s, struct err *e)
+int
+imap_next_plus(struct imap *s, uint32_t *tag_r, struct err *e)
 {
 	for (;;) {
 		int rc = imap_next(s, e);
+		uint32_t tag;
 
 		if (rc < 0)
 			return rc;
@@ -65,8 +67,11 @@ wait_for_plus(struct imap *s, struct err *e)
 			return e->code;
 		if (s->resp.type == RESP_CONT)
 			return 0;
-		if (imap_tag_number(s) == s->tag)
+		tag = imap_tag_number(s);
+		if (tag) {
+			*tag_r = tag;
 			return 1;
+		}
 	}
 }
 
@@ -91,7 +96,11 @@ imap_send(struct imap *s, struct err *e)
 			e) < 0)
 			return imap_break(s, e);
 		sent = c->wait[i];
-		int rc = wait_for_plus(s, e);
+		uint32_t tag = 0;
+		int rc;
+		do
+			rc = imap_next_plus(s, &tag, e);
+		while (rc == 1 && tag != s->tag);
 		if (rc != 0)
 			return rc;
 	}
@@ -144,8 +153,9 @@ note_code(struct imap *s)
 		if (r->text.n && s->logged_in)
 			log_warn(s->conf->log, "the server says: %.*s",
 			    SPAN_ARG(r->text));
-	} else if (resp_code_is(r, "CLOSED")) {
-		s->until_closed = false;
+	} else if (resp_code_is(r, "CLOSED") && s->until_closed) {
+		s->until_closed = s->has_exists = false;
+		s->exists = 0;
 	}
 	if (!sel)
 		return;
@@ -191,16 +201,19 @@ note(struct imap *s, struct err *e)
 			return 0;
 		err_set(e, ERR_BYE, ERR_SCOPE_CONN, ERR_RETRY_LATER,
 		    "the server ends the session: %.*s", SPAN_ARG(r->text));
+		imap_check_busy(s, e);
 		return imap_break(s, e);
 	case RESP_CAPABILITY:
 		imap_note_caps(s, r->words);
 		return 0;
 	case RESP_EXISTS:
-		if (!s->until_closed)
-			s->exists = r->num;
+		/* Without CLOSED the last one is that of the new mailbox. */
+		s->exists = r->num;
+		s->has_exists = true;
 		return 0;
 	case RESP_EXPUNGE:
-		if (!s->until_closed && s->exists > 0) {
+		/* A number that no message has says nothing. */
+		if (!s->until_closed && r->num > 0 && r->num <= s->exists) {
 			s->exists--;
 			s->expunged++;
 		}
@@ -214,6 +227,24 @@ note(struct imap *s, struct err *e)
 	default:
 		return 0;
 	}
+}
+
+/*
+ * A command is answered once.  A second answer would otherwise pass for that of
+ * a command that is still under way.
+ */
+static void
+note_answer(struct imap *s)
+{
+	uint32_t tag = imap_tag_number(s);
+
+	if (tag == 0)
+		return;
+	if (uidset_has(&s->answered, tag)) {
+		s->resp.type = RESP_OTHER;
+		s->resp.tag = SPAN_NONE;
+	}
+	uidset_add(&s->answered, tag);
 }
 
 /* Feed the lexer until it has a response, or a body begins. */
@@ -235,6 +266,7 @@ read_response(struct imap *s, struct err *e)
 			imap_trace_in_end(s);
 			s->whole = true;
 			resp_parse(wire_lex_root(s->lex), &s->resp);
+			note_answer(s);
 			return IMAP_GOT_RESPONSE;
 		case WIRE_STREAM:
 			resp_parse(wire_lex_root(s->lex), &s->resp);
@@ -358,6 +390,26 @@ is_final(const struct resp *r)
 	return false;
 }
 
+void
+imap_check_busy(const struct imap *s, struct err *e)
+{
+	const struct resp *r = &s->resp;
+	uint64_t ms = 0, sec;
+
+	if (!wire_throttled(r->text, &ms) && !resp_code_is(r, "THROTTLED"))
+		return;
+	e->code = ERR_BUSY;
+	e->scope = ERR_SCOPE_ACCOUNT;
+	e->retry = ERR_RETRY_LATER;
+	sec = ms / 1000 + (ms % 1000 != 0);
+	if (sec)
+		err_wrap(e, "asked too much of the server; it can be tried "
+			    "again after %llu seconds",
+		    (unsigned long long)sec);
+	else
+		err_wrap(e, "asked too much of the server; try again later");
+}
+
 int
 imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
     const char *fmt, ...)
@@ -388,7 +440,9 @@ imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 		    ? (char)(r->code.p[i] - 'a' + 'A')
 		    : r->code.p[i];
 	e->resp[n] = '\0';
-	return e->code;
+	imap_check_busy(s, e);
+	/* More commands, or a BYE behind the NO, would only hide the reason. */
+	return e->code == ERR_BUSY ? imap_break(s, e) : e->code;
 }
 
 int

@@ -97,6 +97,9 @@ int journal_pairs_in(struct journal *j, uint64_t box,
 /* How many UIDs of SET have rows (also remote holds). */
 int journal_count_in(struct journal *j, uint64_t box,
     const struct uidset *set, uint64_t *n_r, struct err *e);
+/* The same of all UIDs; costs the holds, not the rows. */
+int journal_count(struct journal *j, uint64_t box, uint64_t *n_r,
+    struct err *e);
 
 /*
  * Rows of any mailbox whose canonical size is SIZE, at most MAX of them; in

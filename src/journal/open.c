@@ -91,11 +91,22 @@ sane_page_size(uint32_t n)
 }
 
 /*
- * Rule 1.  *map_r: what the file needs.  A file that is not there, or empty
- * (a cut at its creation), is fine: there is nothing in it.
+ * LMDB begins a file by writing both headers at once, with the number of no
+ * transaction in them.  When that was cut short nothing has ever been in it.
+ */
+static bool
+is_unborn(const struct meta_page *first, uint64_t size)
+{
+	return first->txn == 0 && size < 2 * (uint64_t)first->db[0].page_size;
+}
+
+/*
+ * Rule 1.  *map_r: what the file needs.  *empty_r: it is not there, or has
+ * come no further than its creation, and there is nothing in it.
  */
 static int
-look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
+look(const struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
+    struct err *e)
 {
 	AUTO_FD fd = openat(dir, "data.mdb",
 	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -104,6 +115,7 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 	struct stat st;
 
 	*map_r = MAP_SIZE;
+	*empty_r = true;
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) != 0)
@@ -113,6 +125,10 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 		return 0;
 	if (read_meta(fd, 0, &a) && sane_page_size(a.db[0].page_size))
 		m = &a;
+	size = (uint64_t)st.st_size;
+	if (m && is_unborn(m, size))
+		return 0;
+	*empty_r = false;
 	/* The second one lies a page further on, whose size the first says. */
 	if (m && read_meta(fd, (off_t)a.db[0].page_size, &b) &&
 	    b.txn > a.txn)
@@ -122,7 +138,6 @@ look(const struct journal *j, int dir, uint64_t *map_r, struct err *e)
 	if (!sane_page_size(m->db[0].page_size) ||
 	    m->last_page > UINT64_MAX / 65536 - 1)
 		return journal_damaged(j, "no valid header", e);
-	size = (uint64_t)st.st_size;
 	page = m->db[0].page_size;
 	/*
 	 * Pages at the end that a transaction took and gave back are counted
@@ -299,6 +314,16 @@ open_env(struct journal *j, uint64_t map, struct err *e)
 	return rc;
 }
 
+/* LMDB takes half a header for damage: it makes a new file. */
+static int
+begin_afresh(const struct journal *j, int dir, struct err *e)
+{
+	if (unlinkat(dir, "data.mdb", 0) == 0 || errno == ENOENT)
+		return 0;
+	return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
+	    "journal '%s': remove what was not begun", j->dir);
+}
+
 int
 journal_open(const char *state_dir, enum journal_mode mode,
     struct journal **j_r, struct err *e)
@@ -324,18 +349,13 @@ journal_open(const char *state_dir, enum journal_mode mode,
 	if (rc == 0 && dir >= 0)
 		rc = refuse_network(j, dir, e);
 	if (rc == 0 && dir >= 0)
-		rc = look(j, dir, &map, e);
-	if (rc == 0 && dir >= 0) {
-		struct stat st;
-
-		empty = fstatat(dir, "data.mdb", &st, 0) != 0 ||
-		    st.st_size == 0;
-		/* Nothing to read, and nothing is to be made. */
-		if (empty && j->read_only)
-			map = 0;
-	}
-	if (rc == 0 && map && !empty)
-		rc = journal_check_sound(j, dir, map, e);
+		rc = look(j, dir, &map, &empty, e);
+	/* Nothing to read, and nothing is to be made. */
+	if (empty && j->read_only)
+		map = 0;
+	if (rc == 0 && map)
+		rc = empty ? begin_afresh(j, dir, e)
+			   : journal_check_sound(j, dir, map, e);
 	if (rc == 0 && map)
 		rc = open_env(j, map, e);
 	if (rc < 0) {

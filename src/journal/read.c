@@ -359,6 +359,28 @@ journal_count_in(struct journal *j, uint64_t box, const struct uidset *set,
 }
 
 int
+journal_count(struct journal *j, uint64_t box, uint64_t *n_r, struct err *e)
+{
+	struct uidset all;
+	uint64_t n = 0;
+	MDB_txn *txn = NULL;
+	int rc = journal_begin_read(j, &txn, e);
+
+	uidset_init(&all);
+	uidset_add_range(&all, 1, UINT32_MAX);
+	if (rc == 0 && txn) {
+		rc = count_of(j, txn, box, &n, e);
+		if (rc == 0)
+			rc = count_table(j, txn, T_HOLD, box, &all, &n, e);
+		mdb_txn_abort(txn);
+	}
+	uidset_release(&all);
+	if (rc == 0)
+		*n_r = n;
+	return rc;
+}
+
+int
 journal_holds(struct journal *j, uint64_t box, struct arena *mem,
     struct jhold **v_r, size_t *n_r, struct err *e)
 {

@@ -10,6 +10,8 @@
  *     journal is damaged, and nothing was touched.  If it is stopped by
  *     somebody, or cannot open the file, nothing is known about it.
  *  3. A journal that is only read gets no mark.
+ *  4. A mark that could not be put there leaves its temporary file, and no
+ *     mark: the run that looks at the pages removes it.
  */
 #include "journal/internal.h"
 
@@ -183,6 +185,8 @@ journal_check_sound(const struct journal *j, int dir, uint64_t map,
 
 	if (is_marked(dir))
 		return 0;
+	if (!j->read_only)
+		(void)fs_clean_temp(dir); /* rule 4 */
 	/* No thread has been started yet: the name lookup comes later. */
 	pid = fork();
 	if (pid == 0)

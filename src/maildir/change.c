@@ -4,22 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int
-maildir_rename_file(
-    int fromdir, const char *from, int todir, const char *to, struct err *e)
-{
-	struct stat st;
-	int rc = 0;
-
-	if (fromdir != todir || strcmp(from, to) != 0)
-		rc = fs_move(fromdir, from, todir, to, false, e);
-	else if (fstatat(fromdir, from, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		rc = err_sys(e, ERR_SCOPE_MSG, errno, "stat '%s'", from);
-	if (rc < 0 && e->sys == ENOENT)
-		rc = e->code = ERR_STALE;
-	return rc;
-}
-
 struct span
 maildir_place(struct arena *mem, const struct maildir_box *b, struct span name,
     struct flags f, const struct kwletters *letters, bool in_new,
@@ -38,25 +22,14 @@ maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
     struct span file, struct flags f, const struct kwletters *letters,
     struct flags *shown_r, struct span *file_r, struct err *e)
 {
-	const struct maildir_box *b;
-	struct flags shown;
-	struct span to;
-	const char *name;
-	int dir, todir, rc;
+	struct lmsg msg;
+	int rc;
 
-	rc = maildir_file(m, path, file, &dir, &name, mem, e);
+	rc = maildir_move_to(
+	    m, mem, path, file, path, f, letters, shown_r, &msg, e);
 	if (rc == 0)
-		rc = maildir_whole_box(m, path, &b, e);
-	if (rc < 0)
-		return rc;
-	to = maildir_place(mem, b, span_str(name), f, letters, file.p[0] == 'n',
-	    &shown, &todir);
-	rc = maildir_rename_file(dir, name, todir, to.p + 4, e);
-	if (rc < 0)
-		return rc;
-	*shown_r = shown;
-	*file_r = to;
-	return 0;
+		*file_r = msg.file;
+	return rc;
 }
 
 int

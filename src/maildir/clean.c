@@ -1,5 +1,5 @@
 /*
- * What a run that was cut off left in tmp/.
+ * What a run that was cut off left in tmp/, and beside the keywords.
  *
  * A file is ours when its name says so: our tag, the form of name_make(), and
  * the whole name of this machine behind it.  A Maildir may be shared with
@@ -54,13 +54,14 @@ maildir_clean_tmp(
 
 	if (maildir_box(m, path, &b, e) < 0)
 		return e->code;
+	n = fs_clean_temp(b->fd);
 	fd = fs_open_dir(b->fd, "tmp");
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
-		*n_r = 0;
-		return 0; /* no tmp/, no leftovers */
+		*n_r = n;
+		return 0; /* no tmp/: none there */
 	}
 	arena_init(&mem);
 	/* as it is spelled in names */

@@ -97,13 +97,6 @@ struct span maildir_place(struct arena *mem, const struct maildir_box *b,
     struct span name, struct flags f, const struct kwletters *letters,
     bool in_new, struct flags *shown_r, int *dir_r);
 
-/*
- * FROM to TO, which is not replaced (sys EEXIST).  They may be the same: then
- * it must be there at least.  ERR_STALE: it is not.
- */
-int maildir_rename_file(int fromdir, const char *from, int todir,
-    const char *to, struct err *e);
-
 /* A new base name. */
 struct span maildir_new_base(struct maildir *m, struct arena *mem);
 

@@ -6,6 +6,7 @@
  *  2. What cannot be read and cannot be, or hold, a mailbox is skipped: a
  *     directory with a link count of 2 has no directories in it.  (Local file
  *     systems count so, or always say 1; those of other machines may lie.)
+ *     No name is skipped for being what it is: it may be a mailbox's.
  */
 #include "maildir/internal.h"
 
@@ -50,12 +51,25 @@ add_sub(int dirfd, const struct dirent *d, bool *has_r, uint64_t *ino_r)
 		*ino_r = st.st_ino;
 }
 
+/* To a directory, or to nothing: what it points to may be not mounted now. */
+static bool
+is_link(int dirfd, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN && d->d_type != DT_LNK)
+		return false;
+	if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISLNK(st.st_mode))
+		return false;
+	return fstatat(dirfd, d->d_name, &st, 0) != 0 || S_ISDIR(st.st_mode);
+}
+
 /* Could NAME be a mailbox of the layout, below its parent? */
 static bool
 may_hold(const struct walk *w, const char *name)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, "lost+found") == 0)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return false;
 	return (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
 }
@@ -63,7 +77,7 @@ may_hold(const struct walk *w, const char *name)
 static void
 add_dir(struct walk *w, struct maildir_dir dir)
 {
-	if (!dir.has_cur && !dir.has_new)
+	if (!dir.has_cur && !dir.has_new && !dir.is_link)
 		return;
 	w->v = arena_grow(w->mem, w->v, w->n, &w->cap, sizeof *w->v);
 	w->v[w->n++] = dir;
@@ -85,6 +99,14 @@ unreadable(struct span path, int sys, struct err *e)
 	    SPAN_ARG(maildir_shown(path)));
 }
 
+/* That of fsck(8), where the Maildir is a file system of its own. */
+static bool
+is_lost_and_found(struct span path, const struct stat *st)
+{
+	return span_eq(path, SPAN("lost+found")) && st->st_uid == 0 &&
+	       geteuid() != 0;
+}
+
 /* Rule 2, of a directory that cannot be read. */
 static bool
 is_leaf(const struct walk *w, struct span path)
@@ -94,18 +116,28 @@ is_leaf(const struct walk *w, struct span path)
 	AUTO_FD parent = -1;
 	struct stat st;
 
-	if (!w->links_count || path.n == 0)
+	if (path.n == 0)
 		return false;
 	parent = maildir_openat(w->m->root, up);
-	return parent >= 0 &&
-	       fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode) && st.st_nlink == 2;
+	if (parent < 0 ||
+	    fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISDIR(st.st_mode))
+		return false;
+	return (w->links_count && st.st_nlink == 2) ||
+	       is_lost_and_found(path, &st);
 }
 
 struct subdirs {
 	struct span *v;
 	size_t n, cap;
 };
+
+static struct span
+below(struct walk *w, struct span path, const char *name)
+{
+	return span_str(arena_printf(
+	    w->mem, "%.*s%s%s", SPAN_ARG(path), path.n ? "/" : "", name));
+}
 
 /* What lies in one directory: is it a mailbox, and which are below it. */
 static int
@@ -136,9 +168,12 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
 			dir->has_tmp = is_dir(dirfd(d), x);
 		else if (may_hold(w, name) && is_dir(dirfd(d), x)) {
 			VEC_GROW(sub->v, sub->n, sub->cap);
-			sub->v[sub->n++] =
-			    span_str(arena_printf(w->mem, "%.*s%s%s",
-				SPAN_ARG(path), path.n ? "/" : "", name));
+			sub->v[sub->n++] = below(w, path, name);
+		} else if (may_hold(w, name) && is_link(dirfd(d), x)) {
+			w->seen++;
+			add_dir(w,
+			    (struct maildir_dir){
+				.path = below(w, path, name), .is_link = true});
 		}
 	}
 	sys = x ? 0 : errno;

@@ -46,11 +46,14 @@ struct maildir_dir {
 	struct span path; /* relative to the root; "" is the root itself */
 	bool has_cur, has_new, has_tmp;
 	uint64_t cur_ino, new_ino; /* 0: missing, or not known */
+	bool is_link; /* a symlink where a mailbox could be; no more is known */
 };
 
 /*
- * All mailbox directories (has_cur or has_new), in path order.  Hidden
- * directories are skipped in the nested layout, symlinks always.  At most
+ * All mailbox directories (has_cur or has_new), and all symlinks but to what
+ * is no directory, in path order.  Links are not followed; they are told so
+ * that a mailbox that was moved away, with a link left behind, is not taken
+ * for deleted.  Hidden directories are skipped in the nested layout.  At most
  * 100,000 directories and 64 levels (ERR_TOOBIG).
  */
 int maildir_list(struct maildir *m, struct arena *mem,
@@ -128,11 +131,13 @@ DEFINE_AUTO(maildir_reader)
 
 /*
  * Delivery, as a stream of wire bytes:
- *	begin -> write* -> finish -> (publish) -> maildir_sync
+ *	begin -> write* -> finish -> flush -> publish -> maildir_sync
  * finish: line ends settled, file time set, (not yet fsynced), content
  * known; publish: renamed into new/ or cur/ under *file_r with its flags.
- * A batch of deliveries is made durable by maildir_deliver_flush() (fsync of
- * each file) before they are published.  abort removes the temporary file.
+ * A batch of deliveries, all into one mailbox, is made durable by
+ * maildir_deliver_flush() before they are published: a few by fsync of each
+ * file, more by syncfs of the file system that they are on.  free without
+ * publish removes the temporary file.
  */
 struct maildir_delivery;
 int maildir_deliver_begin(struct maildir *m, struct span path,
@@ -142,7 +147,8 @@ int maildir_deliver_write(struct maildir_delivery *d, const char *p, size_t n,
 /* ERR_PROTO (scope MSG) for zero bytes: "no data" is not an empty message. */
 int maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
     struct content *c_r, struct err *e);
-int maildir_deliver_flush(struct maildir_delivery *d, struct err *e);
+int maildir_deliver_flush(struct maildir_delivery *const *v, size_t n,
+    struct err *e);
 /*
  * F decides new/ or cur/ (new/ only when nothing is to be shown); *shown_r is
  * what the name shows.  *lmsg_r: file name, base and stat identity, in MEM.
@@ -155,7 +161,8 @@ DEFINE_AUTO(maildir_delivery)
 
 /*
  * Rename FILE so that it shows F.  A file in new/ moves to cur/ when there is
- * something to show.  *file_r in MEM.  Never replaces another file.
+ * something to show.  *file_r in MEM.  Never replaces another file: where the
+ * name is taken the base name changes.
  */
 int maildir_set_flags(struct maildir *m, struct arena *mem, struct span path,
     struct span file, struct flags f, const struct kwletters *letters,

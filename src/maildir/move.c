@@ -109,6 +109,23 @@ pick_name(struct maildir *m, struct arena *mem, const char *name,
 	return 0;
 }
 
+/* FROM to TO, which may be the same: then it must be there at least. */
+static int
+rename_file(
+    int fromdir, const char *from, int todir, const char *to, struct err *e)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (fromdir != todir || strcmp(from, to) != 0)
+		rc = fs_move(fromdir, from, todir, to, false, e);
+	else if (fstatat(fromdir, from, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		rc = err_sys(e, ERR_SCOPE_MSG, errno, "stat '%s'", from);
+	if (rc < 0 && e->sys == ENOENT)
+		rc = e->code = ERR_STALE;
+	return rc;
+}
+
 int
 maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
     struct span file, struct span to, struct flags f,
@@ -135,7 +152,7 @@ maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
 	if (!same && pick_name(m, mem, name, to, b->fd, &as, e) < 0)
 		return e->code;
 	at = maildir_place(mem, b, as, f, letters, in_new, &shown, &todir);
-	rc = maildir_rename_file(dir, name, todir, at.p + 4, e);
+	rc = rename_file(dir, name, todir, at.p + 4, e);
 	if (rc < 0 && e->sys == EEXIST) {
 		/* somebody put it there just now, or another of that base */
 		err_clear(e);
@@ -143,7 +160,7 @@ maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
 		    mem, span_str(name), maildir_new_base(m, mem), same);
 		at = maildir_place(
 		    mem, b, as, f, letters, in_new, &shown, &todir);
-		rc = maildir_rename_file(dir, name, todir, at.p + 4, e);
+		rc = rename_file(dir, name, todir, at.p + 4, e);
 	}
 	if (rc < 0)
 		return rc;

@@ -6,12 +6,6 @@
 
 #define ACCOUNT_MIN 20
 
-static bool
-is_delete(const struct op *op)
-{
-	return op->kind == OP_LDELETE || op->kind == OP_RDELETE;
-}
-
 /* Messages to be deleted; a message that goes on both sides counts once. */
 static uint64_t
 deletes_of(const struct plan_box *b)
@@ -59,7 +53,7 @@ plan_brake(struct plan *pl, const struct plan_policy *policy)
 		while (pl->box[at].box != op->box)
 			at++;
 		struct plan_box *b = &pl->box[at];
-		if (b->brake == BRAKE_OFF || !is_delete(op))
+		if (b->brake == BRAKE_OFF || !op_is_delete(op))
 			continue;
 		op->held = true;
 		b->held++;

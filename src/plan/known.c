@@ -150,7 +150,8 @@ see_names(struct known_tree *b, size_t i)
 	if (k->r_new && k->l == KNOWN_NONE) {
 		b->r_of[k->r] = KNOWN_NONE;
 		k->r = KNOWN_NONE;
-	} else if (k->l_new && k->r == KNOWN_NONE) {
+	} else if (k->l_new && k->r == KNOWN_NONE &&
+	    b->policy->list_complete) {
 		b->l_of[k->l] = KNOWN_NONE;
 		k->l = KNOWN_NONE;
 	}

@@ -21,8 +21,8 @@ pair_up(struct plan_match *m, size_t row, size_t file)
 	m->row_of[file] = row;
 }
 
-static struct span
-base_of(struct span file)
+struct span
+plan_base(struct span file)
 {
 	size_t slash = span_index(file, '/');
 	struct span name = slash < file.n
@@ -45,7 +45,7 @@ match_names(const struct pairs *base, const struct lview *l,
 		if (base->v[i].file.n == 0)
 			continue;
 		map_add(&files, base->v[i].file, i);
-		map_add(&bases, base_of(base->v[i].file), i);
+		map_add(&bases, plan_base(base->v[i].file), i);
 	}
 	for (size_t k = 0; k < l->n; k++) {
 		size_t i = m->sorted[k];

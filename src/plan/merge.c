@@ -58,6 +58,7 @@ add(struct merge *m, enum op_kind kind, enum plan_case why, uint32_t group,
 	struct op *op = plan_add(m->pl, kind, why, group, row);
 
 	op->box = m->box;
+	op->shown = row->l;
 	if (kind == OP_LDELETE)
 		m->count.ldeletes++;
 	else if (kind == OP_RDELETE)
@@ -183,7 +184,8 @@ merge_both(struct merge *m, const struct seen *s)
 		row_from_file(&row, s->l);
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
-	if (m->policy->expunge && (row.l.sys & FLAG_DELETED) &&
+	if (m->policy->expunge && !m->policy->no_local &&
+	    !m->policy->no_remote && (row.l.sys & FLAG_DELETED) &&
 	    (row.r.sys & FLAG_DELETED)) {
 		uint32_t group = new_group(m);
 		struct op *op =
@@ -193,15 +195,28 @@ merge_both(struct merge *m, const struct seen *s)
 		add(m, OP_RDELETE, CASE_EXPUNGE, group, &row)->file = row.file;
 		return;
 	}
+	/* A side that is not written to stays as it is. */
+	if (m->policy->no_local)
+		row.l = l;
+	if (m->policy->no_remote)
+		row.r = r;
 	settle(m, why, OP_RECORD, row_changed(s->row, &row), &row, l, r, 0);
 }
 
-/* cases 7, 8 and 18 */
+/* cases 7, 8, 18 and 28 */
 static void
 merge_r_gone(struct merge *m, const struct seen *s)
 {
 	struct op *op;
 
+	if (m->policy->no_local)
+		return;
+	if (m->policy->keep || (m->r->doubt && m->policy->no_remote)) {
+		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
+		op->file = s->l ? s->l->file : s->row->file;
+		op->shown = s->l ? s->l->flags : s->row->l;
+		return;
+	}
 	if (m->r->doubt) {
 		/* Without a look at the file there is nothing to push. */
 		if (s->l) {
@@ -215,17 +230,21 @@ merge_r_gone(struct merge *m, const struct seen *s)
 						      : CASE_R_GONE,
 	    new_group(m), s->row);
 	op->file = s->l ? s->l->file : s->row->file;
+	op->shown = s->l ? s->l->flags : s->row->l;
 }
 
 /* cases 5 and 6 */
 static void
 merge_l_gone(struct merge *m, const struct seen *s)
 {
-	struct op *op = add(m, OP_RDELETE,
+	struct op *op;
+
+	if (m->policy->no_remote)
+		return;
+	op = add(m, OP_RDELETE,
 	    s->r && !flags_eq(s->r->flags, s->row->r) ? CASE_L_GONE_R_FLAGS
 						      : CASE_L_GONE,
 	    new_group(m), s->row);
-
 	op->file = s->row->file;
 }
 
@@ -233,6 +252,8 @@ merge_l_gone(struct merge *m, const struct seen *s)
 static void
 merge_replaced(struct merge *m, const struct seen *s)
 {
+	if (m->policy->no_remote)
+		return;
 	if (s->rside == SIDE_GONE) {
 		forget(m, CASE_LR_GONE, s->row);
 		push(m, CASE_L_NEW, s->l, NULL);
@@ -333,6 +354,10 @@ adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
 	row.idate = r->has_meta ? r->idate : row.idate;
 	plan_merge_flags(m->pl->mem, bl, br, l->flags, r->flags, &row.l,
 	    &row.r);
+	if (m->policy->no_local)
+		row.l = l->flags;
+	if (m->policy->no_remote)
+		row.r = r->flags;
 	settle(m, old ? CASE_RENUM_EQUAL : CASE_LR_NEW_EQUAL, OP_ADOPT, true,
 	    &row, l->flags, r->flags, old ? old->uid : 0);
 }
@@ -389,47 +414,82 @@ merge_renumbered(struct merge *m)
 		if (file == PLAN_NONE) {
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
-		} else if (!m->l_used[file]) {
+		} else if (!m->l_used[file] && !m->l->v[file].hold) {
 			m->l_used[file] = true;
-			push(m, CASE_RENUM_L_ONLY, &m->l->v[file], row);
+			if (!m->policy->no_remote)
+				push(m, CASE_RENUM_L_ONLY, &m->l->v[file],
+				    row);
 		}
 	}
 }
 
-/* cases 10 and 13 */
+/* cases 10, 13 and 29 */
+static void
+merge_new_file(struct merge *m, const struct lmsg *l)
+{
+	const struct plan_policy *p = m->policy;
+	struct pair row = {.file = l->file, .l = l->flags};
+
+	if (p->no_remote || l->kept)
+		return;
+	if (p->max_size && l->has_content && l->content.size > p->max_size) {
+		row.size = l->content.size;
+		if (!l->skipped)
+			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row)
+			    ->file = l->file;
+	} else if (l->hold) {
+		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
+		    l->file;
+	} else if (l->has_content) {
+		push(m, CASE_L_NEW, l, NULL);
+	}
+}
+
 static void
 merge_new_files(struct merge *m)
 {
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o];
-		const struct lmsg *l = &m->l->v[at];
-		struct pair row = {.file = l->file, .l = l->flags};
 
-		if (m->match.row_of[at] != PLAN_NONE || m->l_used[at])
-			continue;
-		if (l->hold)
-			add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
-			    l->file;
-		else if (l->has_content)
-			push(m, CASE_L_NEW, l, NULL);
+		if ((m->match.row_of[at] == PLAN_NONE || m->r->renumbered) &&
+		    !m->l_used[at])
+			merge_new_file(m, &m->l->v[at]);
 	}
 }
 
-/* cases 11 and 14 */
+static bool
+is_over(const struct plan_policy *p, const struct rmsg *r)
+{
+	return r->has_meta &&
+	    ((p->max_size && r->size > p->max_size) ||
+		(p->not_before && r->idate < p->not_before));
+}
+
+/* cases 11, 14 and 29 */
+static void
+merge_new_uid(struct merge *m, const struct rmsg *r)
+{
+	struct pair row = {.uid = r->uid, .l = r->flags, .r = r->flags,
+	    .modseq = r->modseq, .size = r->size, .idate = r->idate};
+
+	if (m->policy->no_local)
+		return;
+	if (is_over(m->policy, r) || (r->skipped && !r->has_meta)) {
+		if (!r->skipped)
+			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row);
+	} else if (r->hold) {
+		add(m, OP_WAIT, CASE_R_HOLD, new_group(m), &row);
+	} else {
+		add(m, OP_PULL, CASE_R_NEW, new_group(m), &row)->gid = r->gid;
+	}
+}
+
 static void
 merge_new_uids(struct merge *m)
 {
-	for (size_t at = 0; at < m->r->n; at++) {
-		const struct rmsg *r = &m->r->v[at];
-		struct pair row = {.uid = r->uid, .l = r->flags,
-		    .r = r->flags, .modseq = r->modseq, .size = r->size,
-		    .idate = r->idate};
-
-		if (m->r_used[at])
-			continue;
-		add(m, r->hold ? OP_WAIT : OP_PULL,
-		    r->hold ? CASE_R_HOLD : CASE_R_NEW, new_group(m), &row);
-	}
+	for (size_t at = 0; at < m->r->n; at++)
+		if (!m->r_used[at])
+			merge_new_uid(m, &m->r->v[at]);
 }
 
 void

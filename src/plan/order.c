@@ -4,10 +4,13 @@
 
 #include <stdlib.h>
 
+enum { STAGE_ROUND_1, STAGE_TRANSFER, STAGE_DELETE };
+
 struct key {
-	bool del;      /* round 2 */
-	size_t box;    /* in the order of merging */
+	unsigned stage;
+	size_t box;    /* in the order of merging; of transfers: in stage 1 */
 	unsigned kind;
+	uint32_t from;
 	uint64_t uid;  /* newest first */
 	size_t at;     /* stable */
 };
@@ -17,12 +20,17 @@ by_key(const void *a, const void *b)
 {
 	const struct key *x = a, *y = b;
 
-	if (x->del != y->del)
-		return x->del ? 1 : -1;
+	if (x->stage != y->stage)
+		return x->stage < y->stage ? -1 : 1;
+	/* all copies before all moves; else mailbox by mailbox */
+	if (x->stage == STAGE_TRANSFER && x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
 	if (x->box != y->box)
 		return x->box < y->box ? -1 : 1;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
 	if (x->uid != y->uid)
 		return x->uid > y->uid ? -1 : 1;
 	return x->at < y->at ? -1 : x->at > y->at;
@@ -31,29 +39,36 @@ by_key(const void *a, const void *b)
 static unsigned
 rank(enum op_kind kind)
 {
-	switch (kind) {
-	case OP_RECORD:
-		return 0;
-	case OP_ADOPT:
-		return 1;
-	case OP_FORGET:
-		return 2;
-	case OP_LFLAGS:
-		return 3;
-	case OP_RFLAGS:
-		return 4;
-	case OP_PULL:
-		return 5;
-	case OP_PUSH:
-		return 6;
-	case OP_WAIT:
-		return 7;
-	case OP_LDELETE:
-		return 8;
-	case OP_RDELETE:
-		return 9;
-	}
-	return 10;
+	static const enum op_kind order[] = {OP_RECORD, OP_ADOPT, OP_FORGET,
+	    OP_KEEP, OP_SKIP, OP_LFLAGS, OP_RFLAGS, OP_PULL, OP_PUSH, OP_LATER,
+	    OP_WAIT, OP_LCOPY, OP_RCOPY, OP_LMOVE, OP_RMOVE, OP_LDELETE,
+	    OP_RDELETE};
+	unsigned i = 0;
+
+	while (i < sizeof order / sizeof *order && order[i] != kind)
+		i++;
+	return i;
+}
+
+bool
+op_is_delete(const struct op *op)
+{
+	return op->kind == OP_LDELETE || op->kind == OP_RDELETE;
+}
+
+bool
+op_is_transfer(const struct op *op)
+{
+	return op->kind == OP_LCOPY || op->kind == OP_RCOPY ||
+	    op->kind == OP_LMOVE || op->kind == OP_RMOVE;
+}
+
+static unsigned
+stage(const struct op *op)
+{
+	if (op_is_delete(op))
+		return STAGE_DELETE;
+	return op_is_transfer(op) ? STAGE_TRANSFER : STAGE_ROUND_1;
 }
 
 void
@@ -64,14 +79,13 @@ plan_order(struct plan *pl)
 	size_t box = 0;
 
 	for (size_t i = 0; i < pl->n; i++) {
-		enum op_kind kind = pl->op[i].kind;
+		const struct op *o = &pl->op[i];
 
-		while (pl->box[box].box != pl->op[i].box)
+		while (pl->box[box].box != o->box)
 			box++;
-		key[i] = (struct key){
-		    .del = kind == OP_LDELETE || kind == OP_RDELETE,
-		    .box = box, .kind = rank(kind),
-		    .uid = kind == OP_PULL ? pl->op[i].uid : 0, .at = i};
+		key[i] = (struct key){.stage = stage(o), .box = box,
+		    .kind = rank(o->kind), .from = o->from,
+		    .uid = o->kind == OP_PULL ? o->uid : 0, .at = i};
 	}
 	qsort(key, pl->n, sizeof *key, by_key);
 	for (size_t i = 0; i < pl->n; i++)

@@ -5,6 +5,7 @@
  *	plan_init(&pl, mem);
  *	for each mailbox:  plan_classes(...)   which bodies must be compared
  *	for each mailbox:  plan_merge(&pl, ...)
+ *	plan_moves(&pl, ...);  deletes and new messages that are moves
  *	plan_brake(&pl, &policy);
  *	plan_order(&pl);
  *	... sync/ applies pl.op[] or prints it ...
@@ -43,7 +44,18 @@ enum plan_case {
 	CASE_DOUBT_R_GONE = 18, /* absence is not believed: pushed again */
 	/* policy */
 	CASE_EXPUNGE = 19,      /* expunge: yes, and \Deleted on both sides */
-	CASE_L_REPLACED = 20    /* same name, other content: old goes, new comes */
+	CASE_L_REPLACED = 20,   /* same name, other content: old goes, new comes */
+	/* a message that is somewhere in the account already */
+	CASE_L_MOVED = 21,      /* to another mailbox, here */
+	CASE_R_MOVED = 22,      /* to another mailbox, on the server */
+	CASE_L_COPIED = 23,
+	CASE_R_COPIED = 24,
+	CASE_R_NEW_UID = 25,    /* same mailbox, new UID */
+	CASE_LR_MOVED = 26,     /* to different mailboxes: the server's wins */
+	CASE_R_TWIN = 27,       /* is being fetched into another mailbox */
+	/* policy */
+	CASE_KEPT = 28,         /* deletes: keep; gone there, stays here */
+	CASE_SKIPPED = 29       /* over max_size or max_age */
 };
 
 enum op_kind {
@@ -52,6 +64,13 @@ enum op_kind {
 	OP_FORGET,  /* row goes */
 	OP_PULL,    /* fetch UID into a new file */
 	OP_PUSH,    /* append the file */
+	OP_LCOPY,   /* PULL whose bytes are here: copy of op.from's file */
+	OP_RCOPY,   /* PUSH whose bytes are there: UID COPY of op.from_uid */
+	OP_LMOVE,   /* the file comes from op.from by rename */
+	OP_RMOVE,   /* UID MOVE of op.from_uid */
+	OP_KEEP,    /* row goes, the file stays, and is not pushed */
+	OP_SKIP,    /* not carried over, by policy; noted once */
+	OP_LATER,   /* PULL that is an LCOPY once its twin is here */
 	OP_LFLAGS,  /* file gets +add -del */
 	OP_RFLAGS,  /* UID STORE +add -del */
 	OP_LDELETE, /* file to the bin */
@@ -67,6 +86,23 @@ struct op {
 	uint32_t old_uid; /* RENUM_*: UID of the row that it replaces, else 0 */
 	struct span file; /* as observed = precondition; "" for PULL */
 	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
+	struct flags shown;    /* LDELETE, LMOVE, RMOVE, RCOPY: what the file shows */
+	/*
+	 * LMOVE, ADOPT: the UID shows other flags than row.r, which are to be
+	 * merged by the next pass: the cursor may not pass them.
+	 */
+	bool behind;
+	/*
+	 * LCOPY, LMOVE, RCOPY, RMOVE: the mailbox it comes from, and its UID there
+	 * (0: none).  .file is for LCOPY and LMOVE in that mailbox, else in .box.
+	 */
+	uint32_t from, from_uid;
+	struct span gid; /* PULL: as rmsg.gid */
+	/*
+	 * PULL: row.sha is known though nothing was fetched (the bytes were
+	 * compared with a file that is here).
+	 */
+	bool known;
 	/*
 	 * The row as it is to be recorded once the op is done: flags of both
 	 * sides as they are meant to be, uid 0 for PUSH (APPENDUID fills it).
@@ -95,6 +131,14 @@ struct plan_policy {
 	uint32_t max_deletes; /* default 100 */
 	bool allow_deletes;   /* --allow-deletes */
 	bool expunge;         /* also remove what carries \Deleted */
+	/*
+	 * The side that is never written to: its messages are not changed,
+	 * added or removed, and what differs there stays so.
+	 */
+	bool no_local, no_remote;
+	bool keep;            /* a message that is gone there stays here */
+	uint64_t max_size;    /* octets; larger ones are not carried over; 0: off */
+	int64_t not_before;   /* INTERNALDATE; older ones are not pulled; 0: off */
 	bool root_damaged;    /* the Maildir root is missing or has no mailbox */
 	bool list_damaged;    /* LIST lost most mailboxes */
 	uint64_t account_messages; /* rows of the whole account */
@@ -149,22 +193,53 @@ void plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     uint64_t rows, const struct lview *l, const struct rview *r,
     const struct plan_policy *policy);
 
+/*
+ * A message that is in the account and stays there, which new ones may be
+ * copies of: its row, with .file as it is named now.
+ */
+struct plan_live {
+	uint32_t box;
+	struct pair row;
+	bool local, remote; /* is there, on that side */
+};
+
+/*
+ * Account-wide: what vanished in one mailbox and appeared in another is a
+ * move, and what appeared while its like stays is a copy (doc/merge-table.md,
+ * cases 21 to 27).  Content decides: PUSH ops and rows have its digest, a PULL
+ * has it when .known.  LIVE may have the rows that deletes of this plan are
+ * about; such a one counts as a source for copies.
+ */
+void plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive);
+
 /* Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held. */
 void plan_brake(struct plan *pl, const struct plan_policy *policy);
 
 /*
- * The order of carrying out, stable: per mailbox RECORD, ADOPT, FORGET,
- * LFLAGS, RFLAGS, PULL (newest first), PUSH; then all deletes of all
- * mailboxes (round 2: only where round 1 is recorded).
+ * The order of carrying out, stable: per mailbox RECORD, ADOPT, FORGET, KEEP,
+ * SKIP, LFLAGS, RFLAGS, PULL (newest first), PUSH; then, of all mailboxes,
+ * LCOPY, RCOPY, LMOVE, RMOVE (which come before the PULLs when they are carried
+ * out, so that what is copied is still there); then all deletes (round 2: only
+ * where round 1 is recorded).
  */
 void plan_order(struct plan *pl);
 
 /* Is there anything to carry out or to record? (WAIT and held do not count) */
 bool plan_empty(const struct plan *pl);
 
-/* One line for people, e.g. "pull INBOX uid 12 (case 11: new on server)". */
+/* The base name of "cur/base:2,S"; borrowed. */
+struct span plan_base(struct span file);
+
+/* LDELETE, RDELETE: round 2.  LCOPY, RCOPY, LMOVE, RMOVE: between mailboxes. */
+bool op_is_delete(const struct op *op);
+bool op_is_transfer(const struct op *op);
+
+/*
+ * One line for people, e.g. "pull INBOX uid 12 (case 11: new on server)".  FROM:
+ * the name of op->from, for copies and moves.
+ */
 void plan_print_op(const struct op *op, struct span mailbox,
-    const struct kwtab *kw, struct buf *out);
+    struct span from, const struct kwtab *kw, struct buf *out);
 
 /* "pull", "push", ... and the words for a case, both static. */
 const char *plan_kind_word(enum op_kind kind);

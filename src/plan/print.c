@@ -14,6 +14,20 @@ plan_kind_word(enum op_kind kind)
 		return "pull";
 	case OP_PUSH:
 		return "push";
+	case OP_LCOPY:
+		return "copy here";
+	case OP_RCOPY:
+		return "copy on server";
+	case OP_LMOVE:
+		return "move here";
+	case OP_RMOVE:
+		return "move on server";
+	case OP_KEEP:
+		return "keep";
+	case OP_SKIP:
+		return "skip";
+	case OP_LATER:
+		return "copy later";
 	case OP_LFLAGS:
 		return "flags here";
 	case OP_RFLAGS:
@@ -72,6 +86,24 @@ plan_case_words(enum plan_case why)
 		return "marked as deleted on both sides";
 	case CASE_L_REPLACED:
 		return "other content under the same file name";
+	case CASE_L_MOVED:
+		return "moved here";
+	case CASE_R_MOVED:
+		return "moved on the server";
+	case CASE_L_COPIED:
+		return "copied here";
+	case CASE_R_COPIED:
+		return "copied on the server";
+	case CASE_R_NEW_UID:
+		return "the server gave it another UID";
+	case CASE_LR_MOVED:
+		return "moved on both sides, the server's mailbox counts";
+	case CASE_R_TWIN:
+		return "the same message is being fetched into another mailbox";
+	case CASE_KEPT:
+		return "gone on the server, kept here";
+	case CASE_SKIPPED:
+		return "too large or too old for max_size and max_age";
 	}
 	return "?";
 }
@@ -88,7 +120,7 @@ print_flags(const char *sign, struct flags f,
 }
 
 void
-plan_print_op(const struct op *op, struct span mailbox,
+plan_print_op(const struct op *op, struct span mailbox, struct span from,
     const struct kwtab *kw, struct buf *out)
 {
 	uint32_t uid = op->uid ? op->uid : op->old_uid;
@@ -96,6 +128,11 @@ plan_print_op(const struct op *op, struct span mailbox,
 	buf_addf(out, "%s %.*s", plan_kind_word(op->kind), SPAN_ARG(mailbox));
 	if (uid)
 		buf_addf(out, " uid %u", uid);
+	if (op_is_transfer(op)) {
+		buf_addf(out, " from %.*s", SPAN_ARG(from));
+		if (op->from_uid)
+			buf_addf(out, " uid %u", op->from_uid);
+	}
 	if (op->file.n)
 		buf_addf(out, " %.*s", SPAN_ARG(op->file));
 	print_flags(" +(", op->add, kw, out);

@@ -53,6 +53,8 @@ struct lmsg {
 	struct content content;
 	uint32_t klass; /* equal content on both sides: same number; 0: none */
 	bool hold;      /* the server refused it; not to be tried in this run */
+	bool kept;      /* gone on the server, stays here by policy */
+	bool skipped;   /* noted as not carried over, by policy */
 };
 
 struct lview {
@@ -69,8 +71,8 @@ struct rmsg {
 	struct flags flags;
 	uint64_t modseq; /* 0: unknown */
 	uint64_t size;   /* RFC822.SIZE */
-	int64_t idate;   /* seconds since 1970 */
-	bool has_meta;   /* size and idate are known */
+	int64_t idate;   /* seconds since 1970; 0: unknown */
+	bool has_meta;   /* size is known, and idate as far as it can be read */
 	/*
 	 * The server's own name for the content, the same in every mailbox:
 	 * X-GM-MSGID, or EMAILID (RFC 8474 §5.1).  "": unknown.  A hint, never
@@ -79,6 +81,7 @@ struct rmsg {
 	struct span gid;
 	uint32_t klass;  /* as in lmsg */
 	bool hold;       /* could not be fetched; not to be tried in this run */
+	bool skipped;    /* noted as not carried over, by policy */
 };
 
 struct rview {

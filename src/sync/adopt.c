@@ -15,6 +15,10 @@
  *  3. When the samples fit files of different content, the whole message is
  *     read and its digest decides.
  *  4. Equal content is interchangeable: any pairing among equals is right.
+ *  5. A file that could not be read may be any message that is new on the
+ *     server.  So none of these comes down in that pass: the file is read
+ *     again in the next one.  What cannot be read twice is reported, and no
+ *     longer waited for.
  */
 #include "sync/internal.h"
 
@@ -33,7 +37,37 @@ struct adoption {
 	uint32_t klasses;
 	struct map by_size;  /* canonical size -> 1 + index into file[] */
 	uint32_t *same_size; /* chain of by_size, 0 ends */
+	bool unread;	     /* rule 5 */
 };
+
+/* Reading M failed: rule 5. */
+static int
+unread(struct adoption *a, struct lmsg *m, struct err *e)
+{
+	struct sbox *b = a->b;
+
+	if (e->scope > ERR_SCOPE_MSG)
+		return e->code;
+	m->hold = true; /* not in this pass */
+	b->undone = true;
+	if (e->code == ERR_STALE || !b->unread_once) {
+		log_debug(a->r->o->log, "%s, reading it again", e->text);
+		a->unread = b->rescan = true;
+	} else {
+		report_failed(a->r, b, 0, m->file, e->text);
+	}
+	err_clear(e);
+	return 0;
+}
+
+static void
+wait_for_unread(struct adoption *a)
+{
+	struct sbox *b = a->b;
+
+	for (size_t i = 0; a->unread && i < b->r.n; i++)
+		b->r.v[i].hold = true;
+}
 
 /* Stat, hold and, where nothing else names them, content of new files. */
 static int
@@ -50,14 +84,12 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = h && h->next > r->now;
-		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0) {
-			if (e->scope > ERR_SCOPE_MSG)
-				return e->code;
-			b->rescan = true;
-			m->hold = true;
-			err_clear(e);
-		}
+		m->hold = h && h->kind == JHOLD_RETRY && h->next > r->now;
+		m->kept = h && h->kind == JHOLD_KEPT;
+		m->skipped = h && h->kind == JHOLD_SKIPPED;
+		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0 &&
+		    unread(a, m, e) != 0)
+			return e->code;
 	}
 	plan_new_files(&r->pass, &b->base, &b->l, &b->r, &a->file, &a->nfile);
 	for (size_t i = 0; i < a->nfile; i++) {
@@ -66,20 +98,12 @@ read_new_files(struct adoption *a, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc != 0)
 			return rc;
-		if (m->has_content || !m->has_stat)
+		/* what is kept is not read again in each run */
+		if (m->has_content || !m->has_stat || m->kept)
 			continue;
-		rc = maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
-		if (rc == 0)
-			continue;
-		if (e->scope > ERR_SCOPE_MSG)
-			return rc;
-		m->hold = true; /* not in this pass */
-		if (rc == ERR_STALE)
-			b->rescan = true;
-		else
-			report_failed(r, b, 0, m->file, e->text);
-		b->undone = true;
-		err_clear(e);
+		if (maildir_digest(r->m, b->j.path, m, r->o->cancel, e) != 0 &&
+		    unread(a, m, e) != 0)
+			return e->code;
 	}
 	return 0;
 }
@@ -135,32 +159,41 @@ canon(struct span s, struct buf *out)
 	eol_canon_feed(&c, s.p, s.n, out);
 }
 
-static bool
-ends_equal(struct adoption *a, const struct lmsg *m, struct span head,
-    struct span tail)
+/* Does M begin, or end, with S in canonical form? */
+static int
+holds(struct adoption *a, struct lmsg *m, struct span s, bool at_end,
+    bool *holds_r, struct err *e)
 {
-	struct err e = {0};
 	struct buf local, remote;
-	bool equal = false;
+	int rc = 0;
 
+	*holds_r = false;
 	buf_init(&local, 4 * SAMPLE_ALL);
 	buf_init(&remote, 4 * SAMPLE_ALL);
-	canon(head, &remote);
-	if (remote.n <= m->content.size &&
-	    maildir_sample(
-		a->r->m, a->b->j.path, m->file, 0, remote.n, &local, &e) == 0 &&
-	    span_eq(buf_span(&local), buf_span(&remote))) {
-		canon(tail, &remote);
-		buf_clear(&local);
-		equal = remote.n <= m->content.size &&
-			maildir_sample(a->r->m, a->b->j.path, m->file,
-			    m->content.size - remote.n, remote.n, &local,
-			    &e) == 0 &&
-			span_eq(buf_span(&local), buf_span(&remote));
-	}
+	canon(s, &remote);
+	if (remote.n <= m->content.size)
+		rc = maildir_sample(a->r->m, a->b->j.path, m->file,
+		    at_end ? m->content.size - remote.n : 0, remote.n, &local,
+		    e);
+	if (rc == 0)
+		*holds_r = span_eq(buf_span(&local), buf_span(&remote));
 	buf_release(&local);
 	buf_release(&remote);
-	return equal;
+	return rc;
+}
+
+static int
+ends_equal(struct adoption *a, struct lmsg *m, struct span head,
+    struct span tail, bool *equal_r, struct err *e)
+{
+	int rc = holds(a, m, head, false, equal_r, e);
+
+	if (rc == 0 && *equal_r)
+		rc = holds(a, m, tail, true, equal_r, e);
+	if (rc == 0)
+		return 0;
+	*equal_r = false;
+	return unread(a, m, e);
 }
 
 /* Rule 3: the whole message, only to know its digest. */
@@ -213,11 +246,14 @@ classify(struct adoption *a, struct rmsg *m, struct span head, struct span tail,
 	}
 	map_get_u64(&a->by_size, m->size, &at);
 	for (; at; at = a->same_size[at - 1]) {
-		const struct lmsg *f = &a->b->l.v[a->file[at - 1]];
+		struct lmsg *f = &a->b->l.v[a->file[at - 1]];
+		bool equal;
 
 		if (f->klass == found)
 			continue;
-		if (!ends_equal(a, f, head, tail))
+		if (ends_equal(a, f, head, tail, &equal, e) != 0)
+			return e->code;
+		if (!equal)
 			continue;
 		if (found)
 			return digest_remote(a, m, e);
@@ -263,12 +299,42 @@ compare(struct adoption *a, const uint32_t *cand, size_t n, struct err *e)
 	return rc;
 }
 
+/* Classes of new files, and the server's candidates compared with them. */
+static int
+pair_equal(struct adoption *a, struct err *e)
+{
+	struct sbox *b = a->b;
+	uint32_t *cand;
+	size_t n;
+	int rc;
+
+	plan_candidates(&a->r->pass, &b->base, &b->l, &b->r, &cand, &n);
+	if (n == 0)
+		return 0;
+	map_init(&a->klass_of);
+	map_init(&a->by_size);
+	a->same_size = arena_array(&a->r->pass, a->nfile, sizeof *a->same_size);
+	for (size_t i = 0; i < a->nfile; i++) {
+		struct lmsg *m = &b->l.v[a->file[i]];
+		uint64_t first = 0;
+
+		if (!m->has_content)
+			continue;
+		m->klass = klass_of_sha(a, m->content.sha);
+		map_get_u64(&a->by_size, m->content.size, &first);
+		a->same_size[i] = (uint32_t)first;
+		map_set_u64(&a->by_size, m->content.size, i + 1);
+	}
+	rc = compare(a, cand, n, e);
+	map_release(&a->klass_of);
+	map_release(&a->by_size);
+	return rc;
+}
+
 int
 adopt_box(struct run *r, struct sbox *b, struct err *e)
 {
 	struct adoption a = {.r = r, .b = b};
-	uint32_t *cand;
-	size_t n;
 	int rc;
 
 	if (b->l.same)
@@ -276,27 +342,9 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 	if (b->r.renumbered)
 		content_from_rows(r, b);
 	rc = read_new_files(&a, e);
-	if (rc != 0 || b->r.same || b->remote_missing)
-		return rc;
-	plan_candidates(&r->pass, &b->base, &b->l, &b->r, &cand, &n);
-	if (n == 0)
-		return 0;
-	map_init(&a.klass_of);
-	map_init(&a.by_size);
-	a.same_size = arena_array(&r->pass, a.nfile, sizeof *a.same_size);
-	for (size_t i = 0; i < a.nfile; i++) {
-		struct lmsg *m = &b->l.v[a.file[i]];
-		uint64_t first = 0;
-
-		if (!m->has_content)
-			continue;
-		m->klass = klass_of_sha(&a, m->content.sha);
-		map_get_u64(&a.by_size, m->content.size, &first);
-		a.same_size[i] = (uint32_t)first;
-		map_set_u64(&a.by_size, m->content.size, i + 1);
-	}
-	rc = compare(&a, cand, n, e);
-	map_release(&a.klass_of);
-	map_release(&a.by_size);
+	if (rc == 0 && !b->r.same && !b->remote_missing)
+		rc = pair_equal(&a, e);
+	wait_for_unread(&a);
+	b->unread_once |= a.unread;
 	return rc;
 }

@@ -8,8 +8,11 @@
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
+ *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
+ *	moves.c    which new messages are in another mailbox already
  *	apply.c    carry out a plan: flags, deletes
+ *	transfer.c copies and moves between mailboxes
  *	pull.c     messages down
  *	push.c     messages up
  *	record.c   what is agreed now, into the journal; holds
@@ -27,7 +30,8 @@
  *  3. A directory stamp is recorded only for a scan whose every difference is
  *     done; a stamp is taken only once the clock has left its tick.
  *  4. Deletes come last, after everything that brings messages to a side has
- *     been recorded for all mailboxes.
+ *     been recorded for all mailboxes.  A move is no delete: its row goes from
+ *     one mailbox to the other in one transaction.
  *  5. What finds nothing to do writes nothing.
  */
 #ifndef SYNC_INTERNAL_H
@@ -58,6 +62,7 @@ struct sbox {
 	/* what has to be looked at in the next pass */
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
+	bool touched; /* by another mailbox's work: look in the next pass */
 
 	/* of the current pass; in the pass's arena */
 	bool observed;
@@ -75,6 +80,7 @@ struct sbox {
 	bool undone;		 /* some effect neither done nor on hold */
 	bool wrote_r, wrote_l;
 	bool keep_cursor, keep_stamp;
+	bool unread_once; /* a file could not be read (adopt.c, rule 5) */
 	bool held_said; /* the brake has been reported in this run */
 };
 
@@ -102,6 +108,10 @@ struct run {
 	uint32_t selected_uidvalidity;
 	struct imap_selected sel;
 
+	struct span trash; /* wire name, where deletes go; "": they expunge */
+	bool trash_closed; /* COPY does not tell what it did: no more of it */
+
+	uint64_t seed;	/* of this run, not to be foreseen */
 	int64_t now;	/* wall seconds at the start */
 	int bin_fd;	/* -1 until something goes to the bin */
 	bool no_upload; /* quota: no more APPEND in this run */
@@ -110,6 +120,7 @@ struct run {
 	struct arena pass;
 	struct plan plan;
 	struct group *group; /* by op.group */
+	size_t transfer_from, transfer_to; /* in plan.op */
 };
 
 /* The ops of one message; its row is recorded when all are done. */
@@ -122,6 +133,8 @@ struct group {
 /* run.c: lock (unless dry), journal, Maildir, connection. */
 int run_open(struct run *r, bool remote, struct err *e);
 void run_close(struct run *r); /* copes with half-open */
+/* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
+int64_t run_not_before(const struct run *r);
 
 /* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
@@ -133,14 +146,35 @@ int observe_box(struct run *r, struct sbox *b, struct err *e);
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 
+/* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
+int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
+/* Does the server agree, when asked again, that what vanished is gone? */
+int delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
+
 /* adopt.c */
 int adopt_box(struct run *r, struct sbox *b, struct err *e);
 
-/* apply.c */
-int apply_box(struct run *r, struct sbox *b, struct err *e);
+/* moves.c: plan_moves(), once the plan has what all mailboxes gave */
+int moves_find(struct run *r, struct err *e);
+
+/* transfer.c: between mailboxes; after apply_rows() of all of them */
+int apply_transfers(struct run *r, struct err *e);
+/* OP is not done: both of its mailboxes are looked at again. */
+void transfer_undone(struct run *r, const struct op *op);
+
+/* apply.c: rows and flags; then what is to be fetched and uploaded */
+int apply_rows(struct run *r, struct sbox *b, struct err *e);
+int apply_bodies(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
+
+/*
+ * The flags F of a row without the keywords among those that were SENT: a
+ * server may take a keyword and keep it not.  Only what it shows, to the next
+ * pass, can be missed there later.
+ */
+struct flags apply_unproven(struct run *r, struct flags f, struct flags sent);
 
 /* An op of round 1 is done, or not; the last one records the row. */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
@@ -173,6 +207,14 @@ void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
+/* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
+void record_policy(
+    struct sbox *b, struct journal_batch *batch, const struct op *op);
+/* Is it to be looked at again in this run? */
+bool record_hold_due(const struct run *r, const struct jhold *h);
+/* The message of a hold is carried over, or gone. */
+void record_drop_hold(struct run *r, struct sbox *b,
+    struct journal_batch *batch, const struct jhold *h);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
 

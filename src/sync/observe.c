@@ -1,14 +1,16 @@
 /*
  * observe: what changed on each side of one mailbox since the journal.
  *
- * What the server says of changes (QRESYNC) is believed only when it adds
- * up: known messages - vanished + new = EXISTS.  Otherwise, and whenever its
- * numbers went back, the delta is thrown away and everything is listed; what
- * is missing then is not taken for deleted when the numbers went back.
+ * The server's side in three tiers, each mailbox by the best that there is for
+ * it: QRESYNC and CONDSTORE tell what changed (delta.c), plain servers list all
+ * UIDs with their flags, each time.  A delta that does not add up is thrown
+ * away and everything is listed; what is missing then is not taken for deleted
+ * when the server's numbers went back.
  */
 #include "sync/internal.h"
 
 #include "base/map.h"
+#include "wire/resp.h"
 
 /* A file whose stat or content must be looked at, though a row names it. */
 static int
@@ -121,31 +123,6 @@ unknown_uids(const struct sbox *b, struct uidset *set)
 	}
 }
 
-/*
- * Does the delta agree with EXISTS?  What rows and holds know, less what
- * vanished of it, plus what is new.
- */
-static int
-delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
-{
-	struct uidset seen;
-	uint64_t vanished, known;
-	int rc;
-
-	uidset_init(&seen);
-	for (size_t i = 0; i < b->r.n; i++)
-		if (!uidset_has(&b->r.vanished, b->r.v[i].uid))
-			uidset_add(&seen, b->r.v[i].uid);
-	rc = journal_count_in(r->j, b->j.id, &b->r.vanished, &vanished, e);
-	if (rc == 0)
-		rc = journal_count_in(r->j, b->j.id, &seen, &known, e);
-	if (rc == 0)
-		*ok_r = (uint64_t)b->j.messages + uidset_count(&seen) ==
-			(uint64_t)b->r.exists + vanished + known;
-	uidset_release(&seen);
-	return rc;
-}
-
 static int
 list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 {
@@ -157,6 +134,7 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	    .highestmodseq = b->r.highestmodseq,
 	    .exists = b->r.exists,
 	};
+	bool ok = true;
 	int rc;
 
 	uidset_init(&fresh.vanished);
@@ -169,7 +147,14 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "the listing has %zu of %u messages; "
 		    "nothing is concluded from it",
-		    b->r.n, b->r.exists);
+		    b->r.n, r->sel.exists);
+	/* What a listing lacks may be as wrong as a delta. */
+	if (rc == 0 && !b->r.renumbered && b->j.id != 0)
+		rc = delta_confirm(r, b, &ok, e);
+	if (rc == 0 && !ok)
+		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "the server leaves out messages that it has; "
+		    "nothing is concluded from its listing");
 	return rc;
 }
 
@@ -180,7 +165,8 @@ select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 	int rc;
 
 	r->selected_wire = SPAN_NONE;
-	rc = imap_select(r->imap, b->j.wire, r->o->dry_run, uidvalidity, modseq,
+	rc = imap_select(r->imap, b->j.wire,
+	    r->o->dry_run || r->a->direction == CONFIG_PULL, uidvalidity, modseq,
 	    &r->pass, &r->sel, view, e);
 	if (rc != 0)
 		return rc;
@@ -214,7 +200,8 @@ observe_reselect(struct run *r, struct sbox *b, struct err *e)
 	if (r->selected_uidvalidity != b->r.uidvalidity)
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UIDVALIDITY changed during the run");
-	if (!r->selected_rw && !r->o->dry_run)
+	if (!r->selected_rw && !r->o->dry_run &&
+	    r->a->direction != CONFIG_PULL)
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "the server opens this mailbox read-only");
 	return 0;
@@ -255,6 +242,29 @@ judge_numbers(struct run *r, struct sbox *b)
 	}
 }
 
+/*
+ * The list of this run had more messages at the same mod-sequence: where an
+ * expunge makes that go up (RFC 7162 section 3.2.5), one of the two numbers is
+ * wrong.  On which side the truth is cannot be known: nothing is concluded.
+ */
+static int
+check_listed(struct run *r, const struct sbox *b, struct err *e)
+{
+	const struct imap_box *x = &b->listed;
+	const uint32_t need = HAS_MESSAGES | HAS_HIGHESTMODSEQ;
+
+	if (!b->is_listed || (x->has & need) != need ||
+	    !(imap_caps(r->imap) & IMAP_CAP_QRESYNC) ||
+	    b->r.highestmodseq == 0 ||
+	    b->r.highestmodseq != x->highestmodseq ||
+	    b->r.exists >= x->messages)
+		return 0;
+	return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+	    "the server lists it with %u messages and opens it with %u, at "
+	    "the same mod-sequence; nothing is concluded from it",
+	    x->messages, b->r.exists);
+}
+
 static int
 load_base(struct run *r, struct sbox *b, struct err *e)
 {
@@ -284,7 +294,7 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 
 	uidset_init(&due);
 	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid && b->hold[i].next <= r->now &&
+		if (b->hold[i].uid && record_hold_due(r, &b->hold[i]) &&
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
 	if (due.n > 0)
@@ -296,7 +306,9 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 		const struct jhold *h =
 		    record_find_hold(b, b->r.v[i].uid, SPAN_NONE);
 
-		b->r.v[i].hold = h && h->next > r->now;
+		b->r.v[i].hold =
+		    h && h->kind == JHOLD_RETRY && h->next > r->now;
+		b->r.v[i].skipped = h && h->kind == JHOLD_SKIPPED;
 	}
 	return rc;
 }
@@ -327,12 +339,15 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	if (rc != 0)
 		return rc;
 	rview_sort(&b->r);
+	rc = check_listed(r, b, e);
+	if (rc != 0)
+		return rc;
 	judge_numbers(r, b);
-	if (cursor && r->sel.qresync && !b->r.doubt && !b->r.renumbered) {
-		rc = delta_adds_up(r, b, &ok, e);
+	if (cursor && !b->r.doubt && !b->r.renumbered) {
+		rc = delta_judge(r, b, &ok, e);
 		if (rc != 0)
 			return rc;
-		if (!ok)
+		if (!ok && r->sel.modseqs)
 			log_debug(r->o->log,
 			    "%s: %.*s: the changes do not add up to %u "
 			    "messages; listing all",

@@ -1,7 +1,7 @@
 /*
  * pull: messages down, as a stream, in batches.
  *
- * A batch: bodies into tmp/ as they come; then fsync of every file, rename
+ * A batch: bodies into tmp/ as they come; then all of them made durable, renames
  * into new/ or cur/, fsync of the directories, and one journal transaction.
  * A crash in between leaves files without a row, which adoption pairs again.
  */
@@ -10,12 +10,11 @@
 #include "base/map.h"
 
 /* Open files, and octets, that wait to be made durable. */
-#define BATCH_MESSAGES 128
+#define BATCH_MESSAGES 512
 #define BATCH_OCTETS (64u << 20)
 
 struct landed {
 	struct op *op;
-	struct maildir_delivery *d;
 	struct content content;
 	int64_t idate;
 };
@@ -29,6 +28,7 @@ struct pull {
 	bool *got; /* by index into op */
 	size_t ngot;
 	struct landed batch[BATCH_MESSAGES];
+	struct maildir_delivery *d[BATCH_MESSAGES]; /* theirs, owned */
 	size_t nbatch;
 	uint64_t octets;
 	struct jhold *fail; /* tried in vain, in this run */
@@ -39,15 +39,15 @@ static void
 drop_batch(struct pull *p)
 {
 	for (size_t i = 0; i < p->nbatch; i++)
-		maildir_delivery_free(&p->batch[i].d);
+		maildir_delivery_free(&p->d[i]);
 	p->nbatch = 0;
 	p->octets = 0;
 }
 
 static int
-land(struct pull *p, struct landed *x, struct journal_batch *batch,
-    struct err *e)
+land(struct pull *p, size_t at, struct journal_batch *batch, struct err *e)
 {
+	const struct landed *x = &p->batch[at];
 	struct run *r = p->r;
 	struct sbox *b = p->b;
 	struct pair *row = &r->group[x->op->group].row;
@@ -58,7 +58,7 @@ land(struct pull *p, struct landed *x, struct journal_batch *batch,
 	rc = apply_letters(r, b, row->l, e);
 	if (rc == 0)
 		rc = maildir_deliver_publish(
-		    x->d, &r->pass, row->l, &b->letters, &shown, &m, e);
+		    p->d[at], &r->pass, row->l, &b->letters, &shown, &m, e);
 	if (rc != 0)
 		return rc;
 	row->uid = x->op->uid;
@@ -70,10 +70,8 @@ land(struct pull *p, struct landed *x, struct journal_batch *batch,
 	row->ino = m.ino;
 	row->fsize = m.fsize;
 	row->mtime_ns = m.mtime_ns;
-	if (record_find_hold(b, row->uid, SPAN_NONE)) {
-		journal_del_hold(batch, b->j.id, row->uid, SPAN_NONE);
-		r->rep->waiting--;
-	}
+	record_drop_hold(
+	    r, b, batch, record_find_hold(b, row->uid, SPAN_NONE));
 	b->wrote_l = true;
 	return 0;
 }
@@ -83,15 +81,14 @@ static int
 flush_batch(struct pull *p, struct err *e)
 {
 	struct journal_batch *batch;
-	int rc = 0;
+	int rc;
 
 	if (p->nbatch == 0)
 		return 0;
 	batch = record_begin(p->r, p->b);
+	rc = maildir_deliver_flush(p->d, p->nbatch, e);
 	for (size_t i = 0; i < p->nbatch && rc == 0; i++)
-		rc = maildir_deliver_flush(p->batch[i].d, e);
-	for (size_t i = 0; i < p->nbatch && rc == 0; i++)
-		rc = land(p, &p->batch[i], batch, e);
+		rc = land(p, i, batch, e);
 	if (rc == 0)
 		rc = maildir_sync(p->r->m, p->b->j.path, e);
 	if (rc != 0) {
@@ -151,9 +148,8 @@ take_body(struct pull *p, struct imap_fetch *f, struct err *e)
 		return 0;
 	}
 	x->op = p->op[at];
-	x->d = d;
+	p->d[p->nbatch++] = d;
 	d = NULL;
-	p->nbatch++;
 	p->octets += x->content.raw;
 	report_progress(p->r, p->b, p->ngot, p->n);
 	return 0;

@@ -69,16 +69,15 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 		return 0;
 	}
 	p->b->wrote_r = true;
-	if (record_find_hold(p->b, 0, m->base)) {
-		journal_del_hold(p->batch, p->b->j.id, 0, m->base);
-		p->r->rep->waiting--;
-	}
+	record_drop_hold(
+	    p->r, p->b, p->batch, record_find_hold(p->b, 0, m->base));
 	if (res->uid == 0 || res->uidvalidity != p->b->r.uidvalidity) {
 		/* not told, or told of another mailbox: adoption decides */
 		p->b->rescan = p->b->undone = true;
 		return 0;
 	}
 	g->row.uid = res->uid;
+	g->row.r = apply_unproven(p->r, g->row.r, g->row.r);
 	if (op->why == CASE_L_REPLACED && op->old_uid) {
 		/* the file now belongs to the new row alone */
 		struct pair *old = pairs_find(&p->b->base, op->old_uid);

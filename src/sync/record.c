@@ -117,3 +117,49 @@ record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
 {
 	hold(r, b, batch, 0, base, why);
 }
+
+void
+record_policy(struct sbox *b, struct journal_batch *batch, const struct op *op)
+{
+	struct jhold h = {.kind = JHOLD_SKIPPED,
+	    .uid = op->uid,
+	    .size = op->row.size,
+	    .idate = op->row.idate,
+	    .why = span_str(plan_case_words(op->why))};
+
+	if (op->kind == OP_KEEP) {
+		h.kind = JHOLD_KEPT;
+		h.uid = 0;
+	}
+	if (h.uid == 0)
+		h.base = plan_base(op->file);
+	journal_put_hold(batch, b->j.id, &h);
+}
+
+bool
+record_hold_due(const struct run *r, const struct jhold *h)
+{
+	switch (h->kind) {
+	case JHOLD_RETRY:
+		return h->next <= r->now;
+	case JHOLD_SKIPPED:
+		/* until the configuration lets it through */
+		return (r->a->max_size == 0 || h->size <= r->a->max_size) &&
+		       (r->a->max_age_days == 0 || h->uid == 0 ||
+			   h->idate >= run_not_before(r));
+	case JHOLD_KEPT:
+		break;
+	}
+	return false;
+}
+
+void
+record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct jhold *h)
+{
+	if (!h)
+		return;
+	journal_del_hold(batch, b->j.id, h->uid, h->base);
+	if (h->kind == JHOLD_RETRY)
+		r->rep->waiting--;
+}

@@ -19,10 +19,14 @@ report_op(struct run *r, const struct sbox *b, const struct op *op)
 	    .kind = r->o->dry_run ? SYNC_EVENT_PLAN : SYNC_EVENT_OP,
 	    .op = plan_kind_word(op->kind),
 	    .case_number = (int)op->why,
-	    .uid = op->uid,
+	    .uid = op->uid ? op->uid : op->old_uid,
 	    .file = op->file,
 	};
 
+	if (op_is_transfer(op)) {
+		ev.from = r->box[op->from].j.name;
+		ev.from_uid = op->from_uid;
+	}
 	if (!r->o->dry_run) {
 		switch (op->kind) {
 		case OP_PULL:
@@ -44,14 +48,25 @@ report_op(struct run *r, const struct sbox *b, const struct op *op)
 		case OP_RDELETE:
 			r->rep->deleted_remote++;
 			break;
+		case OP_LMOVE:
+		case OP_RMOVE:
+			r->rep->moved++;
+			break;
+		case OP_LCOPY:
+		case OP_RCOPY:
+			r->rep->copied++;
+			break;
 		case OP_RECORD:
 		case OP_FORGET:
+		case OP_KEEP:
+		case OP_SKIP:
+		case OP_LATER:
 		case OP_WAIT:
 			break;
 		}
 	}
 	buf_init(&text, 8192);
-	plan_print_op(op, b->j.name, r->kw, &text);
+	plan_print_op(op, b->j.name, r->box[op->from].j.name, r->kw, &text);
 	ev.text = buf_cstr(&text);
 	send_event(r, &ev, b);
 	buf_release(&text);

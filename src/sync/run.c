@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <sys/random.h>
 #include <sysexits.h>
 
 /* Exit status 3: deletes held back (design: the user has to decide). */
@@ -107,6 +108,14 @@ run_close(struct run *r)
 	fd_close_auto(&r->bin_fd);
 }
 
+int64_t
+run_not_before(const struct run *r)
+{
+	return r->a->max_age_days
+		   ? r->now - (int64_t)r->a->max_age_days * 86400
+		   : 0;
+}
+
 /* Observe and merge every mailbox that may have changed. */
 static int
 plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
@@ -132,17 +141,13 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		plan_merge(&r->plan, (uint32_t)i, &b->base, b->j.rows, &b->l,
 		    &b->r, policy);
 	}
+	if (rc == 0)
+		rc = moves_find(r, e);
 	if (rc != 0)
 		return rc;
 	plan_brake(&r->plan, policy);
 	plan_order(&r->plan);
 	return 0;
-}
-
-static bool
-is_delete(const struct op *op)
-{
-	return op->kind == OP_LDELETE || op->kind == OP_RDELETE;
 }
 
 /* Which ops belong to which mailbox and round; the plan is in order. */
@@ -158,13 +163,22 @@ slice_plan(struct run *r)
 		b->op_from = b->op_to = b->del_from = b->del_to = 0;
 		b->keep_cursor = b->keep_stamp = false;
 	}
+	r->transfer_from = r->transfer_to = 0;
 	while (i < pl->n) {
 		struct sbox *b = &r->box[pl->op[i].box];
-		bool del = is_delete(&pl->op[i]);
+		bool del = op_is_delete(&pl->op[i]);
 		size_t from = i;
 
+		if (op_is_transfer(&pl->op[i])) {
+			while (i < pl->n && op_is_transfer(&pl->op[i]))
+				i++;
+			r->transfer_from = from;
+			r->transfer_to = i;
+			continue;
+		}
 		while (i < pl->n && pl->op[i].box == pl->op[from].box &&
-		       is_delete(&pl->op[i]) == del)
+		       !op_is_transfer(&pl->op[i]) &&
+		       op_is_delete(&pl->op[i]) == del)
 			i++;
 		if (del) {
 			b->del_from = from;
@@ -179,8 +193,9 @@ slice_plan(struct run *r)
 		const struct op *op = &pl->op[i];
 
 		r->group[op->group].row = op->row;
-		if (!is_delete(op) && op->kind != OP_WAIT &&
-		    op->kind != OP_FORGET)
+		if (!op_is_delete(op) && op->kind != OP_WAIT &&
+		    op->kind != OP_FORGET && op->kind != OP_KEEP &&
+		    op->kind != OP_SKIP && op->kind != OP_LATER)
 			r->group[op->group].left++;
 	}
 	for (i = 0; i < pl->nbox; i++) {
@@ -228,8 +243,10 @@ report_brake(struct run *r)
 	}
 }
 
+/* STEP for every mailbox of this pass; errors of a mailbox stay in it. */
 static int
-apply_pass(struct run *r, struct err *e)
+each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
+    struct err *e)
 {
 	int rc = 0;
 
@@ -238,10 +255,22 @@ apply_pass(struct run *r, struct err *e)
 
 		if (!b->observed || b->failed)
 			continue;
-		rc = apply_box(r, b, e);
+		rc = step(r, b, e);
 		if (rc != 0)
 			rc = report_contain(r, b, e);
 	}
+	return rc;
+}
+
+static int
+apply_pass(struct run *r, struct err *e)
+{
+	int rc = each_box(r, apply_rows, e);
+
+	if (rc == 0)
+		rc = apply_transfers(r, e);
+	if (rc == 0)
+		rc = each_box(r, apply_bodies, e);
 	/* round 2: what brings mail is recorded for all (invariant 4) */
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
@@ -272,7 +301,9 @@ next_pass(struct run *r)
 		if (b->observed)
 			uidset_release(&b->r.vanished);
 		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
-		b->dirty_r = b->observed && (b->wrote_r || b->rescan);
+		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
+			     b->touched;
+		b->touched = false;
 		if (b->failed || b->gone)
 			continue;
 		if (b->dirty_l || b->dirty_r) {
@@ -307,6 +338,11 @@ passes(struct run *r, struct err *e)
 	    .root_damaged = r->root_damaged,
 	    .list_damaged = r->list_damaged,
 	    .account_messages = r->account_messages,
+	    .no_local = r->a->direction == CONFIG_PUSH,
+	    .no_remote = r->a->direction == CONFIG_PULL,
+	    .keep = r->a->keep,
+	    .max_size = r->a->max_size,
+	    .not_before = run_not_before(r),
 	};
 	bool more = true;
 	int rc = 0;
@@ -393,6 +429,8 @@ sync_account(const struct config *c, const struct config_account *a,
 	arena_init(&r.mem);
 	r.kw = kwtab_new();
 	r.now = clock_wall_s();
+	if (getrandom(&r.seed, sizeof r.seed, 0) != sizeof r.seed)
+		r.seed = (uint64_t)clock_wall_ns();
 	rc = run_account(&r, &rep->err);
 	rep->status = exit_status(&r, rc, &rep->err);
 	rep->seconds = (double)(clock_mono_ms() - begin) / 1000.0;

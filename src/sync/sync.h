@@ -28,6 +28,8 @@ struct sync_event {
 	int case_number;     /* 0: none */
 	uint32_t uid;	     /* 0: none */
 	struct span file;
+	struct span from;    /* move, copy: the mailbox it comes from; else "" */
+	uint32_t from_uid;   /* its UID there; 0: none */
 	const char *text;
 	uint64_t done, total; /* messages, of PROGRESS */
 	uint64_t bytes;	      /* so far */

@@ -9,6 +9,47 @@
 
 #include "wire/resp.h"
 
+/* PATH itself, or a directory that it lies in, is in LINKS. */
+static bool
+behind_link(const struct map *links, struct span path)
+{
+	uint64_t one;
+
+	for (size_t i = 1; i <= path.n; i++)
+		if ((i == path.n || path.p[i] == '/') &&
+		    map_get(links, span_of(path.p, i), &one))
+			return true;
+	return false;
+}
+
+/*
+ * A symlink is no mailbox.  But one in place of a mailbox that we know, or of
+ * a directory that it is in, is not its deletion either: such mailboxes are
+ * there, and damaged.
+ */
+static void
+put_links(struct run *r, struct lists *ls)
+{
+	struct maildir_dir *all =
+	    arena_array(&r->mem, ls->ndir + ls->njbox + 1, sizeof *all);
+	struct map links;
+	size_t n = 0;
+
+	map_init(&links);
+	for (size_t i = 0; i < ls->ndir; i++)
+		if (ls->dir[i].is_link)
+			map_add(&links, ls->dir[i].path, i);
+		else
+			all[n++] = ls->dir[i];
+	for (size_t i = 0; i < ls->njbox && links.n > 0; i++)
+		if (behind_link(&links, ls->jbox[i].path))
+			all[n++] = (struct maildir_dir){
+			    .path = ls->jbox[i].path, .is_link = true};
+	map_release(&links);
+	ls->dir = all;
+	ls->ndir = n;
+}
+
 static int
 read_lists(struct run *r, struct lists *ls, struct err *e)
 {
@@ -21,6 +62,7 @@ read_lists(struct run *r, struct lists *ls, struct err *e)
 		rc = maildir_list(r->m, &r->mem, &ls->dir, &ls->ndir, e);
 	if (rc != 0)
 		return rc;
+	put_links(r, ls);
 	for (size_t i = 0; i < ls->remote.n; i++)
 		map_add(&ls->by_wire, ls->remote.v[i].wire, i);
 	for (size_t i = 0; i < ls->njbox; i++)
@@ -86,7 +128,7 @@ local_side(struct run *r, struct lists *ls)
 
 		ls->tl[i] = (struct tree_local){
 		    .path = d->path,
-		    .is_box = d->has_cur || d->has_new,
+		    .is_box = d->has_cur || d->has_new || d->is_link,
 		    .damaged = !d->has_cur || !d->has_new,
 		    .cur_ino = d->cur_ino,
 		    .new_ino = d->new_ino,
@@ -106,7 +148,7 @@ plan_tree(struct run *r, struct lists *ls, const struct map *verdict,
 	    .patterns = r->a->mailboxes,
 	    .npatterns = r->a->nmailboxes,
 	    .allow_deletes = r->o->allow_deletes,
-	    .list_complete = true,
+	    .list_complete = ls->remote.unread == 0,
 	    .write_r = r->a->direction != CONFIG_PULL,
 	    .write_l = r->a->direction != CONFIG_PUSH,
 	    .keep = r->a->keep,
@@ -156,9 +198,9 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 	rc = journal_holds(r->j, b->j.id, &r->mem, &b->hold, &b->nhold, e);
 	if (rc != 0)
 		return rc;
-	r->rep->waiting += b->nhold;
 	for (size_t i = 0; i < b->nhold; i++) {
-		if (b->hold[i].next > r->now)
+		r->rep->waiting += b->hold[i].kind == JHOLD_RETRY;
+		if (!record_hold_due(r, &b->hold[i]))
 			continue;
 		if (b->hold[i].uid)
 			b->dirty_r = true;
@@ -215,7 +257,8 @@ damaged_box(
 	*skip_r = false;
 	if (rows > 0 && !r->o->allow_deletes) {
 		held_text(r, b, rows,
-		    "its directory lacks cur/ or new/, nothing is done there");
+		    "its directory lacks cur/ or new/, or is a link; nothing "
+		    "is done there");
 		*skip_r = true;
 		return 0;
 	}
@@ -487,6 +530,59 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 	return rc;
 }
 
+/*
+ * Where messages go that were deleted here (on_local_delete: trash; always at
+ * Gmail's, where an expunge only takes a label away).
+ */
+static int
+find_trash(struct run *r, const struct lists *ls, struct err *e)
+{
+	const char *name = r->a->trash;
+	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
+	struct span wire;
+
+	if (!r->a->to_trash && !gmail)
+		return 0;
+	for (size_t i = 0; i < ls->remote.n; i++) {
+		const struct imap_box *x = &ls->remote.v[i];
+
+		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
+				       ls->remote.prefix),
+			       span_str(name))
+			 : (x->attrs & ATTR_TRASH) != 0)
+			r->trash = x->wire;
+	}
+	if (r->trash.n || !r->a->to_trash)
+		return 0;
+	if (!name)
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "on_local_delete: trash, but the server marks no mailbox "
+		    "as \\Trash; name it with trash: NAME");
+	if (!layout_wire(&r->mem, span_str(name), ls->remote.delim,
+		ls->remote.prefix, &wire))
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "trash: '%s' cannot be a mailbox on this server", name);
+	r->trash = wire;
+	return r->o->dry_run || r->a->direction == CONFIG_PULL
+		   ? 0
+		   : imap_create(r->imap, wire, e);
+}
+
+static void
+report_unread(struct run *r, uint32_t n)
+{
+	char *text = xasprintf("%u line%s of the server's list of mailboxes "
+			       "cannot be read (names with blanks that are not "
+			       "quoted?); they are left out, and no mailbox "
+			       "counts as deleted there",
+	    n, n == 1 ? "" : "s");
+
+	report_failed(r, NULL, 0, SPAN_NONE, text);
+	xfree(text);
+}
+
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
@@ -510,7 +606,11 @@ build(struct run *r, struct lists *ls, struct err *e)
 		    "account's journal instead");
 		return 0;
 	}
-	rc = check_names(r, tp, e);
+	if (ls->remote.unread > 0)
+		report_unread(r, ls->remote.unread);
+	rc = find_trash(r, ls, e);
+	if (rc == 0)
+		rc = check_names(r, tp, e);
 	if (rc != 0)
 		return rc;
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);

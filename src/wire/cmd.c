@@ -94,12 +94,6 @@ wire_cmd_astring(struct wire_cmd *c, struct span s)
 }
 
 void
-wire_cmd_mailbox(struct wire_cmd *c, struct span wire)
-{
-	wire_cmd_astring(c, wire);
-}
-
-void
 wire_cmd_secret(struct wire_cmd *c, struct span s, bool quote)
 {
 	size_t from = c->b.n;

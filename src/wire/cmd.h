@@ -34,8 +34,8 @@ void wire_cmd_begin(struct wire_cmd *c, struct span tag);
 void wire_cmd_raw(struct wire_cmd *c, const char *text);
 void wire_cmd_span(struct wire_cmd *c, struct span text);
 void wire_cmd_u64(struct wire_cmd *c, uint64_t v);
-void wire_cmd_astring(struct wire_cmd *c, struct span s); /* quoted/literal */
-void wire_cmd_mailbox(struct wire_cmd *c, struct span wire); /* astring */
+/* Quoted or as a literal; also the wire name of a mailbox. */
+void wire_cmd_astring(struct wire_cmd *c, struct span s);
 void wire_cmd_secret(struct wire_cmd *c, struct span s, bool quote);
 /* "(\Seen $Forwarded work)" */
 void wire_cmd_flags(struct wire_cmd *c, const struct kwtab *t,

@@ -84,6 +84,28 @@ parse_delim(const struct wire_node *n, char *delim_r)
 	return true;
 }
 
+/*
+ * What may follow the name is a list of tags with their values (RFC 5258 §6).
+ * Anything else belongs to a name with blanks that was not quoted, and cannot
+ * be told from other names.
+ */
+static bool
+is_extended(const struct wire_node *n)
+{
+	const struct wire_node *tag = list_items(n);
+
+	return n->kind == WIRE_LIST && !n->next && (!tag || tag->next);
+}
+
+/* The lexer could not read the line to its end. */
+static bool
+ends_in_text(const struct wire_node *n)
+{
+	while (n->next)
+		n = n->next;
+	return n->kind == WIRE_TEXT;
+}
+
 static void
 parse_list(const struct wire_node *n, struct resp *r)
 {
@@ -111,8 +133,8 @@ parse_list(const struct wire_node *n, struct resp *r)
 	if (!n || !n->next || !parse_delim(n->next, &r->delim))
 		return;
 	n = n->next->next;
-	/* A name with blanks that is not quoted cannot be told from others. */
-	if (n && n->kind == WIRE_ATOM && n->next && n->next->kind == WIRE_ATOM)
+	if (n && n->next && !is_extended(n->next) &&
+	    (n->kind == WIRE_ATOM || ends_in_text(n)))
 		return;
 	if (!wire_astring(n, &r->mailbox))
 		r->mailbox = SPAN_NONE;
@@ -222,6 +244,7 @@ static void
 parse_fetch(const struct wire_node *n, struct resp *r)
 {
 	struct span s;
+	uint32_t uid;
 
 	r->type = RESP_FETCH;
 	for (n = list_items(n); n && n->next; n = n->next->next) {
@@ -229,9 +252,11 @@ parse_fetch(const struct wire_node *n, struct resp *r)
 
 		if (n->kind != WIRE_ATOM)
 			continue;
-		if (wire_is_atom(n, "UID") && wire_u32(v, &r->uid)) {
-			if (r->uid)
+		if (wire_is_atom(n, "UID") && wire_u32(v, &uid)) {
+			if (uid) {
+				r->uid = uid;
 				r->has |= HAS_UID;
+			}
 		} else if (wire_is_atom(n, "FLAGS") && v->kind == WIRE_LIST) {
 			r->flags = v->child;
 			r->has |= HAS_FLAGS;
@@ -307,10 +332,17 @@ parse_numbered(const struct wire_node *n, struct resp *r)
 	    {"RECENT", RESP_RECENT}, {"EXPUNGE", RESP_EXPUNGE}};
 	uint32_t type;
 
-	if (wire_is_atom(n, "FETCH"))
+	if (wire_is_atom(n, "FETCH")) {
 		parse_fetch(n->next, r);
-	else if (WORD_VALUE(words, n, &type))
+	} else if (wire_is_atom(n, "UIDFETCH") && r->num) {
+		/* RFC 9586 §3.3: the number is the UID. */
+		r->uid = r->num;
+		r->has |= HAS_UID;
+		r->num = 0;
+		parse_fetch(n->next, r);
+	} else if (WORD_VALUE(words, n, &type)) {
 		r->type = (enum resp_type)type;
+	}
 }
 
 static void

@@ -27,7 +27,7 @@ enum resp_type {
 	RESP_RECENT,
 	RESP_EXPUNGE,
 	RESP_VANISHED,
-	RESP_FETCH
+	RESP_FETCH /* also UIDFETCH */
 };
 
 enum resp_cond { COND_OK, COND_NO, COND_BAD, COND_BYE, COND_PREAUTH };

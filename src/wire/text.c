@@ -168,3 +168,39 @@ wire_word_in(struct span list, struct span word)
 	}
 	return false;
 }
+
+/* What is behind WORDS in TEXT, any case. */
+static bool
+behind(struct span text, const char *words, struct span *rest_r)
+{
+	struct span w = span_str(words);
+
+	for (size_t i = 0; w.n <= text.n && i <= text.n - w.n; i++) {
+		if (!span_eq_case(span_of(text.p + i, w.n), w))
+			continue;
+		*rest_r = span_of(text.p + i + w.n, text.n - i - w.n);
+		return true;
+	}
+	return false;
+}
+
+bool
+wire_throttled(struct span text, uint64_t *ms_r)
+{
+	static const char *const words[] = {"Suggested Backoff Time: ",
+	    "Request is throttled", "[THROTTLED]",
+	    "exceeded command or bandwidth limits",
+	    "Too many simultaneous connections",
+	    "Maximum number of connections"};
+	struct span rest;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (!behind(text, words[i], &rest))
+			continue;
+		rest.n = span_index(rest, ' ');
+		if (i != 0 || !span_u64(rest, ms_r))
+			*ms_r = 0;
+		return true;
+	}
+	return false;
+}

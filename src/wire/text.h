@@ -25,4 +25,11 @@ bool wire_b64_decode(struct span s, struct buf *b);
  */
 bool wire_word_in(struct span list, struct span word);
 
+/*
+ * Does TEXT, of a NO, BAD or BYE, say that too much is asked of the server?
+ * RFC 5530 has no code for it, so these are the words of Gmail, Exchange and
+ * Dovecot.  *ms_r: how long to wait, in milliseconds; 0: it does not say.
+ */
+bool wire_throttled(struct span text, uint64_t *ms_r);
+
 #endif

@@ -8,7 +8,14 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from servers import Dovecot  # noqa: E402
+from servers import (Dovecot, DovecotFew, DovecotNomodseq,  # noqa: E402
+                     Missing)
+from servers_courier import Courier  # noqa: E402
+from servers_cyrus import Cyrus  # noqa: E402
+from servers_people import People  # noqa: E402
+from personas import Persona  # noqa: E402
+from scripted import Server  # noqa: E402
+from scripted_world import ScriptedWorld  # noqa: E402
 from world import World  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
@@ -37,6 +44,32 @@ def dovecot(scratch):
     server.stop()
 
 
+class Others:
+    """The servers beside the one that all tests use: each is started by the
+    first test that needs it."""
+
+    def __init__(self, scratch):
+        self.scratch, self.running, self.missing = scratch, {}, {}
+
+    def get(self, kind):
+        if kind not in self.running and kind not in self.missing:
+            try:
+                self.running[kind] = kind(self.scratch / kind.__name__)
+            except Missing as e:
+                self.missing[kind] = str(e)
+        if kind in self.missing:
+            pytest.skip(self.missing[kind])
+        return self.running[kind]
+
+
+@pytest.fixture(scope="session")
+def others(scratch):
+    others = Others(scratch)
+    yield others
+    for server in others.running.values():
+        server.stop()
+
+
 _count = [0]
 
 
@@ -56,3 +89,46 @@ def tls_world(scratch, dovecot, binary):
     w = World(scratch / user, dovecot, user, binary, tls=True)
     yield w
     w.server.close()
+
+
+KINDS = {"dovecot": Dovecot, "few": DovecotFew, "nomodseq": DovecotNomodseq,
+         "cyrus": Cyrus, "courier": Courier}
+
+
+@pytest.fixture(params=list(KINDS))
+def any_world(request, scratch, binary, others):
+    """A new account on each of the servers in turn."""
+    if request.param == "dovecot":
+        server = request.getfixturevalue("dovecot")
+    else:
+        server = others.get(KINDS[request.param])
+    _count[0] += 1
+    user = "u%d" % _count[0]
+    w = World(scratch / user, server, user, binary)
+    yield w
+    w.server.close()
+
+
+@pytest.fixture
+def people(any_world):
+    """Those who work on both sides of it."""
+    return People(any_world)
+
+
+@pytest.fixture
+def scripted(scratch, binary):
+    """Makes worlds with a server of the given kind (personas.py)."""
+    made = []
+
+    def make(kind=Persona, **options):
+        _count[0] += 1
+        world = ScriptedWorld(scratch / ("s%d" % _count[0]), Server(kind()),
+                              binary)
+        world.write_config(**options)
+        made.append(world)
+        return world
+
+    yield make
+    for world in made:
+        world.script.stop()
+        assert world.script.errors == []

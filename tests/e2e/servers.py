@@ -1,7 +1,8 @@
-"""Private IMAP servers on loopback, one per test session.
+"""Private IMAP servers on loopback, one per test session: Dovecot; the others
+are in servers_cyrus.py and servers_courier.py.
 
 Each server runs as an ordinary user, keeps everything below one directory,
-listens on free ports of 127.0.0.1 and is stopped by the pid that it wrote.
+listens on free ports of 127.0.0.1 and is stopped with all that it started.
 Any login name is a new account; the password is "test".
 """
 
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 PASSWORD = "test"
 
@@ -43,6 +45,16 @@ def stop_pid(pid):
     os.kill(pid, signal.SIGKILL)
 
 
+def stop_group(leader):
+    """LEADER, a Popen with a session of its own, and what it started."""
+    os.killpg(leader.pid, signal.SIGTERM)
+    try:
+        leader.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(leader.pid, signal.SIGKILL)
+        leader.wait()
+
+
 def make_certificate(directory, name="localhost"):
     """A CA and a certificate for NAME; returns (ca, cert, key) paths."""
     ca, ca_key = directory / "ca.pem", directory / "ca.key"
@@ -64,6 +76,81 @@ def make_certificate(directory, name="localhost"):
             str(ca_key), "-CAcreateserial", "-days", "30", "-extfile",
             str(ext), "-out", str(cert))
     return ca, cert, key
+
+
+class Missing(Exception):
+    """This server cannot be had here; says why."""
+
+
+def unpacked(name):
+    """Where unpack_servers of tests/packages.sh put NAME, and its versions
+    by package."""
+    top = os.environ.get("MOCHILA_SERVERS")
+    if not top and os.geteuid() == 0:
+        top = "/var/cache/mochila-tests"
+    elif not top:
+        top = os.path.join(os.environ.get("XDG_CACHE_HOME") or
+                           os.path.expanduser("~/.cache"), "mochila-tests")
+    base = Path(top) / name
+    try:
+        lines = (base / "versions").read_text().splitlines()
+    except OSError:
+        raise Missing("%s is not unpacked in %s (unpack_servers of "
+                      "tests/packages.sh does it)" % (name, top)) from None
+    return base / "root", dict(line.split("\t") for line in lines)
+
+
+def library_path(root):
+    """LD_LIBRARY_PATH for the programs below ROOT."""
+    found = []
+    for top in (root / "usr" / "lib", root / "lib"):
+        if top.is_dir():
+            found += sorted(top.glob("*-linux-gnu*")) + [top]
+    return ":".join(map(str, found))
+
+
+class Kind:
+    """What the tests have to know of a server's ways."""
+
+    name = "?"
+    prefix, delimiter = "", "/"
+    # STATUS knows a HIGHESTMODSEQ that means something
+    modseq = True
+    # the witness may open mailboxes read-only and append to them afterwards
+    examine = True
+    # maildir(user) is the account's own Maildir
+    has_maildir = True
+    # CREATE a/b makes a as well
+    makes_parents = False
+    # a mailbox with children can be deleted
+    deletes_parents = True
+    # LIST goes on showing a mailbox that was deleted and has children
+    lists_ghosts = False
+
+    def version(self):
+        raise NotImplementedError
+
+    def new_uidvalidity(self, user, wire):
+        """As after a restore; False when it has no means for that."""
+        return False
+
+
+def ordinary_user(base):
+    """The account that a server below BASE runs as; when we are root, all of
+    BASE is given to it.  Returns its entry and the command that becomes it."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()), []
+    entry = pwd.getpwnam("nobody")
+    for top, dirs, files in os.walk(base):
+        for name in dirs + files + ["."]:
+            os.chown(os.path.join(top, name), entry.pw_uid, entry.pw_gid)
+    # the directories above must let the server's user pass
+    for parent in base.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001 and parent.stat().st_uid == 0:
+            parent.chmod(mode | 0o011)
+    return entry, ["setpriv", "--reuid=%d" % entry.pw_uid,
+                   "--regid=%d" % entry.pw_gid, "--clear-groups", "--"]
 
 
 CONF = """
@@ -121,43 +208,42 @@ namespace inbox {{
 """
 
 
-class Dovecot:
+class Dovecot(Kind):
     """Dovecot 2.3 with QRESYNC; EXTRA is more configuration."""
+
+    name = "Dovecot"
+    lists_ghosts = True
 
     def __init__(self, base, extra=""):
         self.base = base
         self.port, self.tls_port = free_port(), free_port()
         for name in ("run", "state", "log", "mail"):
             (base / name).mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            self.user = "nobody"
-        else:
-            self.user = pwd.getpwuid(os.geteuid()).pw_name
-        entry = pwd.getpwnam(self.user)
-        group = grp.getgrgid(entry.pw_gid).gr_name
         self.ca, cert, key = make_certificate(base)
         self.conf = base / "dovecot.conf"
+        self.conf.touch()
+        entry, become = ordinary_user(base)
         self.conf.write_text(CONF.format(
             base=base, port=self.port, tls_port=self.tls_port, cert=cert,
-            key=key, user=self.user, group=group, uid=entry.pw_uid,
+            key=key, user=entry.pw_name,
+            group=grp.getgrgid(entry.pw_gid).gr_name, uid=entry.pw_uid,
             gid=entry.pw_gid, password=PASSWORD, extra=extra))
-        drop = []
-        if os.geteuid() == 0:
-            for top, dirs, files in os.walk(base):
-                for name in dirs + files + ["."]:
-                    os.chown(os.path.join(top, name), entry.pw_uid,
-                             entry.pw_gid)
-            # the directories above must let the server's user pass
-            for parent in base.parents:
-                mode = parent.stat().st_mode
-                if not mode & 0o001 and parent.stat().st_uid == 0:
-                    parent.chmod(mode | 0o011)
-            drop = ["setpriv", "--reuid=%d" % entry.pw_uid,
-                    "--regid=%d" % entry.pw_gid, "--clear-groups", "--"]
-        binary = shutil.which("dovecot") or "/usr/sbin/dovecot"
-        subprocess.run(drop + [binary, "-c", str(self.conf)], check=True)
+        with open(base / "log" / "out", "ab") as log:
+            self.master = subprocess.Popen(
+                become + [self.binary(), "-F", "-c", str(self.conf)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
         wait_for_port(self.port)
         wait_for_port(self.tls_port)
+
+    @staticmethod
+    def binary():
+        return shutil.which("dovecot") or "/usr/sbin/dovecot"
+
+    def version(self):
+        done = subprocess.run([self.binary(), "--version"], check=True,
+                              capture_output=True, text=True)
+        return done.stdout.split()[0]
 
     def maildir(self, user):
         return self.base / "mail" / user / "Maildir"
@@ -166,5 +252,32 @@ class Dovecot:
         return subprocess.run(["doveadm", "-c", str(self.conf), *args],
                               check=True, capture_output=True, text=True)
 
+    def new_uidvalidity(self, user, wire):
+        self.doveadm("mailbox", "update", "-u", user, "--uid-validity",
+                     "4242", wire)
+        return True
+
     def stop(self):
-        stop_pid(int((self.base / "run" / "master.pid").read_text()))
+        stop_group(self.master)
+
+
+class DovecotFew(Dovecot):
+    """What is left of it with two extensions, and with short lines."""
+
+    name = "Dovecot, few extensions"
+    modseq = False
+
+    def __init__(self, base):
+        super().__init__(base, "imap_capability = IMAP4rev1 UIDPLUS\n"
+                               "imap_max_line_length = 1000\n")
+
+
+class DovecotNomodseq(Dovecot):
+    """Mod-sequences that do not last: NOMODSEQ at each SELECT."""
+
+    name = "Dovecot, NOMODSEQ"
+    modseq = False
+
+    def __init__(self, base):
+        super().__init__(base, "mail_location = maildir:~/Maildir:"
+                               "INDEX=MEMORY\n")

@@ -4,6 +4,7 @@ The witness is never mochila: the server is read with imaplib, the Maildir
 with os.listdir, bytes are compared by hashlib.
 """
 
+import base64
 import hashlib
 import imaplib
 import json
@@ -14,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from servers import PASSWORD
+from servers import PASSWORD, Kind
 
 imaplib._MAXLINE = 10_000_000
 
@@ -43,20 +44,42 @@ def message(token, body="", size=0, headers=""):
             "Date: Mon, 23 Nov 2026 08:45:59 +0000\r\n%s\r\n%s %s\r\n"
             % (token, token, headers, token, body))
     data = text.encode()
-    while len(data) < size:
-        data += (b"%s filler " % token.encode() * 6)[:70] + b"\r\n"
-    return data
+    line = (b"%s filler " % token.encode() * 6)[:70] + b"\r\n"
+    return data + line * -(-max(size - len(data), 0) // len(line))
 
 
 def quote(name):
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-class ServerSide:
-    """The account as imaplib sees it.  Mailbox names are wire names."""
+def utf7(text):
+    """Modified UTF-7 (RFC 3501, 5.1.3)."""
+    def shifted(m):
+        if m.group() == "&":
+            return "&-"
+        code = base64.b64encode(m.group().encode("utf-16-be")).decode()
+        return "&%s-" % code.rstrip("=").replace("/", ",")
+    return re.sub(r"&|[^ -~]+", shifted, text)
 
-    def __init__(self, port, user):
-        self.port, self.user = port, user
+
+def wire_level(level):
+    """What the server calls one level of a mailbox's path (the rules are in
+    src/mail/layout.h): %XX is an octet, and where one of those is none that
+    modified UTF-7 would have coded, the level is no modified UTF-7."""
+    octets = re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m.group(1), 16)]),
+                    level.encode())
+    escaped = re.findall(r"%([0-9A-F]{2})", level)
+    if any(x == "26" or x < "20" or x >= "7F" for x in escaped):
+        return octets.decode("latin-1")
+    return utf7(octets.decode())
+
+
+class ServerSide:
+    """The account as imaplib sees it.  Mailbox names are wire names, octets
+    in them that are not ASCII as Latin-1.  KIND is a class of servers."""
+
+    def __init__(self, port, user, kind=Kind):
+        self.port, self.user, self.kind = port, user, kind
         self.imap = None
 
     def connect(self):
@@ -85,16 +108,21 @@ class ServerSide:
                 continue
             if isinstance(line, tuple):
                 attrs, name = line[0], line[1]
-                names.append((attrs, name.decode()))
+                names.append((attrs, name.decode("latin-1")))
                 continue
             m = re.match(rb'\(([^)]*)\) (?:"[^"]*"|NIL) (.*)$', line)
-            name = m.group(2).decode()
+            name = m.group(2).decode("latin-1")
             if name.startswith('"'):
                 name = re.sub(r'\\(.)', r'\1', name[1:-1])
             names.append((m.group(1), name))
         return sorted(n for a, n in names
                       if b"\\noselect" not in a.lower()
-                      and b"\\nonexistent" not in a.lower())
+                      and b"\\nonexistent" not in a.lower()
+                      and not self.is_ghost(a, n))
+
+    def is_ghost(self, attrs, name):
+        return (self.kind.lists_ghosts and b"\\haschildren" in attrs.lower()
+                and self.connect().status(quote(name), "(UIDNEXT)")[0] != "OK")
 
     def create(self, name):
         self.do("create", quote(name))
@@ -110,7 +138,8 @@ class ServerSide:
         assert typ == "OK", answer
 
     def select(self, box, readonly=False):
-        data = self.do("select", quote(box), readonly)
+        data = self.do("select", quote(box),
+                       readonly and self.kind.examine)
         return int(data[0])
 
     def store(self, box, uid, what, flags):
@@ -153,8 +182,15 @@ class ServerSide:
     def everything(self):
         return {box: self.messages(box) for box in self.mailboxes()}
 
-    def status(self, box, items="(MESSAGES UIDNEXT HIGHESTMODSEQ)"):
+    def status(self, box, items=None):
+        if items is None:
+            items = "(MESSAGES UIDNEXT UIDVALIDITY%s)" % (
+                " HIGHESTMODSEQ" if self.kind.modseq else "")
         return self.do("status", quote(box), items)[0]
+
+    def numbers(self):
+        """What must stay when nothing is to be done."""
+        return {box: self.status(box) for box in self.mailboxes()}
 
 
 class LocalSide:
@@ -232,7 +268,7 @@ class World:
         self.base, self.binary = Path(base), binary
         self.server_process = server
         self.user = user
-        self.server = ServerSide(server.port, user)
+        self.server = ServerSide(server.port, user, server)
         self.root = self.base / "Mail"
         self.local = LocalSide(self.root)
         self.state = self.base / "state"
@@ -270,6 +306,8 @@ class World:
                     if k.startswith(("ASAN", "UBSAN", "LSAN", "LD_"))}}
 
     def run(self, *args, status=0, timeout=300):
+        # an open session may go on telling what was before
+        self.server.close()
         done = subprocess.run(
             [self.binary, "-c", str(self.config), *args], env=self.env(),
             capture_output=True, timeout=timeout)
@@ -325,11 +363,17 @@ class World:
         return remote, local
 
     def wire(self, box):
-        return box
+        """The server's name of the mailbox in directory BOX."""
+        kind = self.server.kind
+        wire = kind.delimiter.join(map(wire_level, box.split("/")))
+        if box == "INBOX" or box.startswith("INBOX/"):
+            return wire
+        return kind.prefix + wire
 
     def assert_equal(self):
         remote, local = self.expected()
-        assert sorted(remote) == sorted(local)
+        assert sorted(remote) == sorted(local), (
+            sorted(remote), sorted(local))
         for box in remote:
             assert remote[box] == local[box], (
                 box, remote[box] - local[box], local[box] - remote[box])
@@ -352,19 +396,25 @@ class World:
         self.server.close()
 
     def wire_of_name(self, name):
-        return name
+        return self.wire(name)
 
-    def assert_idle(self):
-        """One more run writes nothing, anywhere."""
+    def assert_idle(self, status=0, says=False):
+        """One more run writes nothing, anywhere.  STATUS 65: some messages
+        wait; SAYS: and something is said each time."""
         before, txn = self.local.snapshot(), self.txnid()
+        numbers = self.server.numbers()
+        self.server.close()
         if self.trace.exists():
             self.trace.unlink()
-        done = self.sync("--trace", str(self.trace))
-        assert done.out == "" and done.err == "", (done.out, done.err)
+        done = self.sync("--trace", str(self.trace), status=status)
+        assert done.out == "" and bool(done.err) == bool(says), (
+            done.out, done.err)
         changing = [c for c in self.commands() if CHANGING.match(c)]
         assert changing == []
         assert self.local.snapshot() == before
         assert self.txnid() == txn
+        assert self.server.numbers() == numbers
+        self.server.close()
 
     def assert_settled(self):
         self.assert_equal()

@@ -193,6 +193,7 @@ test_every_error_has_its_exit_status(void **state)
 	    {ERR_PROTO, ERR_SCOPE_CONN, 69},
 	    {ERR_BAD, ERR_SCOPE_CONN, 69},
 	    {ERR_BYE, ERR_SCOPE_CONN, 69},
+	    {ERR_BUSY, ERR_SCOPE_ACCOUNT, 75},
 	};
 	struct err e;
 
@@ -210,7 +211,7 @@ test_no_error_ends_as_success(void **state)
 	struct err e;
 
 	(void)state;
-	for (int code = ERR_BUG; code < 0; code++) {
+	for (int code = ERR_BUSY; code < 0; code++) {
 		for (int scope = ERR_SCOPE_MSG; scope <= ERR_SCOPE_RUN;
 		     scope++) {
 			int status;

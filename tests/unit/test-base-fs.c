@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -159,6 +160,27 @@ test_replacing_a_link_leaves_its_target(void **state)
 }
 
 static void
+test_only_our_leftovers_are_cleaned(void **state)
+{
+	struct fixture *f = *state;
+	char host[HOST_NAME_MAX + 1] = "", name[128];
+
+	assert_int_equal(0, gethostname(host, sizeof host - 1));
+	snprintf(name, sizeof name, ".tmp-%s-0123456789abcdef", host);
+	tempdir_write(f->dir, name, "x", 1);
+	snprintf(name, sizeof name, ".tmp-%s-0123456789abcdeg", host);
+	tempdir_write(f->dir, name, "x", 1);
+	snprintf(name, sizeof name, ".tmp-%s-0123456789abcde", host);
+	tempdir_write(f->dir, name, "x", 1);
+	snprintf(name, sizeof name, ".tmp-not%s-0123456789abcdef", host);
+	tempdir_write(f->dir, name, "x", 1);
+	tempdir_write(f->dir, "message", "x", 1);
+	assert_int_equal(1, fs_clean_temp(f->fd));
+	assert_int_equal(4, tempdir_count(f->dir, "."));
+	assert_int_equal(0, fs_clean_temp(f->fd));
+}
+
+static void
 test_moving_replaces_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +319,7 @@ main(void)
 	    T(test_a_file_as_large_as_the_buffer_fits),
 	    T(test_reading_does_not_wait_for_a_fifo),
 	    T(test_replacing_a_link_leaves_its_target),
+	    T(test_only_our_leftovers_are_cleaned),
 	    T(test_moving_replaces_nothing),
 	    T(test_moving_to_another_file_system),
 	    T(test_directories_are_made_within),

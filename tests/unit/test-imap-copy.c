@@ -84,7 +84,9 @@ test_a_copyuid_that_makes_no_sense_is_none(void **state)
 	    "S * OK [COPYUID 7 1:4294967295 1:4294967295] x",
 	    "S * OK [COPYUID 7 1:* 5] x", "S * OK [COPYUID 7 1, 5] x",
 	    "S * OK [COPYUID -7 1 5] x", "S * OK [COPYUID 7 (1) (5)] x",
-	    "S * OK [COPYUID 4294967296 1 5] x"};
+	    "S * OK [COPYUID 4294967296 1 5] x",
+	    /* this one does; and then another message in the same place */
+	    "S * OK [COPYUID 7 3 6] x", "S * OK [COPYUID 7 1 6] x"};
 	enum { N = sizeof lines / sizeof *lines };
 	struct fixture *f = *state;
 	const char *script[N + 16] = {LOGIN_WITH("UIDPLUS"), SELECT_INBOX,
@@ -102,7 +104,7 @@ test_a_copyuid_that_makes_no_sense_is_none(void **state)
 	e = start(f, script);
 	struct rview r = open_inbox(f, &e);
 	c = copy(f, "1:3", 0, &e);
-	assert_pairs(&c, "2>5");
+	assert_pairs(&c, "3>6 2>5");
 	uidset_release(&r.vanished);
 }
 

@@ -86,6 +86,22 @@ test_names_that_wait_go_one_by_one(void **state)
 	assert_int_equal(ERR_STALE, imap_rename(f->s, ae, oe, false, &e));
 }
 
+static void
+test_the_open_mailbox_is_left_without_unselect(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 EXAMINE INBOX", "S * 2 EXISTS", "S m4 OK",
+	    "C m5 EXAMINE INBOX", "S m5 NO no such mailbox");
+
+	(void)open_inbox(f, &e);
+	assert_int_equal(0, imap_unselect(f->s, &e));
+	/* that is another mailbox now; leaving it may fail, and is done then */
+	assert_int_equal(0, imap_unselect(f->s, &e));
+	assert_int_equal(0, imap_unselect(f->s, &e));
+	assert_int_equal(0, e.code);
+}
+
 int
 main(void)
 {
@@ -95,6 +111,7 @@ main(void)
 	    T(test_a_rename_of_what_was_otherwise_is_stale),
 	    T(test_a_rename_refused_leaves_the_subscription),
 	    T(test_names_that_wait_go_one_by_one),
+	    T(test_the_open_mailbox_is_left_without_unselect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,28 @@ test_a_cut_is_refused_unless_nothing_is_missing(void **state)
 	free(good);
 }
 
+/* A full disk may leave a part of the two headers that LMDB begins with. */
+static void
+test_a_file_that_was_not_begun_is_begun_again(void **state)
+{
+	static const size_t cut[] = {200, 4096, 8191};
+	struct fixture *f = *state;
+	char *begun;
+
+	journal_free(&f->j);
+	assert_int_equal(8192,
+	    tempdir_read(f->dir, "journal/data.mdb", &begun));
+	for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+		tempdir_write(f->dir, "journal/data.mdb", begun, cut[i]);
+		reopen(f, JOURNAL_READ);
+		assert_int_equal(journal_txnid(f->j), 0);
+		reopen(f, JOURNAL_CREATE);
+		assert_sound(f, add_box(f, "a", 10), 10);
+		journal_free(&f->j);
+	}
+	free(begun);
+}
+
 /* Change what is in the file, without the journal. */
 static MDB_txn *
 edit(struct fixture *f, MDB_env **env)
@@ -287,6 +309,7 @@ main(void)
 	    T(test_readers_follow_a_map_that_another_process_grew),
 	    T(test_reading_beside_a_writer_finds_no_damage),
 	    T(test_a_cut_is_refused_unless_nothing_is_missing),
+	    T(test_a_file_that_was_not_begun_is_begun_again),
 	    T(test_newer_journals_are_refused_whatever_tables_they_have),
 	    T(test_a_missing_table_is_damage),
 	    T(test_a_database_of_somebody_else_is_left_alone),

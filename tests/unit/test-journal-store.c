@@ -179,7 +179,7 @@ static void
 test_rows_and_holds_count_as_known(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t a = add_box(f, "a", 10), n;
+	uint64_t a = add_box(f, "a", 10), n, all;
 	struct journal_batch *b = journal_begin(f->j, f->kw);
 	struct uidset set;
 	struct err e;
@@ -196,6 +196,12 @@ test_rows_and_holds_count_as_known(void **state)
 	uidset_add_range(&set, 20, 4000000000u);
 	assert_int_equal(0, journal_count_in(f->j, a, &set, &n, &e));
 	assert_int_equal(n, 4);
+	uidset_clear(&set);
+	uidset_add_range(&set, 1, UINT32_MAX);
+	assert_int_equal(0, journal_count_in(f->j, a, &set, &all, &e));
+	assert_int_equal(0, journal_count(f->j, a, &n, &e));
+	assert_int_equal(n, all);
+	assert_true(all > 4);
 	uidset_clear(&set);
 	assert_int_equal(0, journal_count_in(f->j, a, &set, &n, &e));
 	assert_int_equal(n, 0);

@@ -63,15 +63,19 @@ static void
 test_nothing_is_replaced(void **state)
 {
 	struct fixture *f = *state;
+	char path[256];
 	struct span to;
 	struct err e;
 
-	put(f, "box/cur/1.a:2,", "one");
-	put(f, "box/cur/1.a:2,S", "two");
-	assert_true(set(f, "cur/1.a:2,", FLAG_SEEN, &to, &e) < 0);
-	assert_int_equal(e.scope, ERR_SCOPE_MSG);
-	assert_content(f, "box/cur/1.a:2,", "one", 3);
-	assert_content(f, "box/cur/1.a:2,S", "two", 3);
+	put(f, "box/cur/1.a:2,z", "one");
+	put(f, "box/cur/1.a:2,Sz", "two");
+	assert_int_equal(0, set(f, "cur/1.a:2,z", FLAG_SEEN, &to, &e));
+	assert_false(span_eq(to, SPAN("cur/1.a:2,Sz")));
+	assert_true(span_eq(span_of(to.p + to.n - 5, 5), SPAN(":2,Sz")));
+	snprintf(path, sizeof path, "box/%.*s", SPAN_ARG(to));
+	assert_content(f, path, "one", 3);
+	assert_content(f, "box/cur/1.a:2,Sz", "two", 3);
+	assert_false(tempdir_exists(f->dir, "box/cur/1.a:2,z"));
 }
 
 static void

@@ -21,7 +21,7 @@ deliver(struct fixture *f, const char *p, size_t n, size_t step,
 		assert_int_equal(0, maildir_deliver_write(d, p + at,
 					step < n - at ? step : n - at, &e));
 	assert_int_equal(0, maildir_deliver_finish(d, 1000000000, c, &e));
-	assert_int_equal(0, maildir_deliver_flush(d, &e));
+	assert_int_equal(0, maildir_deliver_flush(&d, 1, &e));
 	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 1);
 	assert_int_equal(0, maildir_deliver_publish(d, &f->mem, flags,
 				&f->letters, &shown, msg, &e));

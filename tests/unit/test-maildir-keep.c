@@ -81,7 +81,7 @@ flags_change_from_any_to_any(void **state)
 }
 
 static void
-a_taken_name_is_an_error_of_the_message(void **state)
+a_taken_name_makes_a_new_base_name(void **state)
 {
 	struct env *v = *state;
 	struct span to;
@@ -89,11 +89,14 @@ a_taken_name_is_an_error_of_the_message(void **state)
 	mkbox(v, "a");
 	put(v, "a/new/x", "one");
 	put(v, "a/cur/x:2,S", "two");
-	assert_int_equal(set(v, "new/x", FLAG_SEEN, &to), ERR_IO);
-	assert_int_equal(v->e.sys, EEXIST);
-	assert_int_equal(v->e.scope, ERR_SCOPE_MSG);
-	assert_text(v->fd, "a/new/x", "one");
+	assert_int_equal(set(v, "new/x", FLAG_SEEN, &to), 0);
+	assert_false(span_starts(to, SPAN("cur/x")));
+	assert_true(span_starts(to, SPAN("cur/")));
+	assert_true(span_eq(span_of(to.p + to.n - 4, 4), SPAN(":2,S")));
+	assert_text(v->fd,
+	    arena_printf(&v->mem, "a/%.*s", SPAN_ARG(to)), "one");
 	assert_text(v->fd, "a/cur/x:2,S", "two");
+	assert_int_equal(count_at(v->fd, "a/new"), 0);
 }
 
 static void
@@ -353,7 +356,7 @@ deliveries_of_a_batch_do_not_mix(void **state)
 		struct lmsg m;
 		struct flags shown;
 
-		assert_int_equal(maildir_deliver_flush(d[i], &v->e), 0);
+		assert_int_equal(maildir_deliver_flush(&d[i], 1, &v->e), 0);
 		assert_int_equal(
 		    maildir_deliver_publish(d[i], &v->mem, FLAGS_NONE, NULL,
 			&shown, &m, &v->e),
@@ -443,7 +446,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(flags_that_are_shown_already_need_the_file_as_well),
 	    TEST(flags_change_from_any_to_any),
-	    TEST(a_taken_name_is_an_error_of_the_message),
+	    TEST(a_taken_name_makes_a_new_base_name),
 	    TEST(create_and_bin_do_not_follow_symlinks),
 	    TEST(create_makes_parents_private_and_may_be_repeated),
 	    TEST(the_bin_keeps_bytes_and_names_on_one_file_system_and_two),

@@ -106,7 +106,7 @@ maildirpp_has_the_root_and_dotted_names_beside_it(void **state)
 }
 
 static void
-symlinks_are_neither_mailboxes_nor_their_parts(void **state)
+symlinks_are_told_but_not_entered(void **state)
 {
 	struct env *v = *state;
 
@@ -115,10 +115,19 @@ symlinks_are_neither_mailboxes_nor_their_parts(void **state)
 	assert_int_equal(symlinkat("real", v->fd, "link"), 0);
 	assert_int_equal(symlinkat("../real/cur", v->fd, "linked/cur"), 0);
 	assert_int_equal(symlinkat("..", v->fd, "real/loop"), 0);
+	assert_int_equal(symlinkat("not-mounted", v->fd, "dangling"), 0);
+	assert_int_equal(symlinkat("real", v->fd, ".hidden"), 0);
+	put(v, "file", "x");
+	assert_int_equal(symlinkat("file", v->fd, "to-file"), 0);
 	list(v);
-	assert_int_equal(ndirs, 2);
-	assert_dir(0, "linked", false, true, false);
-	assert_dir(1, "real", true, true, true);
+	assert_int_equal(ndirs, 5);
+	assert_dir(0, "dangling", false, false, false);
+	assert_dir(1, "link", false, false, false);
+	assert_dir(2, "linked", false, true, false);
+	assert_dir(3, "real", true, true, true);
+	assert_dir(4, "real/loop", false, false, false);
+	for (size_t i = 0; i < ndirs; i++)
+		assert_int_equal(dirs[i].is_link, i != 2 && i != 3);
 }
 
 static void
@@ -219,7 +228,7 @@ main(void)
 	    TEST(nested_mailboxes_come_in_path_order_with_what_they_have),
 	    TEST(in_the_nested_layout_the_root_is_no_mailbox),
 	    TEST(maildirpp_has_the_root_and_dotted_names_beside_it),
-	    TEST(symlinks_are_neither_mailboxes_nor_their_parts),
+	    TEST(symlinks_are_told_but_not_entered),
 	    TEST(sixty_four_levels_are_listed_and_sixty_five_refused),
 	    TEST(an_unreadable_directory_without_directories_stops_nothing),
 	    TEST(an_unreadable_directory_that_may_hold_mailboxes_is_an_error),

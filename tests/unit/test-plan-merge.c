@@ -237,7 +237,8 @@ check_cell(enum lstate l, enum rstate r, enum mode mode)
 
 		buf_init(&out, 4096);
 		for (size_t i = 0; i < pl.n; i++) {
-			plan_print_op(&pl.op[i], SPAN("box"), NULL, &out);
+			plan_print_op(&pl.op[i], SPAN("box"),
+			    SPAN("old"), NULL, &out);
 			buf_addc(&out, '\n');
 		}
 		fail_msg("local %d, server %d, mode %d: %u ops wanted, got\n%s",

@@ -355,6 +355,16 @@ carry_out(struct world *w, const struct op *op, uint32_t left, bool record)
 		if (record && find_row(w, op->uid))
 			find_row(w, op->uid)->uid = 0;
 		return;
+	case OP_LCOPY:
+	case OP_RCOPY:
+	case OP_LMOVE:
+	case OP_RMOVE:
+	case OP_LATER:
+	case OP_KEEP:
+	case OP_SKIP:
+		fail_msg("%s in one mailbox, without a policy",
+		    plan_kind_word(op->kind));
+		return;
 	case OP_WAIT:
 		return;
 	}

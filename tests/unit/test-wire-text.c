@@ -162,6 +162,41 @@ test_words_are_found_whole(void **state)
 	assert_false(wire_word_in(SPAN(""), SPAN("PLAIN")));
 }
 
+static void
+test_too_much_was_asked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool yes;
+		uint64_t ms;
+	} cases[] = {
+	    {"", false, 7}, {"Suggested Backoff Time", false, 7},
+	    {"Request is throttled. Suggested Backoff Time: 297749 "
+	     "milliseconds", true, 297749},
+	    {"SUGGESTED BACKOFF TIME: 5", true, 5},
+	    {"Suggested Backoff Time: ", true, 0},
+	    {"Suggested Backoff Time: 99999999999999999999 milliseconds", true,
+		0},
+	    {"request is throttled", true, 0}, {"[THROTTLED]", true, 0},
+	    {"THROTTLED", false, 7},
+	    {"Account exceeded command or bandwidth limits. (Failure)", true,
+		0},
+	    {"Too many simultaneous connections. (Failure)", true, 0},
+	    {"Maximum number of connections from user+IP exceeded", true, 0},
+	    {"Too many simultaneous connection", false, 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint64_t ms = 7;
+
+		assert_int_equal(
+		    wire_throttled(span_str(cases[i].text), &ms),
+		    cases[i].yes);
+		assert_int_equal(ms, cases[i].ms);
+	}
+}
+
 int
 main(void)
 {
@@ -173,6 +208,7 @@ main(void)
 	    cmocka_unit_test(test_base64_of_every_length_comes_back),
 	    cmocka_unit_test(test_base64_is_strict),
 	    cmocka_unit_test(test_words_are_found_whole),
+	    cmocka_unit_test(test_too_much_was_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,101 @@
+/*
+ * Rules of this file:
+ *  1. A search is over only with a tagged OK without MESSAGELIMIT (RFC 9738);
+ *     until then it goes on below what was looked at.
+ *  2. What names fewer messages than EXISTS counted is not what there is.
+ *  3. SEARCH and ESEARCH are taken, whichever was asked for: servers mix them.
+ */
+#include "imap/internal.h"
+
+/* One command; its UIDs are added to SET.  KEY: " DELETED", or "" for all. */
+static int
+search_once(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
+    struct uidset *set, struct err *e)
+{
+	imap_begin(s, s->caps & IMAP_CAP_ESEARCH
+		? "UID SEARCH RETURN (ALL) UID "
+		: "UID SEARCH UID ");
+	wire_cmd_u64(&s->cmd, lo);
+	wire_cmd_raw(&s->cmd, ":");
+	/* "*" is the last message, and no UID at all in UIDONLY mode. */
+	if (hi == UINT32_MAX && !(s->caps & IMAP_CAP_UIDONLY))
+		wire_cmd_raw(&s->cmd, "*");
+	else
+		wire_cmd_u64(&s->cmd, hi);
+	wire_cmd_raw(&s->cmd, key);
+	if (imap_send(s, e) < 0)
+		return e->code;
+	for (;;) {
+		int rc = imap_next(s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		else if (rc == 0 && s->resp.type == RESP_SEARCH)
+			uidset_add_set(set, &s->resp.set);
+		if (rc < 0)
+			return rc;
+		if (imap_tag_number(s) == s->tag)
+			return imap_check_ok(s, ERR_SCOPE_BOX, e,
+			    "UID SEARCH");
+	}
+}
+
+static int
+search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
+    struct uidset *set, struct err *e)
+{
+	uidset_clear(set);
+	for (;;) {
+		uint32_t low;
+		int rc = search_once(s, lo, hi, key, set, e);
+
+		if (rc < 0)
+			return rc;
+		low = imap_limited(s);
+		if (low == 0 || low <= lo)
+			break;
+		if (low > hi)
+			return err_set(e, ERR_PROTO, ERR_SCOPE_BOX,
+			    ERR_RETRY_LATER,
+			    "UID SEARCH: the server does not get on below "
+			    "UID %u",
+			    low);
+		hi = low - 1;
+	}
+	/* "100:*" names the last message also where that one is below. */
+	if (lo > 1)
+		uidset_remove_range(set, 1, lo - 1);
+	return 0;
+}
+
+int
+imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
+    struct uidset *set, struct err *e)
+{
+	return search(s, lo, hi, "", set, e);
+}
+
+int
+imap_search_deleted(struct imap *s, struct uidset *set, struct err *e)
+{
+	return search(s, 1, UINT32_MAX, " DELETED", set, e);
+}
+
+int
+imap_search_uids(struct imap *s, struct uidset *set, struct err *e)
+{
+	uint64_t due = s->exists + s->expunged;
+	uint64_t n;
+	int rc;
+
+	/* Also where EXISTS is 0: that is what may have to be settled. */
+	rc = imap_search_range(s, 1, UINT32_MAX, set, e);
+	if (rc < 0)
+		return rc;
+	n = uidset_count(set);
+	if (n + s->expunged < due)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "UID SEARCH: %llu messages, of %u that the server counts",
+		    (unsigned long long)n, s->exists);
+	return 0;
+}

@@ -1,0 +1,398 @@
+/*
+ * transfer: messages that are in the account already go where they are new.
+ *
+ * All copies come before all moves, so that what is copied is still there.
+ *
+ * Invariants:
+ *  1. The row moves in one transaction: it leaves the one mailbox and enters
+ *     the other.  Before that the rename is durable (first the directory that
+ *     the file is in now, then the one that it left), or the server has told
+ *     the new UID and that the old one is gone.  (A message without a row, below
+ *     the cursor, would never be looked at again.)
+ *  2. What a crash leaves behind is a file without a row beside a UID without
+ *     a row, of equal content: adoption pairs them.
+ *  3. COPYUID is believed only for the UIDVALIDITY that was observed.  Where
+ *     it is not told, the new UID is found by its Message-ID, or not at all:
+ *     then the next pass decides.
+ */
+#include "sync/internal.h"
+
+#include "base/map.h"
+#include "mail/header.h"
+
+#define HEAD_OCTETS 16384
+
+void
+transfer_undone(struct run *r, const struct op *op)
+{
+	struct sbox *from = &r->box[op->from];
+
+	apply_undone(r, &r->box[op->box], op);
+	from->undone = from->rescan = true;
+}
+
+/* One message failed; the others go on. Wider errors are returned. */
+static int
+contain(struct run *r, const struct op *op, int rc, struct err *e)
+{
+	if (rc == 0 || e->scope > ERR_SCOPE_MSG)
+		return rc;
+	if (rc != ERR_STALE)
+		report_failed(
+		    r, &r->box[op->box], op->uid, op->file, e->text);
+	transfer_undone(r, op);
+	err_clear(e);
+	return 0;
+}
+
+/* The directory of B, which may have been deleted here meanwhile. */
+static int
+need_directory(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc = 0;
+
+	if (b->local_missing)
+		rc = maildir_create(r->m, b->j.path, e);
+	if (rc == 0)
+		b->local_missing = false;
+	return rc;
+}
+
+static void
+row_from(struct pair *row, const struct lmsg *m)
+{
+	row->file = m->file;
+	row->ino = m->ino;
+	row->fsize = m->fsize;
+	row->mtime_ns = m->mtime_ns;
+}
+
+/* Is the file what its row says, as far as size tells? */
+static int
+check_source(struct run *r, const struct op *op, struct err *e)
+{
+	struct sbox *from = &r->box[op->from];
+	struct lmsg m = {.file = op->file};
+	int rc = maildir_stat(r->m, from->j.path, &m, e);
+
+	if (rc == 0 && m.fsize != op->row.fsize)
+		rc = err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%.*s' is not what it was", SPAN_ARG(op->file));
+	return rc;
+}
+
+static int
+copy_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
+{
+	static const enum maildir_copy_how how[] = {
+	    [CONFIG_REFLINK] = MAILDIR_COPY_REFLINK,
+	    [CONFIG_LINK] = MAILDIR_COPY_LINK,
+	    [CONFIG_BYTES] = MAILDIR_COPY_BYTES,
+	};
+	struct pair *row = &r->group[op->group].row;
+	struct flags shown;
+	struct lmsg m;
+	int rc;
+
+	rc = check_source(r, op, e);
+	if (rc == 0)
+		rc = apply_letters(r, b, row->l, e);
+	if (rc == 0)
+		rc = maildir_copy_to(r->m, &r->pass,
+		    r->box[op->from].j.path, op->file, b->j.path,
+		    how[r->a->copy], row->l, &b->letters, &shown, &m, e);
+	if (rc != 0)
+		return rc;
+	row->l = shown;
+	row_from(row, &m);
+	return 0;
+}
+
+static int
+move_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
+{
+	struct sbox *from = &r->box[op->from];
+	struct pair *row = &r->group[op->group].row;
+	struct flags shown;
+	struct lmsg m;
+	int rc;
+
+	if (from == b) {
+		row->file = op->file;
+		return 0;
+	}
+	rc = check_source(r, op, e);
+	if (rc == 0)
+		rc = apply_letters(r, b, op->shown, e);
+	if (rc == 0)
+		rc = maildir_move_to(r->m, &r->pass, from->j.path, op->file,
+		    b->j.path, op->shown, &b->letters, &shown, &m, e);
+	if (rc != 0)
+		return rc;
+	/* what has no letter there was not removed by anybody */
+	row->l = flags_minus(
+	    &r->pass, row->l, flags_minus(&r->pass, op->shown, shown));
+	row_from(row, &m);
+	from->wrote_l = true;
+	return 0;
+}
+
+/* Names of the mailboxes that V came from, on disk. */
+static int
+sync_sources(struct run *r, struct op **v, size_t n, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (v[i]->from != v[i]->box &&
+		    (i == 0 || v[i]->from != v[i - 1]->from))
+			rc = maildir_sync(
+			    r->m, r->box[v[i]->from].j.path, e);
+	return rc;
+}
+
+/* LCOPY or LMOVE ops into one mailbox. */
+static int
+transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
+{
+	struct sbox *b = &r->box[v[0]->box];
+	struct journal_batch *batch;
+	struct op **done = arena_array(&r->pass, n, sizeof *done);
+	size_t ndone = 0;
+	int rc;
+
+	rc = need_directory(r, b, e);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = v[i]->kind == OP_LCOPY ? copy_here(r, b, v[i], e)
+						    : move_here(r, b, v[i], e);
+		if (rc == 0)
+			done[ndone++] = v[i];
+		else
+			rc = contain(r, v[i], rc, e);
+	}
+	if (rc == 0 && ndone > 0) {
+		b->wrote_l = true;
+		rc = maildir_sync(r->m, b->j.path, e);
+	}
+	if (rc == 0 && ndone > 0 && v[0]->kind == OP_LMOVE)
+		rc = sync_sources(r, done, ndone, e);
+	if (rc != 0)
+		return rc;
+	batch = record_begin(r, b);
+	for (size_t i = 0; i < ndone; i++) {
+		const struct op *op = done[i];
+
+		if (op->kind == OP_LMOVE && op->from_uid)
+			journal_del_pair(
+			    batch, r->box[op->from].j.id, op->from_uid);
+		apply_done(r, b, batch, op);
+	}
+	return record_commit(r, b, &batch, e);
+}
+
+/*
+ * An RCOPY or RMOVE op has its new UID.  LEFT: what it was moved from is gone
+ * there; else its row stays, and the next pass finds a message that was deleted
+ * here (a COPY was done, and the EXPUNGE was not).
+ */
+static void
+landed(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op, uint32_t uid, bool left)
+{
+	struct sbox *from = &r->box[op->from];
+
+	r->group[op->group].row.uid = uid;
+	if (op->kind == OP_RMOVE && left)
+		journal_del_pair(batch, from->j.id, op->from_uid);
+	else if (op->kind == OP_RMOVE)
+		from->undone = from->rescan = true;
+	apply_done(r, b, batch, op);
+}
+
+/* What the server has from UIDNEXT on, by Message-ID where that is unique. */
+static int
+ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
+{
+	struct imap_msgid *id;
+	struct uidset set;
+	uint64_t at;
+	size_t n;
+	int rc;
+
+	rc = observe_reselect(r, b, e);
+	if (rc != 0)
+		return rc;
+	uidset_init(&set);
+	uidset_add_range(&set, b->r.uidnext, UINT32_MAX);
+	rc = imap_fetch_msgids(r->imap, &set, &r->pass, &id, &n, e);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (id[i].id.n == 0 || id[i].uid < b->r.uidnext)
+			continue;
+		if (map_get(uid_of, id[i].id, &at))
+			map_set(uid_of, id[i].id, 0);
+		else
+			map_set(uid_of, id[i].id, id[i].uid);
+	}
+	uidset_release(&set);
+	return rc;
+}
+
+/* Invariant 3: the server did it and did not say (all of) what came of it. */
+static int
+find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t *n, struct err *e)
+{
+	struct map uid_of;
+	struct buf head;
+	size_t left = 0;
+	int rc;
+
+	if (b->r.uidnext == 0 || *n == 0)
+		return 0;
+	map_init(&uid_of);
+	buf_init(&head, 2 * HEAD_OCTETS);
+	rc = ids_there(r, b, &uid_of, e);
+	for (size_t i = 0; i < *n && rc == 0; i++) {
+		struct err local = {0};
+		struct span id;
+		uint64_t uid = 0;
+
+		buf_clear(&head);
+		if (maildir_sample(r->m, b->j.path, v[i]->file, 0, HEAD_OCTETS,
+			&head, &local) == 0 &&
+		    header_field(
+			&r->pass, buf_span(&head), "Message-ID", &id) &&
+		    map_get(&uid_of, id, &uid) && uid != 0) {
+			map_set(&uid_of, id, 0);
+			landed(r, b, batch, v[i], (uint32_t)uid,
+			    (imap_caps(r->imap) & IMAP_CAP_MOVE) != 0);
+		} else {
+			v[left++] = v[i];
+		}
+	}
+	if (rc == 0)
+		*n = left;
+	buf_release(&head);
+	map_release(&uid_of);
+	return rc;
+}
+
+/* One command for each UID of V once; what is left over stays in V. */
+static int
+copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t *n, struct err *e)
+{
+	struct sbox *from = &r->box[v[0]->from];
+	bool move = v[0]->kind == OP_RMOVE;
+	struct imap_copied c = {0};
+	struct rview back = {0};
+	struct uidset set;
+	struct map to;
+	size_t left = 0, nuntold = 0;
+	struct op **untold = arena_array(&r->pass, *n, sizeof *untold);
+	int rc;
+
+	uidset_init(&set);
+	uidset_init(&back.vanished);
+	map_init(&to);
+	for (size_t i = 0; i < *n; i++)
+		uidset_add(&set, v[i]->from_uid);
+	b->wrote_r = true;
+	from->wrote_r |= move;
+	rc = move ? imap_move(r->imap, &set, b->j.wire, &r->pass, &back, &c, e)
+		  : imap_copy(r->imap, &set, b->j.wire, &r->pass, &c, e);
+	if (c.uidvalidity == b->r.uidvalidity)
+		for (size_t i = 0; i < c.n; i++)
+			map_set_u64(&to, c.v[i].from, c.v[i].to);
+	for (size_t i = 0; i < *n; i++) {
+		struct op *op = v[i];
+		uint64_t uid = 0;
+
+		if (!uidset_has(&set, op->from_uid)) {
+			v[left++] = op; /* asked for twice: the next round */
+			continue;
+		}
+		uidset_remove_range(&set, op->from_uid, op->from_uid);
+		if (map_get_u64(&to, op->from_uid, &uid))
+			landed(r, b, batch, op, (uint32_t)uid,
+			    rc == 0 ||
+				uidset_has(&back.vanished, op->from_uid));
+		else
+			untold[nuntold++] = op;
+	}
+	if (rc == 0)
+		rc = find_untold(r, b, batch, untold, &nuntold, e);
+	for (size_t i = 0; i < nuntold; i++)
+		transfer_undone(r, untold[i]);
+	*n = left;
+	map_release(&to);
+	uidset_release(&set);
+	uidset_release(&back.vanished);
+	return rc;
+}
+
+/* RCOPY or RMOVE ops from one mailbox into another. */
+static int
+transfer_there(struct run *r, struct op **v, size_t n, struct err *e)
+{
+	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
+	struct journal_batch *batch = record_begin(r, b);
+	struct err first = {0};
+	int rc = 0;
+
+	if (!from->observed)
+		from->r.uidvalidity = from->j.uidvalidity;
+	while (n > 0 && rc == 0) {
+		rc = observe_reselect(r, from, e);
+		if (rc == 0)
+			rc = copy_there(r, b, batch, v, &n, e);
+	}
+	for (size_t i = 0; i < n; i++)
+		transfer_undone(r, v[i]);
+	if (rc != 0)
+		first = *e;
+	/* what was done is kept, whatever ended it */
+	if (record_commit(r, b, &batch, e) != 0)
+		return e->code;
+	if (rc != 0)
+		*e = first;
+	return rc;
+}
+
+int
+apply_transfers(struct run *r, struct err *e)
+{
+	struct plan *pl = &r->plan;
+	size_t i = r->transfer_from;
+	int rc = 0;
+
+	while (i < r->transfer_to && rc == 0) {
+		struct op **v = arena_array(
+		    &r->pass, r->transfer_to - i, sizeof *v);
+		struct op *one = &pl->op[i];
+		bool here = one->kind == OP_LCOPY || one->kind == OP_LMOVE;
+		struct sbox *b = &r->box[one->box];
+		size_t n = 0;
+
+		for (; i < r->transfer_to && pl->op[i].kind == one->kind &&
+		    pl->op[i].box == one->box &&
+		    (here || pl->op[i].from == one->from); i++)
+			v[n++] = &pl->op[i];
+		if (b->failed || r->box[one->from].failed) {
+			for (size_t k = 0; k < n; k++)
+				transfer_undone(r, v[k]);
+			continue;
+		}
+		rc = here ? transfer_here(r, v, n, e)
+			  : transfer_there(r, v, n, e);
+		if (rc != 0) {
+			for (size_t k = 0; k < n; k++)
+				if (r->group[v[k]->group].left > 0)
+					transfer_undone(r, v[k]);
+			rc = report_contain(r, b, e);
+		}
+	}
+	return rc;
+}

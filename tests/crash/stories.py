@@ -1,0 +1,201 @@
+"""What people did on both sides before the run that is disturbed."""
+
+import os
+import re
+import shutil
+
+from scene import FOREIGN
+from world import message
+
+TOKEN = re.compile(rb"^Subject: message (\S+)", re.M)
+
+
+def lf(data):
+    return data.replace(b"\r\n", b"\n")
+
+
+class Story:
+    synced = False   # had both sides agreed before?
+    foreign = False  # does a file of another program lie in a tmp/?
+
+    def __init__(self):
+        self.sent = {}  # token -> its octets
+        self.deleted = set()
+
+    @property
+    def alive(self):
+        return set(self.sent) - self.deleted
+
+    def text(self, token, size=0):
+        if token not in self.sent:
+            self.sent[token] = message(token, size=size)
+        return self.sent[token]
+
+    def before(self, server):
+        """The server as both sides last agreed, or as it is found."""
+
+    def there(self, server):
+        """What is done on the server since."""
+
+    def here(self, world):
+        """What is done in the Maildir since."""
+
+
+def uid_of(server, box, token):
+    for uid, m in server.messages(box).items():
+        if TOKEN.search(m["body"]).group(1).decode() == token:
+            return uid
+    raise KeyError(token)
+
+
+def file_of(world, box, token):
+    for _, _, path in world.local.files(box):
+        if TOKEN.search(path.read_bytes()).group(1).decode() == token:
+            return path
+    raise KeyError(token)
+
+
+def to(world, path, box, info):
+    """Rename PATH into cur/ of BOX, with flags INFO; mbsync's UID is not
+    carried to another mailbox."""
+    base = path.name.split(":2,")[0]
+    if path.parent.parent != world.root / box:
+        base = re.sub(r",U=\d+", "", base)
+    os.rename(path, world.root / box / "cur" / (base + ":2," + info))
+
+
+class Changes(Story):
+    """A bit of everything, on both sides."""
+
+    synced = True
+    foreign = True
+
+    END = {
+        "INBOX": {("a0", ""), ("a1", "\\Flagged"), ("a4", "todo"),
+                  ("a5", "\\Seen"), ("a7", "\\Answered \\Flagged"),
+                  ("b1", ""), ("n1", "\\Seen"), ("n4", ""), ("n7", "")},
+        "work": {("b0", ""), ("b2", "home"), ("b3", ""), ("a3", ""),
+                 ("n2", ""), ("n5", "\\Seen")},
+        "work/sub": {("c0", "")},
+        "there": {("n3", "")},
+        "here": {("n6", "")},
+    }
+
+    def before(self, server):
+        for box in ("work", "work/sub", "oldthere", "oldhere"):
+            server.create(box)
+        for n in range(8):
+            server.append("INBOX", self.text("a%d" % n))
+        for n in range(4):
+            server.append("work", self.text("b%d" % n))
+        server.append("work/sub", self.text("c0", 5000))
+        server.append("oldthere", self.text("d0"))
+        server.append("oldhere", self.text("e0"))
+
+    def there(self, server):
+        def uid(token):
+            return uid_of(server, "INBOX", token)
+
+        server.append("INBOX", self.text("n1"), ["\\Seen"])
+        server.append("work", self.text("n2", 9000))
+        server.append("INBOX", self.text("n7"))
+        server.store("INBOX", uid("a1"), "+FLAGS", ["\\Flagged"])
+        server.store("INBOX", uid("a4"), "+FLAGS", ["todo"])
+        server.store("INBOX", uid("a7"), "+FLAGS", ["\\Answered"])
+        server.expunge("INBOX", [uid("a2")])
+        moved = str(uid("a3"))
+        server.select("INBOX")
+        server.do("uid", "MOVE", moved, "work")
+        server.create("there")
+        server.append("there", self.text("n3"))
+        server.do("unselect")
+        server.do("delete", "oldthere")
+        self.deleted |= {"a2", "d0", "a6", "e0"}
+
+    def here(self, world):
+        local = world.local
+        local.add("INBOX", lf(self.text("n4")), "1800000001.n4.here")
+        local.add("INBOX", lf(self.text("n7")), "1800000001.n7.here")
+        local.add("work", lf(self.text("n5", 6000)),
+                  "1800000001.n5.here:2,S", "cur")
+        to(world, file_of(world, "INBOX", "a5"), "INBOX", "S")
+        to(world, file_of(world, "INBOX", "a7"), "INBOX", "F")
+        os.unlink(file_of(world, "INBOX", "a6"))
+        to(world, file_of(world, "work", "b1"), "INBOX", "")
+        if getattr(self, "keywords", True):
+            (world.root / "work" / "dovecot-keywords").write_text("0 home\n")
+            to(world, file_of(world, "work", "b2"), "work", "a")
+        local.add("here", lf(self.text("n6")), "1800000001.n6.here")
+        shutil.rmtree(world.root / "oldhere")
+        (world.root / "work" / "tmp" / FOREIGN).write_text("not whole")
+
+
+class First(Story):
+    """The first run: nothing here, not even a directory."""
+
+    END = {
+        "INBOX": {("a%d" % n, "\\Seen" if n % 2 else "") for n in range(5)},
+        "work": {("b0", "work"), ("b1", "")},
+        "work/sub": {("c0", "")},
+    }
+
+    def before(self, server):
+        for box in ("work", "work/sub"):
+            server.create(box)
+        for n in range(5):
+            server.append("INBOX", self.text("a%d" % n),
+                          ["\\Seen"] if n % 2 else [])
+        server.append("work", self.text("b0"), ["work"])
+        server.append("work", self.text("b1", 20000))
+        server.append("work/sub", self.text("c0"))
+
+
+class Lost(Story):
+    """The journal is lost, and both sides are full: they are paired."""
+
+    END = {
+        "INBOX": {("a0", ""), ("a1", "\\Seen"), ("a2", ""), ("a3", ""),
+                  ("a4", ""), ("n1", ""), ("n2", "")},
+        "work": {("b0", "\\Flagged"), ("b1", "")},
+        "here": {("n3", "")},
+    }
+
+    def before(self, server):
+        server.create("work")
+        for n in range(5):
+            server.append("INBOX", self.text("a%d" % n),
+                          ["\\Seen"] if n == 1 else [])
+        server.append("work", self.text("b0", 7000))
+        server.append("work", self.text("b1"))
+        server.append("INBOX", self.text("n1"))
+
+    def here(self, world):
+        for n in range(5):
+            world.local.add("INBOX", lf(self.text("a%d" % n)),
+                            "1700000000.a%d.here" % n)
+        world.local.add("work", lf(self.text("b0")),
+                        "1700000000.b0.here:2,F", "cur")
+        world.local.add("work", lf(self.text("b1")), "1700000000.b1.here")
+        world.local.add("INBOX", lf(self.text("n2")), "1700000000.n2.here")
+        world.local.add("here", lf(self.text("n3")), "1700000000.n3.here")
+
+
+class Quiet(Story):
+    """Both sides agree, and nobody does anything."""
+
+    synced = True
+
+    END = {
+        "INBOX": {("a%d" % n, "\\Seen" if n % 2 else "") for n in range(6)},
+        "work": {("b%d" % n, "") for n in range(4)},
+        "empty": set(),
+    }
+
+    def before(self, server):
+        server.create("work")
+        server.create("empty")
+        for n in range(6):
+            server.append("INBOX", self.text("a%d" % n),
+                          ["\\Seen"] if n % 2 else [])
+        for n in range(4):
+            server.append("work", self.text("b%d" % n, 5000 * (n % 2)))

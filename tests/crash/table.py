@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+"""Every point of every kind of fault, for mochila and for mbsync: the table
+of doc/reliability.md.
+
+	table.py MOCHILA [--mbsync] [--only KIND]... [--every N] [--part I/N]
+
+A line for each kind goes to the standard output, and one for each thing that
+was wrong to the standard error.  --every N tries every Nth point, --part I/N
+makes the Ith of N parts of the work (for several at once).
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+import campaign  # noqa: E402
+import faultat  # noqa: E402
+import stories  # noqa: E402
+from image import Image, NoImage  # noqa: E402
+from scene import Scene  # noqa: E402
+from servers import Dovecot  # noqa: E402
+from subjects import Mbsync, Mochila  # noqa: E402
+
+KINDS = {"kill": campaign.KILLS, "short": campaign.SHORT,
+         "errors": campaign.ERRORS, "emfile": campaign.EMFILE,
+         "sends": campaign.SENDS, "cuts": campaign.CUTS,
+         "bye": campaign.BYES, "lost": campaign.LOST,
+         "power": campaign.POWER}
+STORIES = ["First", "Changes", "Lost"]
+
+
+def run(scene, kind, args, name):
+    trials = kind.trials(scene)[::args.every]
+    tried, bad, begin = 0, 0, time.monotonic()
+    for words, trial in trials:
+        wrong = trial()
+        tried += 1
+        bad += bool(wrong)
+        for text in wrong:
+            print("%s, %s, %s: %s" % (name, kind.name, words, text),
+                  file=sys.stderr, flush=True)
+    print("%s | %s | %d | %d | %.0f s" % (
+        name, kind.name, tried, bad, time.monotonic() - begin), flush=True)
+
+
+def scenes(base, args, server, library, power):
+    for story in STORIES:
+        where = base / ("%s%s" % ("Cut" if power else "", story))
+        subject = Mbsync() if args.mbsync else Mochila(args.binary)
+        what = getattr(stories, story)()
+        what.keywords = not args.mbsync  # it does not know them
+        place = Image(where) if power else None
+        try:
+            yield "%s %s" % (subject.name, story), Scene(
+                where, server, subject, what, library, place)
+        finally:
+            if place:
+                place.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("--mbsync", action="store_true")
+    parser.add_argument("--only", action="append", choices=sorted(KINDS))
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--part", default="1/1")
+    args = parser.parse_args()
+    part, parts = map(int, args.part.split("/"))
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    base = Path(tempfile.mkdtemp(prefix="mochila-", dir=memory))
+    base.chmod(0o755)
+    server = Dovecot(base / "dovecot")
+    try:
+        library = faultat.build(base)
+        number = 0
+        for power in False, True:
+            kinds = [kind for group in args.only or sorted(KINDS)
+                     if (group == "power") == power for kind in KINDS[group]]
+            for name, scene in kinds and scenes(base, args, server, library, power):
+                for kind in kinds:
+                    number += 1
+                    if number % parts == part % parts:
+                        run(scene, kind, args, name)
+    except NoImage as e:
+        sys.exit("no power cuts here: %s" % e)
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""A bad line, and answers that never come."""
+
+import time
+
+import pytest
+
+from campaign import BYES, CUTS, LOST, over
+from conftest import STORIES, TIER
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("kind", CUTS + BYES, ids=lambda kind: kind.name)
+def test_cut(scene, attempt, story, kind):
+    attempt(kind.trials(scene(story)))
+
+
+def test_answer_lost(scene, attempt):
+    """Done there, not known here: found out, and not done twice."""
+    trials = LOST[0].trials(scene("Changes"))
+    for words in "APPEND", "CREATE", "DELETE", "EXPUNGE", "MOVE", "STORE":
+        assert any(words in what for what, _ in trials), words
+    attempt(trials)
+
+
+@pytest.mark.parametrize("down", [True, False], ids=["down", "up"])
+def test_stall(scene, rng, down):
+    s = scene("Changes")
+    end = over(s)[0].octets[down]
+    ats = [rng.randrange(1, end)] if TIER == "fast" else [
+        end * n // 12 for n in range(1, 12)]
+    try:
+        s.options = {"timeout": 5}
+        for at in ats:
+            begin = time.monotonic()
+            line, wrong, status = over(s, stall=at, down=down)
+            assert wrong == [] and line.hit, at
+            # it ends by itself, and says that it was not able to
+            assert status != 0 and time.monotonic() - begin < 30, at
+    finally:
+        s.options = {}
+
+
+def test_octet_by_octet(scene):
+    line, wrong, status = over(scene("Changes"), piece=1)
+    assert wrong == [] and status == 0

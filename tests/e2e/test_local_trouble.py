@@ -1,0 +1,615 @@
+"""What other programs, people and disks do to a Maildir."""
+
+import os
+import pwd
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from test_races import meddle  # noqa: F401
+from world import digest, message
+
+
+def flags_by_token(world, box="INBOX"):
+    found = {}
+    for m in world.server.messages(box).values():
+        token = m["body"].split(b"Subject: message ")[1].split(b"\r\n")[0]
+        found[token.decode()] = m["flags"]
+    return found
+
+
+def names(world, box="INBOX"):
+    return [name for name, _, _ in world.local.files(box)]
+
+
+def lf(data):
+    return data.replace(b"\r\n", b"\n")
+
+
+# names of files
+
+
+def test_new_with_flags_and_cur_without(world):
+    world.sync()
+    put = {"new/1.a.host": set(), "new/2.b.host:2,": set(),
+           "new/3.c.host:2,S": {"\\Seen"}, "cur/4.d.host": set(),
+           "cur/5.e.host:2,": set(),
+           "cur/6.f.host:2,RS": {"\\Seen", "\\Answered"},
+           "cur/7.g:1,foo": set(), "cur/8 h:2,F": {"\\Flagged"},
+           "cur/9.i.host,U=12,S=7:2,S": {"\\Seen"}}
+    want = {}
+    for name, flags in put.items():
+        sub, name = name.split("/")
+        token = name.split(".")[0].split(" ")[0]
+        world.local.add("INBOX", lf(message(token)), name, sub)
+        want[token] = flags
+    world.sync()
+    assert flags_by_token(world) == want
+    assert sorted(names(world)) == sorted(put)
+    world.assert_settled()
+    # a change from there: what is new and shows nothing stays new
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "+FLAGS", "(\\Draft)")
+    world.server.do("uid", "STORE", "1:*", "-FLAGS", "(\\Draft \\Answered)")
+    world.sync()
+    assert sorted(n for n in names(world) if n.startswith("new/")) == [
+        "new/1.a.host", "new/2.b.host:2,", "new/3.c.host:2,S"]
+    world.assert_settled()
+
+
+def test_letters_out_of_order_twice_and_unknown(world):
+    world.sync()
+    world.local.add("INBOX", message("a"), "1.a.host:2,ZSaSF", "cur")
+    world.local.add("INBOX", message("b"), "2.b.host:2,SS9,x=S", "cur")
+    world.sync()
+    assert flags_by_token(world) == {
+        "a": {"\\Seen", "\\Flagged"}, "b": {"\\Seen"}}
+    assert names(world) == ["cur/1.a.host:2,ZSaSF", "cur/2.b.host:2,SS9,x=S"]
+    world.assert_idle()
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "+FLAGS", "(\\Answered)")
+    world.server.do("uid", "STORE", "1:*", "-FLAGS", "(\\Seen)")
+    world.sync()
+    assert names(world) == ["cur/1.a.host:2,FRZa", "cur/2.b.host:2,9R,x=S"]
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("bytes_too", [False, True])
+def test_one_base_name_twice_is_two_messages(world, bytes_too):
+    world.sync()
+    tokens = "abcd" if not bytes_too else "aaaa"
+    put = ["cur/x.host:2,", "cur/x.host:2,S", "new/x.host", "cur/x.host:2,F"]
+    for name, token in zip(put, tokens):
+        sub, name = name.split("/")
+        world.local.add("INBOX", message(token), name, sub)
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 4
+    assert sorted(names(world)) == sorted(put)
+    world.assert_settled()
+    # all of them would like to be called x.host:2,FRS
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "FLAGS",
+                    "(\\Seen \\Flagged \\Answered)")
+    world.sync()
+    assert len(world.local.files("INBOX")) == 4
+    assert all(flags == {"\\Seen", "\\Flagged", "\\Answered"}
+               for _, flags, _ in world.local.files("INBOX"))
+    assert sorted(world.server.messages("INBOX", bodies=False)) == uids
+    world.assert_settled()
+    # and one goes without the others
+    world.local.files("INBOX")[0][2].unlink()
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 3
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("tokens", ["ab", "aa"])
+def test_one_base_name_in_two_mailboxes(world, tokens):
+    world.sync()
+    for box, token in zip(("INBOX", "other"), tokens):
+        world.local.add(box, message(token), "x.host:2,S", "cur")
+    world.sync()
+    assert {box: len(m) for box, m in world.server.everything().items()} == {
+        "INBOX": 1, "other": 1}
+    world.assert_settled()
+    # moved there onto it: both stay
+    world.server.select("INBOX")
+    world.server.do("uid", "MOVE", "1", "other")
+    world.sync()
+    assert len(world.local.files("other")) == 2
+    assert world.local.files("INBOX") == []
+    world.assert_settled()
+
+
+def test_copies_links_and_twins_are_messages_of_their_own(world):
+    world.sync()
+    path = world.local.add("INBOX", message("a"), "1.a.host:2,S", "cur")
+    os.link(path, path.parent / "2.a.host:2,")
+    shutil.copy(path, path.parent / "3.a.host:2,F")
+    # one Message-ID, other bytes; and none at all
+    world.local.add("INBOX", message("a", body="else"), "4.a.host:2,", "cur")
+    world.local.add("INBOX", b"Subject: message n\n\nn\n", "5.n.host:2,", "cur")
+    world.local.add("INBOX", b"Subject: message n\n\nm\n", "6.n.host:2,", "cur")
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 6
+    world.assert_settled()
+    shutil.rmtree(world.state / "home" / "journal")
+    s = world.summary()
+    assert (s["pulled"], s["pushed"]) == (0, 0)
+    world.assert_settled()
+    os.unlink(path.parent / "2.a.host:2,")
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 5
+    world.assert_settled()
+
+
+def test_a_draft_edited_here_and_on_both_sides(world):
+    world.server.append("INBOX", message("draft", body="v1"), ["\\Draft"])
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    # as mutt does it: the old file goes, the new one has another name
+    path.unlink()
+    world.local.add("INBOX", lf(message("draft", body="v2")),
+                    "2.d.host:2,DS", "cur")
+    world.sync()
+    bodies = [m["body"] for m in world.server.messages("INBOX").values()]
+    assert bodies == [message("draft", body="v2")]
+    world.assert_settled()
+    (uid, m), = world.server.messages("INBOX").items()
+    (_, _, path), = world.local.files("INBOX")
+    path.unlink()
+    world.local.add("INBOX", lf(message("draft", body="v3 here")),
+                    "3.d.host:2,DS", "cur")
+    world.server.append("INBOX", message("draft", body="v3 there"),
+                        ["\\Draft"])
+    world.server.expunge("INBOX", [uid])
+    world.sync()
+    assert sorted(m["body"]
+                  for m in world.server.messages("INBOX").values()) == [
+        message("draft", body="v3 here"), message("draft", body="v3 there")]
+    world.assert_settled()
+
+
+# readers at work
+
+
+class Reader(threading.Thread):
+    """Marks, renames and opens messages all the time, as ten readers might."""
+
+    def __init__(self, box):
+        super().__init__(daemon=True)
+        self.box, self.stop = box, False
+
+    def run(self):
+        turn = 0
+        while not self.stop:
+            turn += 1
+            for sub in ("new", "cur"):
+                for name in os.listdir(self.box / sub):
+                    base = name.split(":2,")[0]
+                    to = base + (":2,S" if turn % 2 else ":2,FS")
+                    try:
+                        os.rename(self.box / sub / name,
+                                  self.box / "cur" / to)
+                    except FileNotFoundError:
+                        pass
+
+
+def test_readers_rename_all_the_time(world):
+    for n in range(60):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    reader = Reader(world.root / "INBOX")
+    reader.start()
+    try:
+        for n in range(4):
+            world.server.append("INBOX", message("more%d" % n))
+            world.server.store("INBOX", uids[n], "+FLAGS", ["\\Answered"])
+            world.server.close()
+            done = world.sync(status=None)
+            assert done.returncode in (0, 65, 75), done.err
+            now = sorted(world.server.messages("INBOX", bodies=False))
+            assert set(uids) <= set(now)
+            assert len(now) == 61 + n
+    finally:
+        reader.stop = True
+        reader.join()
+    world.sync()
+    assert len(world.local.files("INBOX")) == 64
+    world.assert_settled()
+
+
+def test_a_maildir_that_is_removed_during_the_run(world, meddle):  # noqa: F811
+    for n in range(5):
+        world.server.append("INBOX", message("m%d" % n))
+    world.server.create("other")
+    world.server.append("other", message("o"))
+    world.sync()
+    world.server.append("INBOX", message("late"))
+    kept = world.server.everything()
+    done = meddle(b"UID FETCH", lambda: shutil.rmtree(world.root),
+                  status=None)
+    assert done.returncode in (3, 65, 75) and done.err
+    assert world.server.everything() == kept
+    done = world.sync(status=3)
+    assert str(world.root) in done.err
+    assert world.server.everything() == kept
+    world.server.close()
+
+
+# directories and files that are odd
+
+
+def test_missing_tmp_is_made_again(world):
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    os.rmdir(world.root / "INBOX" / "tmp")
+    world.assert_idle()
+    world.server.append("INBOX", message("b"))
+    world.sync()
+    assert len(world.local.files("INBOX")) == 2
+    world.assert_settled()
+
+
+@pytest.fixture
+def other_disk():
+    mounts = []
+
+    def mount(path):
+        done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(path)],
+                              capture_output=True)
+        if done.returncode:
+            pytest.skip("cannot mount a file system here")
+        mounts.append(path)
+
+    yield mount
+    for path in mounts:
+        subprocess.run(["umount", "-l", str(path)], check=False)
+
+
+@pytest.mark.parametrize("where", ["tmp", "new", "other"])
+def test_parts_of_it_on_another_disk(world, other_disk, where):
+    world.server.create("other")
+    world.sync()
+    path = world.root / ("other" if where == "other" else "INBOX/" + where)
+    other_disk(path)
+    if where == "other":
+        world.local.make("other")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n),
+                            ["\\Seen"] if n else [])
+    world.sync()
+    world.assert_settled()
+    when = {digest(p.read_bytes()): int(p.stat().st_mtime)
+            for _, _, p in world.local.files("INBOX")}
+    world.server.select("INBOX")
+    world.server.do("uid", "MOVE", "1:2", "other")
+    world.server.do("uid", "STORE", "3", "+FLAGS", "(\\Flagged)")
+    world.sync()
+    assert len(world.local.files("other")) == 2
+    for box in ("INBOX", "other"):
+        for _, _, p in world.local.files(box):
+            assert int(p.stat().st_mtime) == when[digest(p.read_bytes())]
+    world.assert_settled()
+
+
+def test_links_are_not_followed(world):
+    for box in ("INBOX", "linked", "sub"):
+        if box != "INBOX":
+            world.server.create(box)
+        world.server.append(box, message(box))
+    world.sync()
+    outside = world.base / "outside"
+    outside.mkdir()
+    (outside / "1.secret.host:2,").write_bytes(message("secret"))
+    cur = world.root / "INBOX" / "cur"
+    os.symlink(outside / "1.secret.host:2,", cur / "1.secret.host:2,")
+    os.symlink("nowhere", cur / "2.dangling.host:2,")
+    os.symlink(outside, cur / "3.dir.host:2,")
+    os.symlink(world.root / "INBOX", world.root / "again")
+    os.symlink(world.root, world.root / "loop")
+    before = world.local.snapshot()
+    world.sync()
+    assert world.local.snapshot() == before
+    assert len(world.server.messages("INBOX")) == 1
+    assert world.server.mailboxes() == ["INBOX", "linked", "sub"]
+    assert os.listdir(outside) == ["1.secret.host:2,"]
+    world.server.close()
+
+
+@pytest.mark.parametrize("what", ["", "/cur", "/new"])
+def test_a_mailbox_that_was_replaced_by_a_link_is_held(world, what):
+    """Somebody moved it to another disk and left a link: nothing is deleted,
+    nothing is written through the link."""
+    world.server.create("moved")
+    world.server.create("moved/sub/deep")
+    for n in range(3):
+        for box in ("moved", "moved/sub/deep"):
+            world.server.append(box, message("%s-%d" % (box, n)),
+                                ["\\Seen"])
+    world.server.append("INBOX", message("stays"))
+    world.sync()
+    kept = world.server.everything()
+    os.rename(world.root / ("moved" + what), world.base / "away")
+    os.symlink(world.base / "away", world.root / ("moved" + what))
+    world.server.append("moved", message("late"))
+    world.server.append("INBOX", message("late too"))
+    for _ in range(2):
+        done = world.sync(status=3)
+        assert "moved" in done.err
+    now = world.server.everything()
+    for box in ("moved", "moved/sub/deep"):
+        assert set(kept[box]) <= set(now[box])
+    assert len(world.local.files("INBOX")) == 2
+    os.unlink(world.root / ("moved" + what))
+    os.rename(world.base / "away", world.root / ("moved" + what))
+    world.sync()
+    world.assert_settled()
+
+
+def test_a_root_that_is_a_link_is_what_the_user_wrote(world):
+    (world.base / "real").mkdir()
+    os.symlink("real", world.root)
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    assert len(world.local.files("INBOX")) == 1
+    assert (world.base / "real" / "INBOX" / "new").is_dir()
+    world.assert_settled()
+
+
+def test_foreign_files_stay_and_stop_nothing(world):
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    box = world.root / "INBOX"
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(str(box / "cur" / "socket:2,"))
+    s.close()
+    os.mkfifo(box / "new" / "fifo")
+    (box / "new" / "directory:2,S").mkdir()
+    (box / "new" / "directory:2,S" / "1.x.host").write_bytes(message("in"))
+    for name in ("maildirfolder", "dovecot-uidlist", "dovecot.index.log",
+                 ".mbsyncstate", "courierimapkeywords"):
+        (box / name).write_text("foreign\n")
+    (box / "tmp" / "1.other.host").write_bytes(b"half a mess")
+    (world.root / "readme.txt").write_text("mine\n")
+    before = world.local.snapshot()
+    world.sync()
+    assert world.local.snapshot() == before
+    assert len(world.server.messages("INBOX")) == 1
+    world.assert_idle()
+    # the mailbox goes, and nothing of it is lost
+    (box / "tmp" / "1.other.host").unlink()
+    world.server.append("INBOX", message("b"))
+    world.sync()
+    assert (box / "dovecot-uidlist").read_text() == "foreign\n"
+    assert len(world.local.files("INBOX")) == 3 + 2  # socket, fifo, directory
+
+
+# permissions
+
+
+def as_somebody(world):
+    """The program as a user who is not root, with all of the test his."""
+    if os.geteuid() != 0:
+        return
+    him = pwd.getpwnam("nobody")
+    for top, dirs, files in os.walk(world.base):
+        for name in dirs + files + ["."]:
+            os.chown(os.path.join(top, name), him.pw_uid, him.pw_gid)
+    wrapper = world.base / "as-nobody"
+    wrapper.write_text('#!/bin/sh\nexec setpriv --reuid=%d --regid=%d '
+                       '--clear-groups -- "%s" "$@"\n'
+                       % (him.pw_uid, him.pw_gid, world.binary))
+    wrapper.chmod(0o755)
+    world.binary = str(wrapper)
+
+
+@pytest.mark.parametrize("what", ["cur", "new", "tmp", ""])
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_directories_that_may_not_be_written_or_read(world, what, mode):
+    as_somebody(world)
+    world.server.create("shut")
+    for box in ("INBOX", "shut"):
+        for n in range(3):
+            world.server.append(box, message("%s%d" % (box, n)),
+                                ["\\Seen"] if n == 1 else [])
+    world.sync()
+    world.server.append("shut", message("late seen"), ["\\Seen"])
+    world.server.append("shut", message("late new"))
+    world.server.append("INBOX", message("late"))
+    kept = world.server.everything()
+    path = world.root / "shut" / what
+    path.chmod(mode)
+    try:
+        done = world.sync(status=None)
+        assert world.server.everything() == kept
+        if what == "" and mode == 0o500:
+            assert done.returncode == 0, done.err
+        else:
+            assert done.returncode in (65, 75), done.err
+            assert "shut" in done.err
+            assert "Permission denied" in done.err
+    finally:
+        path.chmod(0o700)
+    world.sync()
+    assert len(world.local.files("INBOX")) == 4
+    assert len(world.local.files("shut")) == 5
+    world.assert_settled()
+
+
+def test_a_message_that_may_not_be_read(world):
+    as_somebody(world)
+    world.sync()
+    path = world.local.add("INBOX", message("a"), "1.a.host")
+    world.local.add("INBOX", message("b"), "2.b.host")
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0)
+        him = pwd.getpwnam("nobody")
+        os.chown(path.parent / "2.b.host", him.pw_uid, him.pw_gid)
+    path.chmod(0)
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "1.a.host" in done.err
+        assert set(flags_by_token(world)) == {"b"}
+    path.chmod(0o644)
+    world.sync()
+    assert set(flags_by_token(world)) == {"a", "b"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o277])
+def test_modes_do_not_hang_on_the_umask(world, umask):
+    world.server.append("INBOX", message("a"), ["\\Seen", "work"])
+    world.server.create("x/y")
+    before = os.umask(umask)
+    try:
+        world.sync()
+    finally:
+        os.umask(before)
+    for top, dirs, files in os.walk(world.root):
+        for name in dirs:
+            assert stat.S_IMODE(os.lstat(
+                os.path.join(top, name)).st_mode) & 0o077 == 0
+        for name in files:
+            assert stat.S_IMODE(os.lstat(
+                os.path.join(top, name)).st_mode) & 0o077 == 0
+    for top, dirs, files in os.walk(world.state):
+        for name in dirs + files:
+            assert stat.S_IMODE(os.lstat(
+                os.path.join(top, name)).st_mode) & 0o077 == 0
+
+
+# the machine
+
+
+def test_times_to_come_and_of_whole_seconds(world):
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    box = world.root / "INBOX"
+    for when in (time.time() + 86400 * 400, int(time.time()) - 100, 1.0):
+        for path in [p for _, _, p in world.local.files("INBOX")] + [
+                box / "cur", box / "new", box]:
+            os.utime(path, (when, when))
+        world.sync()
+        world.assert_idle()
+        _, _, path = world.local.files("INBOX")[0]
+        base = path.name.split(":2,")[0]
+        at = box / "cur" / (base + (":2,F" if ":2,S" in path.name
+                                    else ":2,S"))
+        os.rename(path, at)
+        # the directories look as they did
+        for path in (box / "cur", box / "new"):
+            os.utime(path, (when, when))
+        world.sync("--full")
+        world.assert_settled()
+
+
+@pytest.mark.parametrize("limit", [8, 12, 16, 20])
+def test_few_descriptors(world, limit):
+    for box in ("INBOX", "a", "b"):
+        if box != "INBOX":
+            world.server.create(box)
+        for n in range(5):
+            world.server.append(box, message(box + str(n)))
+    world.server.close()
+    whole = world.binary
+    wrapper = world.base / "few"
+    wrapper.write_text('#!/bin/sh\nexec prlimit --nofile=%d "%s" "$@"\n'
+                       % (limit, whole))
+    wrapper.chmod(0o755)
+    world.binary = str(wrapper)
+    for _ in range(2):
+        done = world.sync(status=None)
+        assert done.returncode in (0, 65, 69, 75, 78), (
+            done.returncode, done.err)
+        assert bool(done.returncode) == bool(done.err)
+    world.binary = whole
+    world.sync()
+    world.assert_settled()
+
+
+def strace(world, path, inject):
+    """The program, with INJECT for system calls on PATH."""
+    probe = subprocess.run(["strace", "-o", "/dev/null", "true"],
+                           capture_output=True)
+    if probe.returncode:
+        pytest.skip("strace cannot trace here")
+    wrapper = world.base / "traced"
+    wrapper.write_text(
+        '#!/bin/sh\nexec strace -f -o /dev/null -P "%s" -e inject=%s '
+        '"%s" "$@"\n' % (path, inject, world.binary))
+    wrapper.chmod(0o755)
+    whole, world.binary = world.binary, str(wrapper)
+    return whole
+
+
+def test_a_disk_that_cannot_read_one_message(world):
+    world.sync()
+    bad = world.local.add("INBOX", message("bad"), "1.bad.host:2,S", "cur")
+    world.local.add("INBOX", message("good"), "2.good.host:2,S", "cur")
+    whole = strace(world, bad, "read:error=EIO")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "1.bad.host" in done.err and "Input/output" in done.err
+        assert set(flags_by_token(world)) == {"good"}
+    world.binary = whole
+    world.sync()
+    assert set(flags_by_token(world)) == {"good", "bad"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("inject", ["fsync:error=EIO:when=2",
+                                    "fsync:error=ENOSPC",
+                                    "renameat2:error=EIO:when=1",
+                                    "renameat2:error=EINVAL"])
+def test_a_disk_that_fails_in_between(world, inject):
+    world.sync()
+    for n in range(5):
+        world.server.append("INBOX", message("m%d" % n),
+                            ["\\Seen"] if n % 2 else [])
+    world.server.close()
+    probe = subprocess.run(["strace", "-o", "/dev/null", "true"],
+                           capture_output=True)
+    if probe.returncode:
+        pytest.skip("strace cannot trace here")
+    wrapper = world.base / "traced"
+    box = world.root / "INBOX"
+    wrapper.write_text(
+        '#!/bin/sh\nexec strace -f -o /dev/null -P "%s" -P "%s" -P "%s" '
+        '-e inject=%s "%s" "$@"\n' % (box / "tmp", box / "cur", box / "new",
+                                      inject, world.binary))
+    wrapper.chmod(0o755)
+    whole, world.binary = world.binary, str(wrapper)
+    done = world.sync(status=None)
+    if "EINVAL" in inject:
+        # a file system that knows no RENAME_NOREPLACE
+        assert done.returncode == 0, done.err
+    else:
+        assert done.returncode in (65, 75), (done.returncode, done.err)
+    for _, _, path in world.local.files("INBOX"):
+        assert path.read_bytes().endswith(b"\n")
+    world.binary = whole
+    world.sync()
+    assert len(world.local.files("INBOX")) == 5
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "xx_YY"])
+def test_any_locale(world, locale):
+    world.env = lambda env=world.env: {**env(), "LC_ALL": locale}
+    world.local.add("B\u00fccher", message("a"), "1.\u00e4.host:2,S", "cur")
+    world.sync()
+    assert world.server.mailboxes() == ["B&APw-cher", "INBOX"]
+    world.wire = lambda box: {"B\u00fccher": "B&APw-cher"}.get(box, box)
+    world.wire_of_name = world.wire
+    world.server.append("B&APw-cher", message("b"))
+    world.sync()
+    world.assert_settled()

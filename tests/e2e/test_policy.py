@@ -1,0 +1,236 @@
+"""What the configuration lets a run do: direction, deletes, trash, limits."""
+
+import json
+import os
+import time
+
+from world import message, quote
+
+
+def fill(world, tokens="abcdef", box="INBOX", flags=()):
+    for token in tokens:
+        world.server.append(box, message(token), flags, 1700000000)
+
+
+def expunge(world, box, uid):
+    world.server.select(box)
+    world.server.do("uid", "store", str(uid), "+FLAGS", "(\\Deleted)")
+    world.server.do("uid", "expunge", str(uid))
+
+
+def token(path):
+    return path.read_bytes().split(b"Message-ID: <")[1].split(b"@")[0].decode()
+
+
+def local_tokens(world, box="INBOX"):
+    return sorted(token(path) for _, _, path in world.local.files(box))
+
+
+def remote_tokens(world, box="INBOX"):
+    return sorted(m["body"].split(b"Message-ID: <")[1].split(b"@")[0].decode()
+                  for m in world.server.messages(box).values())
+
+
+def change_everything(world):
+    """Each kind of change on both sides; "f" stays as it is."""
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    files["a"].unlink()
+    os.rename(files["b"], str(files["b"]) + "F")
+    expunge(world, "INBOX", uids[2])
+    world.server.store("INBOX", uids[3], "+FLAGS", ["\\Flagged"])
+    world.local.add("INBOX", message("l"), "new.host", "new")
+    world.server.append("INBOX", message("r"))
+    world.local.make("Here")
+    os.rename(files["e"], world.root / "Here" / "cur" / files["e"].name)
+    world.server.create("There")
+
+
+def assert_server_untouched(world):
+    changing = [c for c in world.commands() if c.split()[0] in (
+        b"APPEND", b"SELECT", b"CREATE", b"DELETE", b"RENAME")
+        or b"STORE" in c or b"EXPUNGE" in c or b"MOVE" in c or b"COPY" in c]
+    assert changing == []
+
+
+def test_direction_pull(world):
+    fill(world, flags=["\\Seen"])
+    world.sync()
+    world.write_config(direction="pull")
+    change_everything(world)
+    before = world.server.everything()
+    world.sync("--trace", str(world.trace))
+    assert_server_untouched(world)
+    assert world.server.everything() == before
+    # the server's changes are here; what was changed here stays so
+    assert local_tokens(world) == ["b", "d", "f", "l", "r"]
+    assert local_tokens(world, "Here") == ["e"]
+    assert "There" in world.local.mailboxes()
+    flags = {token(p): f for _, f, p in world.local.files("INBOX")}
+    assert flags["b"] == {"\\Seen", "\\Flagged"}
+    assert flags["d"] == {"\\Seen", "\\Flagged"}
+    world.assert_idle()
+
+
+def test_direction_push(world):
+    fill(world, flags=["\\Seen"])
+    world.sync()
+    world.write_config(direction="push")
+    change_everything(world)
+    before = world.local.snapshot()
+    world.sync()
+    assert world.local.snapshot() == before
+    assert remote_tokens(world) == ["b", "d", "f", "l", "r"]
+    assert remote_tokens(world, "Here") == ["e"]
+    world.server.close()
+    world.assert_idle()
+
+
+def test_direction_pull_into_nothing(world):
+    fill(world)
+    world.write_config(direction="pull")
+    world.sync()
+    assert local_tokens(world) == list("abcdef")
+    world.assert_settled()
+
+
+def test_deletes_keep(world):
+    fill(world, flags=["\\Seen"])
+    world.server.create("Gone")
+    fill(world, "xy", "Gone")
+    world.write_config(deletes="keep")
+    world.sync()
+    expunge(world, "INBOX", 1)
+    expunge(world, "INBOX", 2)
+    world.server.select("INBOX")
+    world.server.do("delete", quote("Gone"))
+    world.sync()
+    assert local_tokens(world) == list("abcdef")
+    assert local_tokens(world, "Gone") == ["x", "y"]
+    assert remote_tokens(world) == list("cdef")
+    world.server.close()
+    world.assert_idle()
+    # what is kept does not go up again, whatever else happens
+    world.local.add("INBOX", message("l"), "new.host", "new")
+    world.server.append("INBOX", message("r"))
+    world.sync()
+    assert local_tokens(world) == list("abcdeflr")
+    assert remote_tokens(world) == list("cdeflr")
+    world.server.close()
+    world.assert_idle()
+
+
+def test_deletes_keep_follows_moves(world):
+    fill(world, "a")
+    world.server.create("Work")
+    world.write_config(deletes="keep")
+    world.sync()
+    world.server.select("INBOX")
+    world.server.do("uid", "move", "1", "Work")
+    assert world.summary()["moved"] == 1
+    world.assert_settled()
+
+
+def test_trash_by_name(world):
+    fill(world)
+    world.write_config(on_local_delete="trash", trash="Papierkorb")
+    world.sync()
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    files["a"].unlink()
+    files["b"].unlink()
+    world.sync()
+    assert remote_tokens(world) == list("cdef")
+    assert remote_tokens(world, "Papierkorb") == ["a", "b"]
+    world.assert_settled()
+    # in the trash itself a delete is a delete
+    for _, _, path in world.local.files("Papierkorb"):
+        path.unlink()
+    world.sync()
+    assert remote_tokens(world, "Papierkorb") == []
+    world.assert_settled()
+
+
+def test_trash_that_is_not_synced(world):
+    fill(world, "abcd")
+    world.server.create("Trash")
+    world.write_config(on_local_delete="trash", trash="Trash",
+                       mailboxes=["*", "!Trash"])
+    world.sync()
+    world.local.files("INBOX")[0][2].unlink()
+    world.sync()
+    assert len(remote_tokens(world, "Trash")) == 1
+    assert world.local.mailboxes() == ["INBOX"]
+    world.server.close()
+    world.assert_idle()
+
+
+def test_trash_without_a_name_needs_special_use(world):
+    world.write_config(on_local_delete="trash")
+    done = world.sync(status=78)
+    assert "\\Trash" in done.err and "trash:" in done.err
+
+
+def test_max_size(world):
+    fill(world, "ab")
+    world.server.append("INBOX", message("big", size=30000))
+    world.local.add("INBOX", message("huge", size=40000), "huge.host")
+    world.write_config(max_size="20K")
+    world.sync()
+    assert local_tokens(world) == ["a", "b", "huge"]
+    assert remote_tokens(world) == ["a", "b", "big"]
+    world.server.close()
+    world.assert_idle()
+    # neither is a delete, and both go once the limit lets them
+    world.sync("--full")
+    assert remote_tokens(world) == ["a", "b", "big"]
+    world.write_config(max_size="35K")
+    world.sync()
+    assert local_tokens(world) == ["a", "b", "big", "huge"]
+    assert remote_tokens(world) == ["a", "b", "big"]
+    world.write_config(max_size=None)
+    world.sync()
+    world.assert_settled()
+
+
+def test_max_size_on_a_plain_server(world):
+    fill(world, "ab")
+    world.server.append("INBOX", message("big", size=30000))
+    world.write_config(max_size="20K",
+                       disable_extensions=["qresync", "condstore"])
+    world.sync()
+    assert local_tokens(world) == ["a", "b"]
+    world.server.close()
+    world.assert_idle()
+    world.write_config(max_size=None)
+    world.sync()
+    world.assert_settled()
+
+
+def test_max_age(world):
+    now = time.time()
+    world.server.append("INBOX", message("old"), when=now - 40 * 86400)
+    world.server.append("INBOX", message("young"), when=now - 86400)
+    world.write_config(max_age=30)
+    world.sync()
+    assert local_tokens(world) == ["young"]
+    world.server.close()
+    world.assert_idle()
+    world.write_config(max_age=50)
+    world.sync()
+    world.assert_settled()
+
+
+def test_a_dry_run_prints_the_case_of_each_policy(world):
+    fill(world, "ab", flags=["\\Seen"])
+    world.server.create("Work")
+    world.write_config(deletes="keep", max_size="20K")
+    world.sync()
+    expunge(world, "INBOX", 1)
+    world.server.append("INBOX", message("big", size=30000))
+    (_, _, path), = [f for f in world.local.files("INBOX")
+                     if token(f[2]) == "b"]
+    os.rename(path, world.root / "Work" / "cur" / path.name)
+    done = world.sync("--dry-run", "--json")
+    cases = sorted(json.loads(line)["case"] for line in done.out.splitlines()
+                   if "case" in json.loads(line))
+    assert cases == [21, 28, 29], done.out

@@ -1,0 +1,160 @@
+"""What may come out of a sync: for each message a set of allowed outcomes.
+
+An outcome is the multiset of (mailbox, flags) of the copies that both sides
+hold afterwards, written as a sorted tuple.  The rules are those of
+doc/merge-table.md: a delete wins over a flag change, a move wins over a
+delete, of two different moves the server's wins, flags merge one by one.
+"""
+
+from collections import Counter
+
+NONE = ()
+
+
+def one(box, flags):
+    return ((box, tuple(sorted(flags))),)
+
+
+def both(a, b):
+    return tuple(sorted(a + b))
+
+
+def is_keyword(flag):
+    return not flag.startswith("\\") and flag != "$Forwarded"
+
+
+def keywords_of(flags, other):
+    """FLAGS, but with the keywords of OTHER: letters belong to a mailbox, so
+    a file that was moved may say nothing about them."""
+    return frozenset(f for f in flags if not is_keyword(f)) | frozenset(
+        f for f in other if is_keyword(f))
+
+
+def merge_flags(b, l, s):
+    """Each flag that a side changed changes."""
+    return b ^ ((l ^ b) | (s ^ b))
+
+
+def unknown(l, s):
+    """Nothing was agreed on before: what is there, stays."""
+    if l is None and s is None:
+        return {NONE}
+    if s is None:
+        return {one(*l)}
+    if l is None:
+        return {one(*s)}
+    if l[0] == s[0]:
+        return {one(l[0], l[1] | s[1])}
+    return {both(one(*l), one(*s))}
+
+
+def strict(b, l, s, moves=True):
+    """B, L, S: (mailbox, flags), or None where it is not.  MOVES: false for
+    a program that takes a move for a new message and a deleted one."""
+    if b is None:
+        return unknown(l, s)
+    box = b[0]
+    if l is None and s is None:
+        return {NONE}
+    if s is None:  # deleted there
+        return {NONE} if l[0] == box else {one(*l)}
+    if l is None:
+        return {NONE} if s[0] == box else {one(*s)}
+    flags = merge_flags(b[1], l[1], s[1])
+    if l[0] != box:
+        theirs = one(l[0] if s[0] == box else s[0],
+                     keywords_of(flags, s[1]))
+    if l[0] == s[0]:
+        allowed = {one(l[0], flags)}
+        if l[0] != box:
+            allowed.add(theirs)
+            if not moves:
+                allowed.add(one(l[0], l[1] | s[1]))
+        return allowed
+    if s[0] == box:
+        allowed, mover = {one(l[0], flags)}, l
+    elif l[0] == box:
+        allowed, mover = {one(s[0], flags)}, s
+    else:
+        allowed, mover = {one(s[0], flags)}, None
+    if l[0] != box:
+        allowed.add(theirs)
+    if not moves:
+        allowed.add(one(*mover) if mover else both(one(*l), one(*s)))
+    return allowed
+
+
+class Changes:
+    """What happened since both sides last agreed, as far as it loosens what
+    may come out."""
+
+    def __init__(self):
+        self.lost = False       # the journal is gone
+        self.doubt = set()      # mailboxes whose numbers mean less now
+        self.renames = set()    # (old, new), on either side
+        self.removed = set()    # mailboxes removed on either side
+        self.made = set()       # mailboxes made on either side
+        self.deleted = set()    # tokens that somebody deleted
+        self.bases = []         # {token: state} after a run that failed
+        self.faulted = False
+
+    def aliases(self, outcomes):
+        """Mailboxes that were renamed may have either name."""
+        outcomes = set(outcomes)
+        for _ in range(3):
+            for old, new in self.renames:
+                for x, y in ((old, new), (new, old)):
+                    outcomes |= {
+                        tuple(sorted((rename(box, x, y), f)
+                                     for box, f in o)) for o in outcomes}
+        return outcomes
+
+    def allowed(self, b, l, s, moves):
+        """B: all states that may be in the journal; the first is from before
+        it was lost."""
+        outcomes = unknown(l, s) if self.lost else set()
+        for base in b[1 if self.lost else 0:]:
+            outcomes |= strict(base, l, s, moves)
+            if base and base[0] in self.doubt:
+                outcomes |= unknown(l, s)
+            if base and base[0] in self.removed:
+                # the mailbox went, and a message of it was moved away
+                outcomes.add(NONE)
+        return self.aliases(outcomes)
+
+
+def rename(box, old, new):
+    if box == old or box.startswith(old + "/"):
+        return new + box[len(old):]
+    return box
+
+
+def bounds(rows, here, there, changes):
+    """For a message of which there are several copies: how many there may be
+    in the end.  ROWS: pairs (copy here, copy there) that were agreed on.
+    Returns (least, most, least per mailbox, most per mailbox)."""
+    l, s = Counter(), Counter()
+    for c in here:
+        l[c.box, c.place] += 1
+    for c in there:
+        s[c.box, c.place] += 1
+    stay, new_l, new_s = Counter(), Counter(), Counter()
+    for a, b in rows:
+        if l[a.box, a.place] and s[b.box, b.place]:
+            stay[a.box] += 1
+        l[a.box, a.place] = s[b.box, b.place] = 0
+    for (box, _), n in l.items():
+        new_l[box] += n
+    for (box, _), n in s.items():
+        new_s[box] += n
+    known = sum(stay.values())
+    fresh_l, fresh_s = sum(new_l.values()), sum(new_s.values())
+    least, most = known + max(fresh_l, fresh_s), known + fresh_l + fresh_s
+    at_most = stay + new_l + new_s
+    boxes = {a.box for a, _ in rows} | set(at_most)
+    loose = changes.lost or changes.renames or changes.removed or \
+        boxes & changes.doubt
+    if loose:
+        return (0 if changes.deleted else 1), \
+            len(here) + len(there), {}, None
+    return least, most, stay, at_most

@@ -1,0 +1,75 @@
+/*
+ * The listing: its numbers, and what is not as LIST says.
+ */
+#include "dialogue.h"
+
+/* RFC 8474: by themselves, and a listing without them is one all the same. */
+static void
+test_ids_are_asked_for_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_WITH("OBJECTID LIST-STATUS"),
+	    "C m3 LIST \"\" \"*\" RETURN (STATUS (MESSAGES UIDNEXT "
+	    "UIDVALIDITY))",
+	    "C m4 LIST \"\" \"*\" RETURN (STATUS (MAILBOXID))",
+	    "S * LIST () \"/\" INBOX",
+	    "S * STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 9)",
+	    "S m3 OK", "S * LIST () \"/\" INBOX", "S * LIST () \"/\" late",
+	    "S * STATUS INBOX (MAILBOXID (F1-x))",
+	    "S * STATUS late (MAILBOXID (F2))", "S m4 NO half of them",
+	    "C m5 STATUS \"late\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m6 STATUS \"late\" (MAILBOXID)",
+	    "S * STATUS late (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 10)", "S m5 OK",
+	    "S m6 NO");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 2);
+	assert_true(span_eq(l.v[0].mailboxid, SPAN("F1-x")));
+	assert_true(span_eq(l.v[1].mailboxid, SPAN("F2")));
+	assert_int_equal(l.v[1].uidvalidity, 10);
+}
+
+static void
+test_what_cannot_be_found_does_not_exist(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
+	    "S * LIST () \"/\" INBOX", "S * LIST () \"/\" ghost",
+	    "S * LIST () \"/\" gone", "S * LIST () \"/\" locked",
+	    "S * LIST () \"/\" shy", "S m3 OK",
+	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m5 STATUS \"ghost\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m6 STATUS \"gone\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m7 STATUS \"locked\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m8 STATUS \"shy\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "S * STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 9)",
+	    "S m4 OK", "S m5 NO no such mailbox", "S m6 NO", "S m7 NO",
+	    "S m8 NO", "C m9 EXAMINE \"ghost\"", "S m9 NO no such mailbox",
+	    "C m10 EXAMINE \"gone\"", "S m10 NO [NONEXISTENT] it was",
+	    "C m11 EXAMINE \"locked\"", "S m11 NO [UNAVAILABLE] later",
+	    "C m12 EXAMINE \"shy\"", "S * 3 EXISTS", "S m12 OK",
+	    "C m13 EXAMINE INBOX", "S m13 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(i == 1 || i == 2,
+		    (l.v[i].attrs & ATTR_NONEXISTENT) != 0);
+	assert_int_equal(e.code, 0);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_ids_are_asked_for_by_themselves),
+	    T(test_what_cannot_be_found_does_not_exist),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
