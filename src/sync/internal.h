@@ -4,7 +4,9 @@
  * One run of one account, in one thread:
  *
  *	run.c      sync_account: lock, open, passes, close
- *	tree.c     which mailboxes; create and delete them
+ *	tree.c     which mailboxes; create them
+ *	rename.c   those that got another name
+ *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
@@ -134,7 +136,7 @@ void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
 
-/* tree.c */
+/* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 
