@@ -1,5 +1,6 @@
 EXTRA_DIST += tests/run.sh tests/packages.sh \
 	tests/e2e/conftest.py tests/e2e/relay.py \
+	tests/e2e/rewriter.py \
 	tests/e2e/servers.py tests/e2e/servers_courier.py \
 	tests/e2e/servers_cyrus.py tests/e2e/world.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \

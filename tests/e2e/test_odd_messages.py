@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relay import Rewriter
+from rewriter import Rewriter
 from world import canonical, digest, message
 
 HEAD = b"From: a@b.c\r\nSubject: odd\r\n"

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from relay import Rewriter
+from rewriter import Rewriter
 from servers import Dovecot
 from world import World, message
 
