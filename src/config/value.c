@@ -482,7 +482,6 @@ unit(char c)
 	}
 }
 
-/* With a unit it is no number of YAML, and may be in quotes. */
 static int
 get_octets(const struct load *l, const char *name, const struct ynode *n,
     uint64_t *v_r, struct err *e)
@@ -494,8 +493,9 @@ get_octets(const struct load *l, const char *name, const struct ynode *n,
 	if (n->kind == YNODE_SCALAR && s.n > 0)
 		shift = unit(s.p[s.n - 1]);
 	s.n -= shift > 0;
-	if (n->kind != YNODE_SCALAR || !span_u64(s, &v) ||
-	    v > (uint64_t)INT64_MAX >> shift)
+	/* with its unit it is a text, and may stand in quotes */
+	if (n->kind != YNODE_SCALAR || (!n->plain && shift == 0) ||
+	    !span_u64(s, &v) || v > (uint64_t)INT64_MAX >> shift)
 		return yaml_error(l->file, n, e,
 		    "'%s' must be a number of octets, or of K, M or G, as in "
 		    "25M; 0 is no limit",
@@ -509,12 +509,14 @@ get_days(const struct load *l, const struct key *k, const struct ynode *n,
     uint32_t *v_r, struct err *e)
 {
 	struct span s = n->text;
+	bool unit_d = false;
 	uint32_t v;
 
-	if (n->kind == YNODE_SCALAR && s.n > 0 && s.p[s.n - 1] == 'd')
-		s.n--;
-	if (n->kind != YNODE_SCALAR || !span_u32(s, &v) || v < k->lo ||
-	    v > k->hi)
+	if (n->kind == YNODE_SCALAR && s.n > 0)
+		unit_d = s.p[s.n - 1] == 'd';
+	s.n -= unit_d;
+	if (n->kind != YNODE_SCALAR || (!n->plain && !unit_d) ||
+	    !span_u32(s, &v) || v < k->lo || v > k->hi)
 		return yaml_error(l->file, n, e,
 		    "'%s' must be a number of days from %u to %u, as in 90 or "
 		    "90d; 0 is no limit",

@@ -257,6 +257,7 @@ imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e)
 	s->conf = conf;
 	s->lex = wire_lex_new(&limits);
 	resp_init(&s->resp);
+	uidset_init(&s->answered);
 	wire_cmd_init(&s->cmd, COMMAND_MAX, false);
 	buf_init(&s->mechs, 4096);
 	buf_init(&s->in_line, 8192);
@@ -302,6 +303,7 @@ imap_free(struct imap **s)
 		return;
 	stream_free(&x->st);
 	resp_release(&x->resp);
+	uidset_release(&x->answered);
 	wire_lex_free(&x->lex);
 	wire_cmd_release(&x->cmd);
 	buf_release(&x->mechs);

@@ -146,7 +146,8 @@ struct imap_selected {
  * server ignores a cursor of another UIDVALIDITY: the caller compares.
  * Without a cursor, r gets nothing.  Fills r->uidvalidity, uidnext,
  * highestmodseq, exists in any case; r->same is false.
- * A mailbox that is not there, or cannot be selected: scope BOX.
+ * A mailbox that is not there, or cannot be selected: scope BOX.  So is one of
+ * which UIDVALIDITY or EXISTS was not said: that does not mean 0.
  */
 int imap_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq, struct arena *mem,

@@ -43,6 +43,7 @@ struct imap {
 	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
+	struct uidset answered; /* of the tags */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
 	bool whole;          /* s->resp is a complete response */
@@ -58,6 +59,7 @@ struct imap {
 	struct imap_selected *sel; /* during SELECT: where its answers go */
 	bool until_closed; /* what comes belongs to the mailbox before */
 	uint32_t exists;
+	bool has_exists; /* it was said since the mailbox was selected */
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
 

@@ -169,7 +169,8 @@ mark_ghosts(struct imap *s, struct listing *l, struct err *e)
 		struct imap_box *b = &l->v[i];
 
 		if ((b->attrs & (ATTR_NOSELECT | ATTR_NONEXISTENT)) ||
-		    (b->has & HAS_MESSAGES))
+		    (b->has & HAS_MESSAGES) ||
+		    span_eq_case(b->wire, SPAN("INBOX")))
 			continue;
 		imap_begin(s, "EXAMINE ");
 		wire_cmd_astring(&s->cmd, b->wire);

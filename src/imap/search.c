@@ -88,9 +88,7 @@ imap_search_uids(struct imap *s, struct uidset *set, struct err *e)
 	uint64_t n;
 	int rc;
 
-	uidset_clear(set);
-	if (s->exists == 0)
-		return 0;
+	/* Also where EXISTS is 0: that is what may have to be settled. */
 	rc = imap_search_range(s, 1, UINT32_MAX, set, e);
 	if (rc < 0)
 		return rc;

@@ -37,7 +37,7 @@ select_once(struct imap *s, struct span wire, bool read_only,
 	 * was selected before.
 	 */
 	s->until_closed = s->selected && (s->caps & IMAP_CAP_QRESYNC);
-	s->selected = false;
+	s->selected = s->has_exists = false;
 	s->exists = 0;
 	s->sel = sel;
 	s->view = r;
@@ -45,6 +45,9 @@ select_once(struct imap *s, struct span wire, bool read_only,
 	rc = imap_run(s, ERR_SCOPE_BOX, read_only ? "EXAMINE" : "SELECT", e);
 	s->sel = NULL;
 	s->view = NULL;
+	/* A server that forgets CLOSED: the delta went with the old mailbox. */
+	sel->qresync = !s->until_closed && uidvalidity && modseq &&
+	    (s->caps & IMAP_CAP_QRESYNC);
 	s->until_closed = false;
 	return rc;
 }
@@ -105,12 +108,17 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 	if (sel.uidvalidity == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "SELECT: the server gives no UIDVALIDITY");
+	/* Not said is not 0: an empty mailbox means that all were deleted. */
+	if (!s->has_exists)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "SELECT: the server does not say how many messages there "
+		    "are");
 	if (!(s->caps & IMAP_CAP_CONDSTORE))
 		sel.highestmodseq = 0;
 	sel.exists = s->exists;
 	sel.modseqs = s->modseqs;
-	sel.qresync = uidvalidity && modseq && sel.highestmodseq &&
-	    uidvalidity == sel.uidvalidity && (s->caps & IMAP_CAP_QRESYNC);
+	sel.qresync = sel.qresync && sel.highestmodseq &&
+	    uidvalidity == sel.uidvalidity;
 	r->same = false;
 	r->uidvalidity = sel.uidvalidity;
 	r->uidnext = sel.uidnext;

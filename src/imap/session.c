@@ -153,8 +153,9 @@ note_code(struct imap *s)
 		if (r->text.n && s->logged_in)
 			log_warn(s->conf->log, "the server says: %.*s",
 			    SPAN_ARG(r->text));
-	} else if (resp_code_is(r, "CLOSED")) {
-		s->until_closed = false;
+	} else if (resp_code_is(r, "CLOSED") && s->until_closed) {
+		s->until_closed = s->has_exists = false;
+		s->exists = 0;
 	}
 	if (!sel)
 		return;
@@ -206,8 +207,9 @@ note(struct imap *s, struct err *e)
 		imap_note_caps(s, r->words);
 		return 0;
 	case RESP_EXISTS:
-		if (!s->until_closed)
-			s->exists = r->num;
+		/* Without CLOSED the last one is that of the new mailbox. */
+		s->exists = r->num;
+		s->has_exists = true;
 		return 0;
 	case RESP_EXPUNGE:
 		/* A number that no message has says nothing. */
@@ -225,6 +227,24 @@ note(struct imap *s, struct err *e)
 	default:
 		return 0;
 	}
+}
+
+/*
+ * A command is answered once.  A second answer would otherwise pass for that of
+ * a command that is still under way.
+ */
+static void
+note_answer(struct imap *s)
+{
+	uint32_t tag = imap_tag_number(s);
+
+	if (tag == 0)
+		return;
+	if (uidset_has(&s->answered, tag)) {
+		s->resp.type = RESP_OTHER;
+		s->resp.tag = SPAN_NONE;
+	}
+	uidset_add(&s->answered, tag);
 }
 
 /* Feed the lexer until it has a response, or a body begins. */
@@ -246,6 +266,7 @@ read_response(struct imap *s, struct err *e)
 			imap_trace_in_end(s);
 			s->whole = true;
 			resp_parse(wire_lex_root(s->lex), &s->resp);
+			note_answer(s);
 			return IMAP_GOT_RESPONSE;
 		case WIRE_STREAM:
 			resp_parse(wire_lex_root(s->lex), &s->resp);

@@ -137,16 +137,16 @@ not_deleted(struct moves *m, const struct op *op)
 		m->pl->box[at].rdeletes--;
 }
 
-/* The flags of the last agreement, OLD; the file shows SHOWN (invariant 4). */
+/*
+ * The flags of the last agreement, OLD; the file shows SHOWN.  Invariant 4:
+ * taken as agreed on both sides, those of its keywords that the server does
+ * not show go from the file, and those that it shows come to it.
+ */
 static void
-set_base(struct moves *m, struct pair *row, const struct pair *old,
-    struct flags shown)
+set_base(struct pair *row, const struct pair *old, struct flags shown)
 {
-	struct flags both = flags_and(m->pl->mem, old->r, shown);
-
-	row->l = shown;
+	row->l = row->r = shown;
 	row->l.sys = old->l.sys;
-	row->r = both;
 	row->r.sys = old->r.sys;
 }
 
@@ -211,7 +211,7 @@ moved_twice(struct moves *m, struct op *p)
 				     : CASE_R_MOVED,
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
-		set_base(m, &p->row, f ? &f->row : &q->row, q->row.l);
+		set_base(&p->row, f ? &f->row : &q->row, q->row.l);
 		p->behind = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;
@@ -246,15 +246,15 @@ match_pull(struct moves *m, size_t at)
 
 /* P, a PUSH, gets its UID from that of OLD in mailbox FROM. */
 static void
-uid_comes(struct moves *m, struct op *p, enum op_kind kind,
-    enum plan_case why, uint32_t from, const struct pair *old)
+uid_comes(struct op *p, enum op_kind kind, enum plan_case why, uint32_t from,
+    const struct pair *old)
 {
 	p->kind = kind;
 	p->why = why;
 	p->from = from;
 	p->from_uid = old->uid;
 	p->shown = p->row.l;
-	set_base(m, &p->row, old, p->shown);
+	set_base(&p->row, old, p->shown);
 	p->row.idate = old->idate;
 }
 
@@ -268,12 +268,12 @@ match_push(struct moves *m, size_t at)
 	d = take(m, &m->rdel, &p->row, UINT32_MAX, p->file);
 	if (d) {
 		not_deleted(m, d);
-		uid_comes(m, p, OP_RMOVE, CASE_L_MOVED, d->box, &d->row);
+		uid_comes(p, OP_RMOVE, CASE_L_MOVED, d->box, &d->row);
 		return;
 	}
 	x = find_live(m, &p->row, false);
 	if (x)
-		uid_comes(m, p, OP_RCOPY, CASE_L_COPIED, x->box, &x->row);
+		uid_comes(p, OP_RCOPY, CASE_L_COPIED, x->box, &x->row);
 }
 
 /* What is shown before OP, which makes it F. */
@@ -306,7 +306,7 @@ match_adopt(struct moves *m, size_t at)
 		m->used[i] = true;
 	}
 	a->shown = shown;
-	set_base(m, &a->row, &f->row, shown);
+	set_base(&a->row, &f->row, shown);
 	a->behind = !flags_eq(seen, a->row.r);
 }
 

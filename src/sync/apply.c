@@ -134,6 +134,13 @@ permanent(struct run *r, struct flags f)
 	return keep;
 }
 
+struct flags
+apply_unproven(struct run *r, struct flags f, struct flags sent)
+{
+	sent.sys &= FLAG_PASSED;
+	return flags_minus(&r->pass, f, sent);
+}
+
 struct stores {
 	struct imap_store *v;
 	size_t n, cap;
@@ -258,6 +265,7 @@ set_remote_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
 		}
 		g->row.r = flags_minus(
 		    &r->pass, g->row.r, flags_minus(&r->pass, v[i]->add, add));
+		g->row.r = apply_unproven(r, g->row.r, add);
 		if (m && m->modseq > g->row.modseq)
 			g->row.modseq = m->modseq;
 		apply_done(r, b, batch, v[i]);

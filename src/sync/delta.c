@@ -55,52 +55,6 @@ no_answer(int rc, const struct err *e)
 	       e->scope <= ERR_SCOPE_BOX;
 }
 
-/*
- * Servers have named nearly all UIDs as vanished while the messages were there
- * and EXISTS fitted by chance: when much is said to be gone, ask.
- */
-int
-delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
-{
-	struct arena mem;
-	struct pairs gone = {0};
-	struct uidset there;
-	uint64_t known;
-	int rc;
-
-	arena_init(&mem);
-	uidset_init(&there);
-	*ok_r = true;
-	rc = journal_pairs_in(
-	    r->j, b->j.id, &b->r.vanished, &mem, &gone, e);
-	if (rc == 0)
-		rc = journal_count(r->j, b->j.id, &known, e);
-	if (rc == 0 && gone.n > CONFIRM_MIN && gone.n * 4 > known) {
-		rc = imap_search_range(r->imap, gone.v[0].uid,
-		    gone.v[gone.n - 1].uid, &there, e);
-		if (no_answer(rc, e)) {
-			err_clear(e);
-			*ok_r = false;
-			rc = 0;
-		}
-		for (size_t i = 0; i < gone.n && rc == 0; i++)
-			if (uidset_has(&there, gone.v[i].uid))
-				*ok_r = false;
-	}
-	uidset_release(&there);
-	arena_release(&mem);
-	return rc;
-}
-
-static int
-delta_qresync(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
-{
-	uint64_t since;
-	int rc = delta_adds_up(r, b, ok_r, &since, e);
-
-	return rc == 0 && *ok_r ? delta_confirm(r, b, ok_r, e) : rc;
-}
-
 /* All UIDs that rows and holds know. */
 static int
 known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
@@ -120,17 +74,129 @@ known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
 	return rc;
 }
 
-/*
- * The mailbox has the UIDs NOW: what else is KNOWN has vanished; what is in it
- * and neither known nor in the view is asked for.
- */
+/* How many messages that rows and holds know the view says are gone. */
 static int
-take_uids(struct run *r, struct sbox *b, const struct uidset *now,
-    const struct uidset *known, struct err *e)
+count_gone(struct run *r, struct sbox *b, uint64_t known, uint64_t *n_r,
+    struct err *e)
+{
+	struct uidset listed;
+	uint64_t n;
+	int rc;
+
+	if (!b->r.complete)
+		return journal_count_in(
+		    r->j, b->j.id, &b->r.vanished, n_r, e);
+	uidset_init(&listed);
+	for (size_t i = 0; i < b->r.n; i++)
+		uidset_add(&listed, b->r.v[i].uid);
+	rc = journal_count_in(r->j, b->j.id, &listed, &n, e);
+	uidset_release(&listed);
+	if (rc == 0)
+		*n_r = known - n;
+	return rc;
+}
+
+/* What rows and holds know, and the view says is gone. */
+static int
+gone_uids(struct run *r, struct sbox *b, struct uidset *gone, struct err *e)
+{
+	struct uidset stay;
+	int rc = known_uids(r, b, gone, e);
+
+	uidset_init(&stay);
+	if (b->r.complete) {
+		for (size_t i = 0; i < b->r.n; i++)
+			uidset_add(&stay, b->r.v[i].uid);
+	} else {
+		uidset_add_set(&stay, gone);
+		uidset_remove_set(&stay, &b->r.vanished);
+	}
+	uidset_remove_set(gone, &stay);
+	uidset_release(&stay);
+	return rc;
+}
+
+/* Is any of that still there?  Then !*ok_r. */
+static int
+ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	struct uidset gone, there;
+	uint64_t n;
+	int rc;
+
+	uidset_init(&gone);
+	uidset_init(&there);
+	rc = gone_uids(r, b, &gone, e);
+	n = uidset_count(&gone);
+	if (rc == 0 && n > 0) {
+		rc = imap_search_range(r->imap, gone.v[0].lo,
+		    gone.v[gone.n - 1].hi, &there, e);
+		if (no_answer(rc, e)) {
+			/* A listing that EXISTS agrees with has to do. */
+			*ok_r = b->r.complete;
+			err_clear(e);
+			rc = 0;
+		} else if (rc == 0) {
+			uidset_remove_set(&gone, &there);
+			*ok_r = uidset_count(&gone) == n;
+		}
+	}
+	uidset_release(&gone);
+	uidset_release(&there);
+	return rc;
+}
+
+/*
+ * Servers have named nearly all UIDs as vanished while the messages were there
+ * and EXISTS fitted by chance, and have shown mailboxes as empty that were not:
+ * when much is said to be gone, ask.
+ */
+int
+delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	uint64_t known, gone;
+	int rc = journal_count(r->j, b->j.id, &known, e);
+
+	*ok_r = true;
+	if (rc == 0)
+		rc = count_gone(r, b, known, &gone, e);
+	if (rc == 0 && gone > CONFIRM_MIN && gone * 4 > known)
+		rc = ask_for_gone(r, b, ok_r, e);
+	return rc;
+}
+
+static int
+delta_qresync(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
+{
+	uint64_t since;
+	int rc = delta_adds_up(r, b, ok_r, &since, e);
+
+	return rc == 0 && *ok_r ? delta_confirm(r, b, ok_r, e) : rc;
+}
+
+static uint64_t
+count_from(const struct uidset *set, uint32_t uid)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (set->v[i].hi >= uid)
+			n += set->v[i].hi -
+			     (set->v[i].lo > uid ? set->v[i].lo : uid) + 1;
+	return n;
+}
+
+/*
+ * The mailbox has the UIDs NOW: what else is KNOWN has vanished.  A UID that is
+ * neither known nor in the view, and was there at the SELECT, is one that
+ * CHANGEDSINCE kept back: then !*ok_r, for it may have kept back more.
+ */
+static void
+take_uids(struct sbox *b, const struct uidset *now, const struct uidset *known,
+    bool *ok_r)
 {
 	struct uidset unseen;
 	size_t n = 0;
-	int rc = 0;
 
 	for (size_t i = 0; i < b->r.n; i++)
 		if (uidset_has(now, b->r.v[i].uid))
@@ -138,18 +204,19 @@ take_uids(struct run *r, struct sbox *b, const struct uidset *now,
 	b->r.n = n;
 	uidset_add_set(&b->r.vanished, known);
 	uidset_remove_set(&b->r.vanished, now);
-	b->r.exists = (uint32_t)uidset_count(now);
 	uidset_init(&unseen);
 	uidset_add_set(&unseen, now);
 	uidset_remove_set(&unseen, known);
 	for (size_t i = 0; i < b->r.n; i++)
 		uidset_remove_range(&unseen, b->r.v[i].uid, b->r.v[i].uid);
-	if (unseen.n > 0)
-		rc = imap_fetch_meta(
-		    r->imap, &unseen, false, true, &r->pass, &b->r, e);
-	rview_sort(&b->r);
+	/* what arrived meanwhile is for the next pass */
+	b->r.exists = (uint32_t)uidset_count(now);
+	if (b->r.uidnext) {
+		b->r.exists -= (uint32_t)count_from(now, b->r.uidnext);
+		uidset_remove_range(&unseen, b->r.uidnext, UINT32_MAX);
+	}
+	*ok_r = unseen.n == 0;
 	uidset_release(&unseen);
-	return rc;
 }
 
 static int
@@ -169,8 +236,7 @@ settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	} else if (rc == 0) {
 		rc = known_uids(r, b, &known, e);
 		if (rc == 0)
-			rc = take_uids(r, b, &now, &known, e);
-		*ok_r = rc == 0;
+			take_uids(b, &now, &known, ok_r);
 	}
 	uidset_release(&now);
 	uidset_release(&known);

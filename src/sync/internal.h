@@ -167,6 +167,13 @@ int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
+/*
+ * The flags F of a row without the keywords among those that were SENT: a
+ * server may take a keyword and keep it not.  Only what it shows, to the next
+ * pass, can be missed there later.
+ */
+struct flags apply_unproven(struct run *r, struct flags f, struct flags sent);
+
 /* An op of round 1 is done, or not; the last one records the row. */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);

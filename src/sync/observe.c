@@ -148,13 +148,13 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 		    "the listing has %zu of %u messages; "
 		    "nothing is concluded from it",
 		    b->r.n, r->sel.exists);
-	/* What was announced meanwhile may be as wrong as a delta. */
-	if (rc == 0 && !b->r.renumbered && b->r.vanished.n > 0)
+	/* What a listing lacks may be as wrong as a delta. */
+	if (rc == 0 && !b->r.renumbered && b->j.id != 0)
 		rc = delta_confirm(r, b, &ok, e);
 	if (rc == 0 && !ok)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "the server announces messages as gone and has them; "
-		    "nothing is concluded from it");
+		    "the server leaves out messages that it has; "
+		    "nothing is concluded from its listing");
 	return rc;
 }
 

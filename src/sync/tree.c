@@ -513,6 +513,23 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
+/* RFC 5530 HASCHILDREN: it can be emptied there, and that was done. */
+static int
+stays_there(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc;
+
+	err_clear(e);
+	report_box(r, b, "create here", TREE_CASE_R_ONLY,
+	    "the server does not delete a mailbox that has others below it");
+	rc = maildir_create(r->m, b->j.path, e);
+	if (rc == 0)
+		rc = forget_box(r, b, e);
+	if (rc == 0)
+		start_afresh(b);
+	return rc;
+}
+
 /* Deleted here; its messages on the server are expunged by now. */
 static int
 finish_local_gone(struct run *r, struct sbox *b, struct err *e)
@@ -541,6 +558,8 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	rc = imap_unselect(r->imap, e);
 	if (rc == 0)
 		rc = imap_delete(r->imap, b->j.wire, e);
+	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
+		return stays_there(r, b, e);
 	if (rc == 0)
 		rc = forget_box(r, b, e);
 	if (rc == 0) {

@@ -4,6 +4,10 @@
  *  2. Every size that the server names is checked against what is left of
  *     max_octets before a byte is allocated for it.
  *  3. After WIRE_BAD the object answers nothing but WIRE_BAD.
+ *  4. A line of a listing that is not IMAP is one mailbox, and no reason to lose
+ *     the others: it is read to its end, and marked by a WIRE_TEXT behind what
+ *     was understood.  Not so where it may end in a literal: octets of a
+ *     literal must never pass for a response.
  *
  * Where servers are known to be lax we read what they mean: bare LF as line
  * end, atoms with any byte in them that does not end one, "[" without "]" in
@@ -26,6 +30,7 @@ enum state {
 	ST_STREAM,
 	ST_TEXT_BEGIN,/* before the text or the code of a status line */
 	ST_TEXT,
+	ST_SKIP,      /* rule 4 */
 	ST_CR,        /* a CR was taken; LF must follow */
 	ST_DONE,
 	ST_BAD
@@ -48,6 +53,7 @@ struct wire_lex {
 	size_t digits;
 	struct wire_node *literal;
 	size_t literal_have;
+	char before;         /* ST_SKIP: the last byte that was no CR */
 	const char *error;
 };
 
@@ -95,6 +101,19 @@ bad(struct wire_lex *x, const char *why)
 	x->state = ST_BAD;
 	x->error = why;
 	return WIRE_BAD;
+}
+
+/* Rule 4; what was taken of the line ends with LAST. */
+static enum wire_more
+malformed(struct wire_lex *x, const char *why, char last)
+{
+	if (!wire_is_listing(x->frame[0].first))
+		return bad(x, why);
+	buf_clear(&x->token);
+	x->error = why;
+	x->before = last;
+	x->state = ST_SKIP;
+	return WIRE_MORE;
 }
 
 /* A new node behind the last one of the open frame; NULL: ceiling. */
@@ -165,18 +184,6 @@ close_code(struct wire_lex *x)
 	x->depth--;
 }
 
-static bool
-is_cond(const struct wire_node *n)
-{
-	static const char *const word[] = {"OK", "NO", "BAD", "BYE",
-	    "PREAUTH"};
-
-	for (size_t i = 0; i < sizeof word / sizeof *word; i++)
-		if (wire_is_atom(n, word[i]))
-			return true;
-	return false;
-}
-
 /* What an atom at the top level says about what follows on its line. */
 static enum state
 state_after_atom(const struct wire_lex *x)
@@ -187,7 +194,7 @@ state_after_atom(const struct wire_lex *x)
 		return ST_ITEM;
 	if (x->frame[0].last == first)
 		return wire_is_atom(first, "+") ? ST_TEXT_BEGIN : ST_ITEM;
-	if (first->next == x->frame[0].last && is_cond(first->next))
+	if (first->next == x->frame[0].last && wire_is_cond(first->next))
 		return ST_TEXT_BEGIN;
 	return ST_ITEM;
 }
@@ -245,14 +252,41 @@ begin_literal(struct wire_lex *x)
 }
 
 static enum wire_more
+done(struct wire_lex *x)
+{
+	x->state = ST_DONE;
+	return WIRE_DONE;
+}
+
+/* The end of a line by rule 4. */
+static enum wire_more
+end_skipped(struct wire_lex *x)
+{
+	x->depth = 0;
+	return add_token(x, WIRE_TEXT) ? done(x) : WIRE_BAD;
+}
+
+static enum wire_more
+skip_byte(struct wire_lex *x, char c)
+{
+	if (c == '\n' && x->before == '}')
+		return bad(x, x->error);
+	if (c == '\n')
+		return end_skipped(x);
+	if (c != '\r')
+		x->before = c;
+	return WIRE_MORE;
+}
+
+static enum wire_more
 end_line(struct wire_lex *x)
 {
 	if (in_code(x))
 		close_code(x); /* "[" without "]" */
-	if (x->depth != 0)
-		return bad(x, "line ends within parentheses");
-	x->state = ST_DONE;
-	return WIRE_DONE;
+	if (x->depth == 0)
+		return done(x);
+	return wire_is_listing(x->frame[0].first) ? end_skipped(x)
+			     : bad(x, "line ends within parentheses");
 }
 
 /* One byte between items. */
@@ -271,8 +305,8 @@ item_byte(struct wire_lex *x, char c)
 		return open_list(x, WIRE_LIST) ? WIRE_MORE : WIRE_BAD;
 	case ')':
 		if (x->depth == 0 || x->frame[x->depth].code)
-			return bad(x, "closing parenthesis without an "
-				      "opening one");
+			return malformed(x,
+			    "closing parenthesis without an opening one", c);
 		x->depth--;
 		return WIRE_MORE;
 	case '"':
@@ -291,7 +325,7 @@ item_byte(struct wire_lex *x, char c)
 		}
 		break;
 	case '\0':
-		return bad(x, "NUL outside a literal");
+		return malformed(x, "NUL outside a literal", c);
 	default:
 		break;
 	}
@@ -325,7 +359,7 @@ atom_bytes(struct wire_lex *x, const char *p, size_t n, size_t *i)
 		return WIRE_MORE;
 	switch (c) {
 	case '\0':
-		return bad(x, "NUL outside a literal");
+		return malformed(x, "NUL outside a literal", c);
 	case '[':
 		if (opens_section(x))
 			x->state = ST_SECTION;
@@ -383,7 +417,8 @@ quoted_bytes(struct wire_lex *x, const char *p, size_t n, size_t *i)
 		x->state = ST_ESCAPE;
 		break;
 	default:
-		return bad(x, "quoted string without an end");
+		return malformed(x, "quoted string without an end",
+		    x->token.n ? x->token.p[x->token.n - 1] : '"');
 	}
 	++*i;
 	return WIRE_MORE;
@@ -438,7 +473,7 @@ text_begin_byte(struct wire_lex *x, char c, size_t *i)
 		++*i;
 		return WIRE_MORE;
 	}
-	if (c == '[' && is_cond(last)) {
+	if (c == '[' && wire_is_cond(last)) {
 		++*i;
 		x->state = ST_ITEM;
 		return open_list(x, WIRE_CODE) ? WIRE_MORE : WIRE_BAD;
@@ -483,7 +518,8 @@ step(struct wire_lex *x, const char *p, size_t n, size_t *i)
 		return quoted_bytes(x, p, n, i);
 	case ST_ESCAPE:
 		if (c == '\r' || c == '\n' || c == '\0')
-			return bad(x, "quoted string without an end");
+			return malformed(x, "quoted string without an end",
+			    '\\');
 		buf_addc(&x->token, c);
 		++*i;
 		x->state = ST_QUOTED;
@@ -502,7 +538,11 @@ step(struct wire_lex *x, const char *p, size_t n, size_t *i)
 		return text_bytes(x, p, n, i);
 	case ST_CR:
 		++*i;
-		return c == '\n' ? end_line(x) : bad(x, "CR without LF");
+		return c == '\n' ? end_line(x)
+				 : malformed(x, "CR without LF", c);
+	case ST_SKIP:
+		++*i;
+		return skip_byte(x, c);
 	case ST_STREAM:
 	case ST_DONE:
 	case ST_BAD:
@@ -556,47 +596,4 @@ const char *
 wire_lex_error(const struct wire_lex *x)
 {
 	return x->error ? x->error : "";
-}
-
-bool
-wire_is_atom(const struct wire_node *n, const char *word)
-{
-	return n && n->kind == WIRE_ATOM && span_eq_case(n->s, span_str(word));
-}
-
-bool
-wire_is_nil(const struct wire_node *n)
-{
-	return wire_is_atom(n, "NIL");
-}
-
-bool
-wire_string(const struct wire_node *n, struct span *s_r)
-{
-	if (!n || (n->kind != WIRE_QUOTED && n->kind != WIRE_LITERAL))
-		return false;
-	*s_r = n->s;
-	return true;
-}
-
-bool
-wire_astring(const struct wire_node *n, struct span *s_r)
-{
-	if (n && n->kind == WIRE_ATOM) {
-		*s_r = n->s;
-		return true;
-	}
-	return wire_string(n, s_r);
-}
-
-bool
-wire_u32(const struct wire_node *n, uint32_t *v_r)
-{
-	return n && n->kind == WIRE_ATOM && span_u32(n->s, v_r);
-}
-
-bool
-wire_u64(const struct wire_node *n, uint64_t *v_r)
-{
-	return n && n->kind == WIRE_ATOM && span_u64(n->s, v_r);
 }

@@ -11,6 +11,9 @@
  *   WIRE_BAD     not IMAP, or a ceiling was passed; error says which.
  *                The connection is of no more use.
  *
+ * A line of LIST, LSUB or STATUS that is not IMAP is no WIRE_BAD: it is skipped
+ * to its end, and a WIRE_TEXT node ends the tree.
+ *
  * Ceilings (all set at init): octets of one response without streamed
  * literals, depth of parentheses, nodes.  Literal sizes are 64-bit
  * (RFC 9051 §9 number64); "{12+}" from a server is taken as "{12}".
@@ -80,6 +83,10 @@ bool wire_is_atom(const struct wire_node *n, const char *word); /* any case */
 bool wire_string(const struct wire_node *n, struct span *s_r); /* q/literal */
 bool wire_astring(const struct wire_node *n, struct span *s_r); /* or atom */
 bool wire_u32(const struct wire_node *n, uint32_t *v_r);
+/* OK NO BAD BYE PREAUTH */
+bool wire_is_cond(const struct wire_node *n);
+/* "* LIST", "* LSUB", "* STATUS" */
+bool wire_is_listing(const struct wire_node *root);
 /* Lenient (servers send "-1", "9.37e+06"): those give false, no harm. */
 bool wire_u64(const struct wire_node *n, uint64_t *v_r);
 

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libwire.a
 libwire_a_SOURCES = \
 	src/wire/cmd.c src/wire/cmd.h \
-	src/wire/lex.c src/wire/lex.h \
+	src/wire/lex.c src/wire/lex.h src/wire/node.c \
 	src/wire/resp.c src/wire/resp.h \
 	src/wire/text.c src/wire/text.h
 

@@ -97,6 +97,15 @@ is_extended(const struct wire_node *n)
 	return n->kind == WIRE_LIST && !n->next && (!tag || tag->next);
 }
 
+/* The lexer could not read the line to its end. */
+static bool
+ends_in_text(const struct wire_node *n)
+{
+	while (n->next)
+		n = n->next;
+	return n->kind == WIRE_TEXT;
+}
+
 static void
 parse_list(const struct wire_node *n, struct resp *r)
 {
@@ -124,7 +133,8 @@ parse_list(const struct wire_node *n, struct resp *r)
 	if (!n || !n->next || !parse_delim(n->next, &r->delim))
 		return;
 	n = n->next->next;
-	if (n && n->kind == WIRE_ATOM && n->next && !is_extended(n->next))
+	if (n && n->next && !is_extended(n->next) &&
+	    (n->kind == WIRE_ATOM || ends_in_text(n)))
 		return;
 	if (!wire_astring(n, &r->mailbox))
 		r->mailbox = SPAN_NONE;

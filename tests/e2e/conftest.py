@@ -13,6 +13,9 @@ from servers import (Dovecot, DovecotFew, DovecotNomodseq,  # noqa: E402
 from servers_courier import Courier  # noqa: E402
 from servers_cyrus import Cyrus  # noqa: E402
 from servers_people import People  # noqa: E402
+from personas import Persona  # noqa: E402
+from scripted import Server  # noqa: E402
+from scripted_world import ScriptedWorld  # noqa: E402
 from world import World  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
@@ -110,3 +113,22 @@ def any_world(request, scratch, binary, others):
 def people(any_world):
     """Those who work on both sides of it."""
     return People(any_world)
+
+
+@pytest.fixture
+def scripted(scratch, binary):
+    """Makes worlds with a server of the given kind (personas.py)."""
+    made = []
+
+    def make(kind=Persona, **options):
+        _count[0] += 1
+        world = ScriptedWorld(scratch / ("s%d" % _count[0]), Server(kind()),
+                              binary)
+        world.write_config(**options)
+        made.append(world)
+        return world
+
+    yield make
+    for world in made:
+        world.script.stop()
+        assert world.script.errors == []

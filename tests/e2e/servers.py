@@ -130,6 +130,10 @@ class Kind:
     def version(self):
         raise NotImplementedError
 
+    def new_uidvalidity(self, user, wire):
+        """As after a restore; False when it has no means for that."""
+        return False
+
 
 def ordinary_user(base):
     """The account that a server below BASE runs as; when we are root, all of
@@ -247,6 +251,11 @@ class Dovecot(Kind):
     def doveadm(self, *args):
         return subprocess.run(["doveadm", "-c", str(self.conf), *args],
                               check=True, capture_output=True, text=True)
+
+    def new_uidvalidity(self, user, wire):
+        self.doveadm("mailbox", "update", "-u", user, "--uid-validity",
+                     "4242", wire)
+        return True
 
     def stop(self):
         stop_group(self.master)

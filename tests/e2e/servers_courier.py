@@ -63,6 +63,13 @@ class Courier(Kind):
     def maildir(self, user):
         return self.base / "mail" / user / "Maildir"
 
+    def new_uidvalidity(self, user, wire):
+        """"1 UIDVALIDITY UIDNEXT", then a line for each message."""
+        path = self.maildir(user) / wire[len("INBOX"):] / "courierimapuiddb"
+        one, _, rest = path.read_text().split(" ", 2)
+        path.write_text("%s 4242 %s" % (one, rest))
+        return True
+
     def env(self, user):
         return {
             "HOME": str(self.base / "mail" / user), "PATH": "/usr/bin:/bin",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 from world import message
 
@@ -14,6 +15,10 @@ def token_of(data):
 
 def crlf_to_lf(data):
     return data.replace(b"\r\n", b"\n")
+
+
+def lose_journal(world):
+    shutil.rmtree(world.state / "home" / "journal")
 
 
 class People:

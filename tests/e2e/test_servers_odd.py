@@ -4,6 +4,7 @@ import os
 import shutil
 
 
+from servers_people import lose_journal
 from world import canonical, quote
 
 HEAD = b"From: a@b.c\nSubject: %s\n\n"
@@ -100,7 +101,7 @@ def test_odd_messages_there(people):
     world.sync()
     assert len(world.local.files("INBOX")) == accepted
     world.assert_settled()
-    os.rename(world.state / "home" / "journal", world.base / "old-journal")
+    lose_journal(world)
     s = world.summary()
     assert (s["pulled"], s["pushed"]) == (0, 0)
     world.assert_settled()
@@ -113,10 +114,6 @@ NAMES = ["a b", " lead", "trail ", 'a"b', "a\\b", "a*b", "a%b", "a{b", "a(b",
          "&ZeVnLA-/&ZyyKng-", "&2D3eAA-", "cur", "new", "tmp", "cur/new",
          "Case", "case", "x/INBOX", "inbox", "INBOX/sub", "dovecot-keywords",
          "n" * 100]
-
-
-def lose_journal(world):
-    os.rename(world.state / "home" / "journal", world.base / "old-journal")
 
 
 def test_odd_names_there(people):

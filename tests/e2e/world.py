@@ -44,9 +44,8 @@ def message(token, body="", size=0, headers=""):
             "Date: Mon, 23 Nov 2026 08:45:59 +0000\r\n%s\r\n%s %s\r\n"
             % (token, token, headers, token, body))
     data = text.encode()
-    while len(data) < size:
-        data += (b"%s filler " % token.encode() * 6)[:70] + b"\r\n"
-    return data
+    line = (b"%s filler " % token.encode() * 6)[:70] + b"\r\n"
+    return data + line * -(-max(size - len(data), 0) // len(line))
 
 
 def quote(name):

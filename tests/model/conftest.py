@@ -1,8 +1,13 @@
 """The fixtures of the whole-program tests serve here too."""
 
 import importlib.util
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 sys.path.insert(0, str(E2E))
@@ -12,4 +17,14 @@ _spec = importlib.util.spec_from_file_location("e2e_conftest",
 _e2e = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_e2e)
 
-binary, dovecot, scratch = _e2e.binary, _e2e.dovecot, _e2e.scratch
+binary, dovecot, world = _e2e.binary, _e2e.dovecot, _e2e.world
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """In memory where that is possible: runs are many, disks are slow."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    base = Path(tempfile.mkdtemp(prefix="mochila-", dir=memory))
+    base.chmod(0o755)
+    yield base
+    shutil.rmtree(base, ignore_errors=True)

@@ -29,10 +29,10 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
 from oracle import NONE, Changes, bounds, one  # noqa: E402
-from people import Here, There, UMLAUT, name_of, wire  # noqa: E402
+from people import Here, There, UMLAUT, content, wire  # noqa: E402
 from relay import Relay  # noqa: E402
 from servers import Dovecot  # noqa: E402
-from world import CHANGING, World  # noqa: E402
+from world import CHANGING, World, digest  # noqa: E402
 
 BOXES = ["INBOX", "a", "a/b", UMLAUT, "z"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"]
@@ -434,6 +434,8 @@ class Trial:
             b = by_uid.pop((row["mailbox"], row["uid"]), None)
             if not a or not b or a.token != b.token or a.flags != b.flags:
                 raise Failed("journal", "row %s is %s and %s" % (row, a, b))
+            if row["sha256"] != digest(content(a.token)):
+                raise Failed("journal", "digest of %s in %s" % (a, row))
             rows.append((a, b))
         if by_file or by_uid:
             raise Failed("journal", "without a row: %s %s" % (
@@ -654,7 +656,9 @@ def main():
     p.add_argument("--no-shrink", action="store_true")
     p.add_argument("--shrink-seconds", type=float, default=180)
     o = p.parse_args()
-    scratch = Path(tempfile.mkdtemp(prefix="mochila-model-"))
+    # in memory where that is possible: runs are many, disks are slow
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    scratch = Path(tempfile.mkdtemp(prefix="mochila-model-", dir=memory))
     scratch.chmod(0o755)
     server = Dovecot(scratch / "dovecot")
     failures = 0

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import shutil
+import time
 from collections import namedtuple
 
 from world import SYSTEM, canonical
@@ -78,11 +79,19 @@ class There:
     def boxes(self):
         return {name_of(b) for b in self.server.mailboxes()}
 
-    def look(self):
-        """Every copy, its bytes compared."""
-        return [Copy(token_of(m["body"]), box, frozenset(m["flags"]), uid)
-                for box in sorted(self.boxes())
-                for uid, m in self.server.messages(wire(box)).items()]
+    def look(self, tries=5):
+        """Every copy, its bytes compared.  What vanishes while we look is
+        looked at again."""
+        try:
+            return [Copy(token_of(m["body"]), box, frozenset(m["flags"]),
+                         uid)
+                    for box in sorted(self.boxes())
+                    for uid, m in self.server.messages(wire(box)).items()]
+        except AssertionError:
+            if tries == 0:
+                raise
+        time.sleep(0.02)
+        return self.look(tries - 1)
 
     def find(self, token):
         copies = [c for c in self.look() if c.token == token]

@@ -176,6 +176,74 @@ test_nonsense_between_the_answers_is_passed_over(void **state)
 	uidset_release(&r.vanished);
 }
 
+static void
+test_a_mailbox_without_exists_is_not_empty(void **state)
+{
+	static const char *const lines[] = {"S * OK nothing", "S * -1 EXISTS",
+	    "S * 4294967296 EXISTS", "S * EXISTS", "S * many EXISTS"};
+	enum { N = sizeof lines / sizeof *lines };
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct rview r;
+
+	for (size_t i = 0; i < N; i++) {
+		struct err e = START(f, LOGIN_PLAIN, "C m3 SELECT \"INBOX\"",
+		    lines[i], "S * OK [UIDVALIDITY 9] x", "S m3 OK",
+		    "C m4 SELECT \"INBOX\"", "S * 0 EXISTS",
+		    "S * OK [UIDVALIDITY 9] x", "S m4 OK");
+
+		assert_int_equal(e.code, 0);
+		assert_int_equal(ERR_PROTO,
+		    select_inbox(f, 0, 0, &sel, &r, &e));
+		assert_int_equal(e.scope, ERR_SCOPE_BOX);
+		uidset_release(&r.vanished);
+		assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, &e));
+		uidset_release(&r.vanished);
+		if (i + 1 < N) {
+			imap_free(&f->s);
+			pthread_join(f->server.thread, NULL);
+			assert_string_equal(f->server.error, "");
+		}
+	}
+}
+
+/* RFC 7162 section 3.2.11, and servers that forget it. */
+static void
+test_a_second_mailbox_with_and_without_closed(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct rview r;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 SELECT \"INBOX\" (QRESYNC (9 5))", "S * 7 EXISTS",
+	    "S * OK [CLOSED] x", "S * OK [UIDVALIDITY 9] x",
+	    "S * OK [HIGHESTMODSEQ 11] x", "S m4 OK",
+	    "C m5 SELECT \"INBOX\" (QRESYNC (9 5))", "S * 3 EXISTS",
+	    "S * OK [UIDVALIDITY 9] x", "S * OK [HIGHESTMODSEQ 11] x",
+	    "S * VANISHED (EARLIER) 4", "S m5 OK",
+	    "C m6 SELECT \"INBOX\" (QRESYNC (9 5))", "S * 7 EXISTS",
+	    "S * OK [CLOSED] x", "S * 2 EXISTS", "S * OK [UIDVALIDITY 9] x",
+	    "S * OK [HIGHESTMODSEQ 11] x", "S * VANISHED (EARLIER) 4",
+	    "S m6 OK");
+
+	r = open_inbox(f, &e);
+	uidset_release(&r.vanished);
+	/* what came before CLOSED was about the other one */
+	assert_int_equal(ERR_PROTO, select_inbox(f, 9, 5, &sel, &r, &e));
+	uidset_release(&r.vanished);
+	/* nobody knows what this is about: the delta counts for nothing */
+	assert_int_equal(0, select_inbox(f, 9, 5, &sel, &r, &e));
+	assert_int_equal(sel.exists, 3);
+	assert_false(sel.qresync);
+	assert_int_equal(r.vanished.n, 0);
+	uidset_release(&r.vanished);
+	assert_int_equal(0, select_inbox(f, 9, 5, &sel, &r, &e));
+	assert_int_equal(sel.exists, 2);
+	assert_true(sel.qresync);
+	assert_true(uidset_has(&r.vanished, 4));
+	uidset_release(&r.vanished);
+}
+
 int
 main(void)
 {
@@ -186,6 +254,8 @@ main(void)
 	    T(test_success_is_not_busy),
 	    T(test_a_busy_server_at_the_door),
 	    T(test_a_busy_server_ends_what_takes_a_no_for_an_answer),
+	    T(test_a_mailbox_without_exists_is_not_empty),
+	    T(test_a_second_mailbox_with_and_without_closed),
 	    T(test_nonsense_between_the_answers_is_passed_over),
 	};
 

@@ -77,7 +77,8 @@ test_a_refused_tier_is_left_for_the_next(void **state)
 	    "S m3 BAD what?", "C m4 SELECT \"INBOX\" (CONDSTORE)",
 	    "S m4 BAD what?", "C m5 SELECT \"INBOX\"", "S * 1 EXISTS",
 	    "S * OK [UIDVALIDITY 9]", "S * OK [HIGHESTMODSEQ 7]", "S m5 OK",
-	    "C m6 SELECT \"INBOX\"", "S * OK [UIDVALIDITY 9]", "S m6 OK");
+	    "C m6 SELECT \"INBOX\"", "S * 1 EXISTS", "S * OK [UIDVALIDITY 9]",
+	    "S m6 OK");
 
 	assert_int_equal(e.code, 0);
 	assert_false(open_box(f, 5, &r).modseqs);

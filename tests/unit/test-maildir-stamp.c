@@ -1,5 +1,7 @@
 #include "mailbox.h"
 
+#include <time.h>
+
 #include "base/cancel.h"
 #include "base/clock.h"
 
@@ -133,7 +135,11 @@ unreadable_is_an_error_and_not_missing(void **state)
 	assert_int_equal(fchmodat(v->fd, "a/cur", 0700, 0), 0);
 }
 
-/* Whatever the moment: a change behind settle() shows in the stamp. */
+/*
+ * Whatever the moment: a change behind settle() shows in the stamp.  Kernels
+ * that give a file a finer time once somebody asked for it hide a settle() that
+ * is too early, so the clock is asked, too.
+ */
 static void
 a_change_after_settling_is_never_lost(void **state)
 {
@@ -142,10 +148,14 @@ a_change_after_settling_is_never_lost(void **state)
 	mkbox(v, "a");
 	for (int i = 0; i < 20; i++) {
 		struct maildir_stamp s, t;
+		struct timespec now;
 
 		put(v, "a/new/x", "1");
 		s = stamp(v);
 		assert_true(maildir_stamp_settle(&s, NULL));
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		assert_true((int64_t)now.tv_sec * 1000000000 + now.tv_nsec >
+		    s.new_mtime_ns);
 		assert_int_equal(unlinkat(v->fd, "a/new/x", 0), 0);
 		t = stamp(v);
 		assert_false(maildir_stamp_eq(&s, &t));

@@ -114,6 +114,49 @@ test_mailboxes_are_judged_one_by_one(void **state)
 	arena_clear(&mem);
 }
 
+/* expunge: yes, and \Deleted on both sides of N of 20 messages. */
+static enum brake
+brake_of_expunged(uint32_t n)
+{
+	const struct plan_policy policy = {
+	    .max_deletes = 100, .expunge = true, .account_messages = 20};
+	const struct flags deleted = {.sys = FLAG_DELETED};
+	struct pairs base = {.complete = true};
+	struct lview l = {.complete = true};
+	struct rview r = {.complete = true};
+	enum brake why;
+	struct plan pl;
+
+	uidset_init(&r.vanished);
+	for (uint32_t i = 0; i < 20; i++) {
+		struct flags f = i < n ? deleted : FLAGS_NONE;
+		struct span file = span_str(
+		    arena_printf(&mem, "cur/%u:2,%s", i, i < n ? "T" : ""));
+
+		pairs_add(&mem, &base, (struct pair){.uid = i + 1,
+				   .file = file, .l = f, .r = f});
+		lview_add(&mem, &l, (struct lmsg){.file = file,
+				   .base = plan_base(file), .flags = f});
+		rview_add(&mem, &r, (struct rmsg){.uid = i + 1, .flags = f});
+	}
+	plan_init(&pl, &mem);
+	plan_merge(&pl, 0, &base, 20, &l, &r, &policy);
+	plan_brake(&pl, &policy);
+	assert_int_equal(pl.box[0].ldeletes, n);
+	assert_int_equal(pl.box[0].rdeletes, n);
+	why = pl.box[0].brake;
+	arena_clear(&mem);
+	return why;
+}
+
+static void
+test_a_message_that_goes_on_both_sides_counts_once(void **state)
+{
+	(void)state;
+	assert_int_equal(brake_of_expunged(11), BRAKE_OFF);
+	assert_int_equal(brake_of_expunged(20), BRAKE_OFF);
+}
+
 static void
 test_deletes_come_after_all_else_of_all_mailboxes(void **state)
 {
@@ -163,6 +206,8 @@ main(void)
 	    cmocka_unit_test(test_limits_of_the_account),
 	    cmocka_unit_test(test_what_looks_damaged_deletes_nothing),
 	    cmocka_unit_test(test_mailboxes_are_judged_one_by_one),
+	    cmocka_unit_test(
+		test_a_message_that_goes_on_both_sides_counts_once),
 	    cmocka_unit_test(
 		test_deletes_come_after_all_else_of_all_mailboxes),
 	};

@@ -187,12 +187,37 @@ test_only_long_bodies_of_fetch_are_streamed(void **state)
 	EXPECT("* 1 fetch (body[] {17}\r\n12345678901234567)\r\n",
 	    "* 1 fetch (body[] <17>)=12345678901234567\n"
 	    "* 1 fetch (body[] <17>)\n");
+	EXPECT("* 7 UIDFETCH (BODY[] {17}\r\n12345678901234567)\r\n",
+	    "* 7 UIDFETCH (BODY[] <17>)=12345678901234567\n"
+	    "* 7 UIDFETCH (BODY[] <17>)\n");
 	EXPECT("* 1 FETCH (BODY[] {16}\r\n1234567890123456)\r\n",
 	    "* 1 FETCH (BODY[] {16}1234567890123456)\n");
 	EXPECT("* 1 FETCH (X {17}\r\n12345678901234567)\r\n",
 	    "* 1 FETCH (X {17}12345678901234567)\n");
 	EXPECT("* 1 X (BODY[] {17}\r\n12345678901234567)\r\n",
 	    "* 1 X (BODY[] {17}12345678901234567)\n");
+}
+
+static void
+test_a_bad_line_of_a_listing_is_skipped(void **state)
+{
+	(void)state;
+	EXPECT("* LIST () \"/\" \"a\r\n* 1 EXISTS\r\n",
+	    "* LIST () \"/\" ||\n* 1 EXISTS\n");
+	EXPECT("* list () \"/\" a)b (\"c\r\n* X\r\n",
+	    "* list () \"/\" a ||\n* X\n");
+	EXPECT("* LIST (\\A (b\n* X\r\n", "* LIST (\\A (b)) ||\n* X\n");
+	EXPECT("* LSUB () \"/\" a\0b\r\n", "* LSUB () \"/\" ||\n");
+	EXPECT("* LIST () \"/\" \"a\\\r\n* X\r\n", "* LIST () \"/\" ||\n* X\n");
+	EXPECT("* STATUS a (MESSAGES 3 MAILBOXID (\x01 \"\xff)\r\n* X\r\n",
+	    "* STATUS a (MESSAGES 3 MAILBOXID (\x01)) ||\n* X\n");
+	EXPECT("* STATUS a\rb\r\n", "* STATUS a ||\n");
+	/* what may be a literal is none to be skipped */
+	EXPECT("* LIST () \"/\" a) {3}\r\n* X\r\n",
+	    "!closing parenthesis without an opening one\n");
+	EXPECT("* LIST () \"/\" \"a{3}\r\n* X\r\n",
+	    "!quoted string without an end\n");
+	EXPECT("* LIST () \"/\" {x}\r\n", "!malformed literal\n");
 }
 
 static void
@@ -293,6 +318,7 @@ main(void)
 	    cmocka_unit_test(test_continuations_are_text),
 	    cmocka_unit_test(test_items_of_all_kinds),
 	    cmocka_unit_test(test_only_long_bodies_of_fetch_are_streamed),
+	    cmocka_unit_test(test_a_bad_line_of_a_listing_is_skipped),
 	    cmocka_unit_test(test_what_is_not_imap_is_refused),
 	    cmocka_unit_test(test_ceilings_hold),
 	    cmocka_unit_test(

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "wire/resp.h"
 
@@ -184,6 +186,44 @@ test_an_unreadable_list_line_is_still_one(void **state)
 }
 
 static void
+test_a_name_that_was_not_quoted_is_none(void **state)
+{
+	static const char *const bad[] = {"two words", "a \"b\"", "a (b)",
+	    "a (b c) d", "a)", "\"a\" )", "\"a", "a (\"X\" (1)"};
+	static const char *const good[] = {"a", "a ()",
+	    "a (\"CHILDINFO\" (\"SUBSCRIBED\"))", "\"a\" odd", "{1}\r\na"};
+	char line[100];
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(line, sizeof line, "* LIST () \"/\" %s", bad[i]);
+		assert_int_equal(parse(state, line)->type, RESP_LIST);
+		assert_span(((struct fixture *)*state)->r.mailbox, "");
+	}
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		snprintf(line, sizeof line, "* LIST () \"/\" %s", good[i]);
+		assert_span(parse(state, line)->mailbox, "a");
+	}
+	/* what came before it counts */
+	const struct resp *r =
+	    parse(state, "* STATUS a (MESSAGES 3 UIDNEXT 9 MAILBOXID (\"\x01)");
+	assert_int_equal(r->type, RESP_MBSTATUS);
+	assert_int_equal(r->has, HAS_MESSAGES | HAS_UIDNEXT);
+}
+
+static void
+test_messages_named_by_uid(void **state)
+{
+	const struct resp *r = parse(state, "* 25 UIDFETCH (FLAGS (\\Seen))");
+
+	assert_int_equal(r->type, RESP_FETCH);
+	assert_true(r->uid == 25 && r->num == 0);
+	assert_int_equal(r->has, HAS_UID | HAS_FLAGS);
+	assert_int_equal(parse(state, "* 25 uidfetch (UID 0)")->uid, 25);
+	assert_int_equal(parse(state, "* 0 UIDFETCH (UID 3)")->type, RESP_OTHER);
+	assert_false(parse(state, "* 4 FETCH (UID 0)")->has & HAS_UID);
+}
+
+static void
 test_status_of_a_mailbox(void **state)
 {
 	const struct resp *r = parse(state,
@@ -320,6 +360,8 @@ main(void)
 	    T(test_fetch_ignores_what_makes_no_sense),
 	    T(test_list_lines),
 	    T(test_an_unreadable_list_line_is_still_one),
+	    T(test_a_name_that_was_not_quoted_is_none),
+	    T(test_messages_named_by_uid),
 	    T(test_status_of_a_mailbox),
 	    T(test_vanished_and_search),
 	    T(test_numbers_words_and_namespace),

@@ -1,0 +1,111 @@
+"""The whole program against a scripted server.  The witness is the server's own
+store: nothing of it passes through IMAP."""
+
+import re
+
+from servers import Kind
+from world import World, message
+
+
+class Witness:
+    """The store with the methods of world.ServerSide: nothing of it passes
+    through IMAP."""
+
+    kind = Kind
+
+    def __init__(self, store):
+        self.store = store
+
+    def close(self):
+        pass
+
+    def mailboxes(self):
+        with self.store.lock:
+            return sorted(n for n, b in self.store.boxes.items()
+                          if b.selectable)
+
+    def create(self, name):
+        with self.store.lock:
+            self.store.create(name)
+
+    def append(self, box, data, flags=(), when=None):
+        with self.store.lock:
+            return self.store.append(self.store.find(box), data, flags, when)
+
+    def messages(self, box, bodies=True):
+        with self.store.lock:
+            return {u: {"flags": set(m.flags), "body": m.body, "date": m.when}
+                    for u, m in self.store.find(box).mail.items()}
+
+    def everything(self):
+        return {box: self.messages(box) for box in self.mailboxes()}
+
+    def flag(self, box, uid, add=(), remove=()):
+        with self.store.lock:
+            self.store.set_flags(self.store.find(box), uid, add, remove)
+
+    def expunge(self, box, uids):
+        with self.store.lock:
+            for uid in uids:
+                self.store.find(box).remove(uid)
+
+    def renumber(self, box):
+        """A new UIDVALIDITY, and UIDs that begin again."""
+        with self.store.lock:
+            b = self.store.find(box)
+            mails = list(b.mail.values())
+            b.uidvalidity = next(self.store.validity)
+            b.mail, b.modseq, b.expunged, b.uidnext = {}, {}, [], 1
+            for mail in mails:
+                b.add(mail)
+
+    def numbers(self):
+        with self.store.lock:
+            return {n: (b.uidvalidity, b.uidnext, b.highest, list(b.mail))
+                    for n, b in self.store.boxes.items()}
+
+
+class ScriptedWorld(World):
+    """.script is the server, .server what it really holds."""
+
+    def __init__(self, base, script, binary):
+        super().__init__(base, script, "ana", binary)
+        self.script = script
+        self.server = Witness(script.store)
+
+    def assert_settled(self):
+        """Both sides equal, and with a server of good manners one more run
+        changes nothing on either."""
+        self.script.well()
+        self.assert_equal()
+        self.assert_journal()
+        self.script.changing.clear()
+        self.assert_idle()
+        assert self.script.changing == []
+        assert self.script.errors == []
+
+    def fill(self, n, box="INBOX"):
+        """N messages on both sides; their UIDs."""
+        uids = [self.server.append(box, message("m%d" % i)) for i in range(n)]
+        self.sync()
+        self.assert_equal()
+        return uids
+
+    def tokens(self, box="INBOX"):
+        """What distinguishes the messages on the server, and here."""
+        there = [m["body"] for m in self.server.messages(box).values()]
+        here = [f[2].read_bytes() for f in self.local.files(box)]
+        return tuple(sorted(re.search(rb"Subject: (?:message )?([^\r\n]*)",
+                                      body).group(1).decode()
+                            for body in side) for side in (there, here))
+
+    def file_of(self, token, box="INBOX"):
+        for _, _, path in self.local.files(box):
+            if b"message %s\n" % token.encode() in path.read_bytes():
+                return path
+        raise AssertionError(token)
+
+    def set_letters(self, token, letters, box="INBOX"):
+        path = self.file_of(token, box)
+        path.rename(self.root / box / "cur" /
+                    (path.name.split(":")[0] + ":2," + letters))

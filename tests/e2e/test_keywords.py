@@ -1,0 +1,306 @@
+"""Keywords in any number and case; servers that have few, or drop them."""
+
+import os
+import random
+
+import pytest
+
+from relay import Rewriter
+from world import message
+
+SYSTEM = {"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"}
+
+
+def flags(world, box="INBOX"):
+    """{token: flags} on the server."""
+    found = {}
+    for m in world.server.messages(box).values():
+        token = m["body"].split(b"Subject: message ")[1].split(b"\r\n")[0]
+        found[token.decode()] = m["flags"]
+    world.server.close()
+    return found
+
+
+def local(world, box="INBOX"):
+    """{token: (flags, path)} here."""
+    found = {}
+    for _, f, path in world.local.files(box):
+        text = path.read_bytes().split(b"Subject: message ")[1]
+        found[text.split()[0].decode()] = (f, path)
+    return found
+
+
+def mark(world, token, add=(), drop=(), box="INBOX"):
+    """What a reader does that knows dovecot-keywords: another name."""
+    letter = {name: c for c, name in world.local.letters(box).items()}
+    _, path = local(world, box)[token]
+    base, _, info = path.name.partition(":2,")
+    info = set(info) | {letter[k] for k in add}
+    info -= {letter[k] for k in drop}
+    os.rename(path, world.root / box / "cur" / (
+        base + ":2," + "".join(sorted(info))))
+
+
+def table(world, *names, box="INBOX"):
+    """As Dovecot writes it."""
+    world.local.make(box)
+    (world.root / box / "dovecot-keywords").write_text(
+        "".join("%d %s\n" % x for x in enumerate(names)))
+
+
+def folded(world):
+    """Both sides without regard to the case of keywords."""
+    there = {t: {f.lower() for f in fs} for t, fs in flags(world).items()}
+    here = {t: {f.lower() for f in fs}
+            for t, (fs, _) in local(world).items()}
+    return there, here
+
+
+def test_case_does_not_matter(world):
+    table(world, "WORK", "home")
+    world.local.add("INBOX", message("a"), "1.a.host:2,a", "cur")
+    world.server.append("INBOX", message("b"), ["work"])
+    world.server.append("INBOX", message("c"), ["HOME", "\\Seen"])
+    world.sync()
+    there, here = folded(world)
+    assert there == here == {"a": {"work"}, "b": {"work"},
+                             "c": {"home", "\\seen"}}
+    assert len(world.local.letters("INBOX")) == 2
+    world.assert_idle()
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "+FLAGS", "(Home)")
+    world.server.do("uid", "STORE", "1:*", "-FLAGS", "(wORK)")
+    world.sync()
+    there, here = folded(world)
+    assert there == here == {"a": {"home"}, "b": {"home"},
+                             "c": {"home", "\\seen"}}
+    assert len(world.local.letters("INBOX")) == 2
+    world.assert_idle()
+
+
+def test_names_that_keywords_may_have(world):
+    odd = ["$MDNSent", "$label1", "NonJunk", "NIL", "nil2", "a'b", "x&y",
+           "1", "-", "a.b", "a/b", "a:2,S", "~", "#x", "<x>", "x=1",
+           "k" * 50]
+    for n, name in enumerate(odd):
+        world.server.append("INBOX", message("m%d" % n), [name])
+    world.sync()
+    world.assert_settled()
+    assert set(world.local.letters("INBOX").values()) == set(odd)
+    for n in range(len(odd) - 1):
+        mark(world, "m%d" % n, add=[odd[n + 1]], drop=[odd[n]])
+    world.sync()
+    there = flags(world)
+    for n in range(len(odd) - 1):
+        assert there["m%d" % n] == {odd[n + 1]}
+    world.assert_settled()
+
+
+def test_a_hundred_on_one_message(world):
+    names = ["k%03d" % n for n in range(100)]
+    world.server.append("INBOX", message("all"), names)
+    world.server.append("INBOX", message("none"))
+    world.sync()
+    shown, path = local(world)["all"]
+    assert len(shown) == 26 and len(world.local.letters("INBOX")) == 26
+    assert flags(world)["all"] == set(names)
+    world.assert_idle()
+    # changes here, of what is shown and of nothing that is not
+    gone = sorted(shown)[0]
+    mark(world, "all", drop=[gone])
+    mark(world, "none", add=[gone])
+    world.sync()
+    assert flags(world) == {"all": set(names) - {gone}, "none": {gone}}
+    world.assert_idle()
+    # changes there, of what is not shown
+    hidden = sorted(set(names) - shown)
+    uid = min(world.server.messages("INBOX", bodies=False))
+    world.server.store("INBOX", uid, "-FLAGS", hidden[:10])
+    world.server.store("INBOX", uid + 1, "+FLAGS", hidden[:10])
+    world.sync()
+    assert flags(world) == {"all": set(names) - {gone} - set(hidden[:10]),
+                            "none": {gone} | set(hidden[:10])}
+    assert local(world)["none"][0] == {gone}
+    world.assert_idle()
+    # a lost journal unites, and takes nothing away
+    os.rename(world.state / "home" / "journal", world.base / "old")
+    world.sync()
+    assert flags(world) == {"all": set(names) - {gone} - set(hidden[:10]),
+                            "none": {gone} | set(hidden[:10])}
+    world.assert_idle()
+
+
+def test_a_letter_gets_its_meaning_later(world):
+    world.local.add("INBOX", message("a"), "1.a.host:2,Sbc", "cur")
+    world.sync()
+    assert flags(world) == {"a": {"\\Seen"}}
+    table(world, "first", "later")
+    # the name has not changed, only what it says
+    os.utime(world.root / "INBOX" / "cur")
+    world.sync()
+    assert flags(world) == {"a": {"\\Seen", "later"}}
+    world.assert_idle()
+    uid = max(world.server.messages("INBOX", bodies=False))
+    world.server.store("INBOX", uid, "FLAGS", ["first"])
+    world.sync()
+    (_, path), = local(world).values()
+    assert path.name == "1.a.host:2,ac"
+    world.assert_idle()
+
+
+def test_forwarded_by_letter_and_by_p(world):
+    table(world, "$Forwarded")
+    world.local.add("INBOX", message("letter"), "1.a.host:2,a", "cur")
+    world.local.add("INBOX", message("p"), "2.b.host:2,P", "cur")
+    world.local.add("INBOX", message("both"), "3.c.host:2,Pa", "cur")
+    world.server.append("INBOX", message("there"), ["$forwarded"])
+    world.sync()
+    assert {f.lower() for fs in flags(world).values() for f in fs} == {
+        "$forwarded"}
+    assert all(flags(world).values())
+    world.assert_idle()
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "-FLAGS", "($Forwarded)")
+    world.sync()
+    for _, path in local(world).values():
+        assert not set(path.name.partition(":2,")[2]) & {"P", "a"}
+    world.assert_settled()
+
+
+@pytest.fixture
+def between(world):
+    lines = []
+
+    def run(**how):
+        lines.append(Rewriter(world.server_process.port, **how))
+        world.write_config(port=lines[-1].port)
+
+    yield run
+    for line in lines:
+        line.close()
+
+
+def test_a_server_that_takes_no_new_keywords(world, between):
+    """PERMANENTFLAGS without \\*: what it cannot hold stays here."""
+    world.server.append("INBOX", message("a"), ["known"])
+    world.server.append("INBOX", message("b"))
+    between(down=lambda data: data.replace(b" \\*)] ", b")] "))
+    world.sync()
+    table(world, *world.local.letters("INBOX").values(), "fresh")
+    mark(world, "a", add=["fresh"])
+    mark(world, "b", add=["fresh", "known"])
+    world.sync("--trace", str(world.trace))
+    assert not [c for c in world.commands() if b"fresh" in c]
+    assert flags(world) == {"a": {"known"}, "b": {"known"}}
+    world.assert_idle()
+    # what comes and goes there does not take ours away
+    uid = min(world.server.messages("INBOX", bodies=False))
+    world.server.store("INBOX", uid, "-FLAGS", ["known"])
+    world.server.store("INBOX", uid, "+FLAGS", ["\\Flagged"])
+    world.sync()
+    assert local(world)["a"][0] == {"fresh", "\\Flagged"}
+    assert local(world)["b"][0] == {"fresh", "known"}
+    world.assert_idle()
+    # a lost journal does neither
+    os.rename(world.state / "home" / "journal", world.base / "old")
+    world.sync()
+    assert local(world)["a"][0] == {"fresh", "\\Flagged"}
+    assert flags(world) == {"a": {"\\Flagged"}, "b": {"known"}}
+    world.assert_idle()
+
+
+def test_a_server_that_drops_keywords(world, between):
+    """It says that it takes them all, and keeps none: no endless repeating,
+    and nothing is taken away here."""
+    for token in "ab":
+        world.server.append("INBOX", message(token))
+    between(up=lambda data: data.replace(b" dropped)", b")").replace(
+        b"(dropped ", b"(").replace(b"(dropped)", b"()"))
+    world.sync()
+    table(world, "dropped", "kept")
+    mark(world, "a", add=["dropped"])
+    mark(world, "b", add=["dropped", "kept"])
+    world.local.add("INBOX", message("c"), "1.c.host:2,Sa", "cur")
+    world.sync()
+    assert flags(world) == {"a": set(), "b": {"kept"}, "c": {"\\Seen"}}
+    for _ in range(3):
+        world.sync()
+    assert {t: f for t, (f, _) in local(world).items()} == {
+        "a": {"dropped"}, "b": {"dropped", "kept"},
+        "c": {"dropped", "\\Seen"}}
+    world.assert_idle()
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1:*", "+FLAGS", "(\\Answered)")
+    world.sync()
+    assert all("\\Answered" in f for f, _ in local(world).values())
+    assert all("dropped" in f for f, _ in local(world).values())
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("side", ["there", "here", "here, letters and all"])
+def test_keywords_go_with_a_message_that_moves(world, side):
+    """The letters of the mailboxes differ, the keywords do not."""
+    world.server.create("other")
+    world.server.append("INBOX", message("m"), ["work", "home", "\\Seen"])
+    world.server.append("INBOX", message("n"), ["home", "work"])
+    world.server.append("other", message("o"), ["home"])
+    world.server.append("other", message("p"), ["play", "work"])
+    table(world, "home", "play", "work", box="other")
+    world.sync()
+    a, b = world.local.letters("INBOX"), world.local.letters("other")
+    assert {v: k for k, v in a.items()}["home"] != {
+        v: k for k, v in b.items()}["home"]
+    if side == "there":
+        world.server.select("INBOX")
+        world.server.do("uid", "MOVE", "1", "other")
+    elif "letters" in side:
+        # most readers know of no keywords: a letter stays, and means another
+        _, path = local(world)["m"]
+        os.rename(path, world.root / "other" / "cur" / path.name)
+        assert local(world, "other")["m"][0] != {"work", "home", "\\Seen"}
+    else:
+        # a reader that knows the tables
+        _, path = local(world)["m"]
+        letter = {v: k for k, v in b.items()}
+        os.rename(path, world.root / "other" / "cur" / (
+            path.name.split(":2,")[0] + ":2,S" + "".join(
+                sorted(letter[k] for k in ("work", "home")))))
+    world.sync()
+    assert flags(world, "other")["m"] == {"work", "home", "\\Seen"}
+    assert local(world, "other")["m"][0] == {"work", "home", "\\Seen"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_changes_on_both_sides(world, seed):
+    """Server: keywords of even numbers; here: of odd ones.  No conflict, so
+    that what must come out is known."""
+    rng = random.Random(seed)
+    names = ["kw%02d" % n for n in range(34)]
+    tokens = ["m%d" % n for n in range(8)]
+    table(world, *names[1:26:2])
+    want = {}
+    for t in tokens:
+        want[t] = set(rng.sample(names[0::2], 5))
+        world.server.append("INBOX", message(t), sorted(want[t]))
+    world.sync()
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    for _ in range(5):
+        for t, uid in zip(tokens, uids):
+            add = set(rng.sample(names[0::2], 2)) - want[t]
+            drop = set(rng.sample(sorted(want[t] & set(names[0::2])), 1))
+            if add:
+                world.server.store("INBOX", uid, "+FLAGS", sorted(add))
+            world.server.store("INBOX", uid, "-FLAGS", sorted(drop))
+            want[t] = (want[t] | add) - drop
+            add = set(rng.sample(names[1:26:2], 2)) - want[t]
+            drop = want[t] & set(rng.sample(names[1:26:2], 4))
+            mark(world, t, add, drop)
+            want[t] = (want[t] | add) - drop
+        world.sync()
+        assert flags(world) == want
+        letters = set(world.local.letters("INBOX").values())
+        assert len(letters) == 26
+        assert {t: f for t, (f, _) in local(world).items()} == {
+            t: f & letters for t, f in want.items()}
+        world.assert_idle()

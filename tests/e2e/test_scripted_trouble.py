@@ -1,0 +1,232 @@
+"""Servers that refuse, hang up, and say what nobody asked for.  Whatever they
+do, nothing is lost, and once they behave both sides become equal."""
+
+import pytest
+
+from personas import Persona, Yahoo
+from scripted import Hangup
+from world import message
+
+
+class Bare(Persona):
+    caps = "IMAP4rev1 UIDPLUS"
+
+
+class Condstore(Persona):
+    caps = Persona.caps.replace("QRESYNC ", "")
+
+
+def changes(world, k):
+    """Something of everything, on both sides."""
+    world.server.append("INBOX", message("there-%d" % k))
+    world.server.append("INBOX", message("read-%d" % k), ["\\Seen"])
+    world.local.add("INBOX", message("here-%d" % k), "%d.here.host" % k)
+    by_token = {m["body"].split(b"message ")[1].split()[0].decode(): u
+                for u, m in world.server.messages("INBOX").items()}
+    world.server.flag("INBOX", by_token["m0"], *(
+        (["\\Flagged"],) if k % 2 else ((), ["\\Flagged"])))
+    world.set_letters("m1", "RS" if k % 2 else "")
+    world.server.expunge("INBOX", [by_token["m%d" % (2 * k + 2)]])
+    world.file_of("m%d" % (2 * k + 3)).unlink()
+    world.local.add("box-%d" % k, message("boxed"), "%d.boxed.host" % k)
+
+
+def nothing_lost(world, k):
+    there, here = world.tokens()
+    for token in ("there", "read"):
+        assert "%s-%d" % (token, k) in there
+    assert "here-%d" % k in here
+    for i in range(2 * k + 4, 20):
+        assert "m%d" % i in there and "m%d" % i in here
+    assert world.local.litter() == []
+
+
+ANSWERS = [b"NO [UNAVAILABLE] later", b"BAD what is that?",
+           b"no [CONTACTADMIN] ask somebody", b"NO [INUSE] busy",
+           b"NO [EXPUNGEISSUED] gone"]
+COMMANDS = ["AUTHENTICATE", "ENABLE", "ID", "NAMESPACE", "LIST", "STATUS",
+            "SELECT", "UID STORE", "UID SEARCH", "UID EXPUNGE", "CREATE",
+            "SUBSCRIBE", "LOGOUT", "UID MOVE", "UID COPY"]
+
+
+@pytest.mark.parametrize("kind, command", [(Persona, c) for c in COMMANDS] + [
+    (Condstore, c) for c in ("SELECT", "UID SEARCH", "UID STORE")])
+def test_each_command_refused(scripted, kind, command):
+    world = scripted(kind)
+    world.fill(20)
+    for k, answer in enumerate(ANSWERS[:3]):
+        changes(world, k)
+        world.script.answer = {command.encode(): answer}
+        done = world.sync(status=None)
+        assert done.returncode in (0, 3, 65, 69, 75, 77), done.err
+        nothing_lost(world, k)
+        world.script.well()
+        world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("command", ["UID FETCH", "APPEND"])
+def test_messages_refused_wait(scripted, command):
+    world = scripted()
+    world.fill(20)
+    for k, answer in enumerate(ANSWERS):
+        changes(world, k)
+        world.script.answer = {command.encode(): answer}
+        done = world.sync(status=None)
+        assert done.returncode in (65, 75), done.err
+        assert done.err
+        nothing_lost(world, k)
+        world.script.well()
+        done = world.sync(status=None)
+        assert done.returncode in (0, 65), done.err
+        nothing_lost(world, k)
+
+
+@pytest.mark.parametrize("cut", ["SELECT", "UID FETCH", "UID STORE", "APPEND",
+                                 "UID EXPUNGE", "LIST", "CREATE"])
+@pytest.mark.parametrize("how", ["bye", "close", "done-and-close"])
+def test_hanging_up_in_a_command(scripted, cut, how):
+    world = scripted()
+    world.fill(20)
+
+    def hang_up(session, tag, words):
+        if how == "done-and-close":
+            # all is done, and nobody hears of it
+            name = cut.lower().replace(" ", "_")
+            getattr(session, "do_" + name)(tag, words)
+        if how == "bye":
+            session.line("* BYE too busy")
+        raise Hangup
+
+    for k in range(2):
+        changes(world, k)
+        world.script.answer = {cut.encode(): [None] * k + [hang_up]}
+        done = world.sync(status=None)
+        assert done.returncode in (0, 69, 75), done.err
+        nothing_lost(world, k)
+        world.script.well()
+        world.sync()
+    world.assert_settled()
+
+
+def test_hanging_up_in_a_literal(scripted):
+    world = scripted()
+    for i in range(3):
+        world.server.append("INBOX", message("m%d" % i, size=40000))
+
+    def cut(session, line):
+        if b"m1@example" in line:
+            session.raw(line[:20000])
+            raise Hangup
+        return [line]
+
+    world.script.rewrite = cut
+    done = world.sync(status=None)
+    assert done.returncode in (69, 75) and done.err
+    world.script.well()
+    world.sync()
+    assert len(world.local.files("INBOX")) == 3
+    world.assert_settled()
+
+
+def test_greetings(scripted):
+    world = scripted()
+    world.fill(2)
+    before = world.local.snapshot()
+    world.script.greeting = b"* BYE Too many connections"
+    done = world.sync(status=None)
+    assert done.returncode in (69, 75)
+    assert "Too many connections" in done.err
+    assert world.local.snapshot() == before
+    world.script.greeting = \
+        b"* OK [ALERT] closed on Sunday\r\n* OK [CAPABILITY IMAP4rev1] ready"
+    world.server.append("INBOX", message("new"))
+    world.sync()
+    world.assert_settled()
+
+
+NOISE = [b"* FLAGS (\\Seen \\Odd)", b"* 7 RECENT", b"* NO hm", b"* BAD odd",
+         b"* OK [XCODE \x80\xff (] x] still here", b"* XLIST {3}\r\na\r\n (b)",
+         b"* 999 EXPUNGE", b"* 0 EXPUNGE", b"* LIST () NIL", b"*",
+         b"* SEARCH 1 2 3", b"* STATUS nobody (MESSAGES 4)", b"* 12",
+         b"zzz OK not yours", b"* OK [HIGHESTMODSEQ -1] x",
+         b"* VANISHED (EARLIER) 800:900", b"* 1 FETCH (MODSEQ (-1))",
+         b"* OK [UIDNEXT x] x", b"", b"* 2 FETCH (UID 0 FLAGS (\\Deleted))"]
+
+
+@pytest.mark.parametrize("kind", [Persona, Condstore, Bare, Yahoo])
+def test_noise_between_all_lines(scripted, kind):
+    world = scripted(kind)
+    world.fill(20)
+    at = [0]
+
+    def noise(session, line):
+        if not session.server.commands:
+            return [line]  # the greeting comes first
+        at[0] += 1
+        return [NOISE[at[0] % len(NOISE)], line]
+
+    for k in range(2):
+        changes(world, k)
+        world.script.commands.clear()
+        world.script.rewrite = noise
+        done = world.sync(status=None)
+        # a LIST that cannot be read is said
+        assert done.returncode in (0, 65), done.err
+        nothing_lost(world, k)
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+def lower(session, line):
+    return [line if b"{" in line or b'"' in line else line.lower()]
+
+
+def twice(session, line):
+    return [line] * (1 + (b" FETCH (" in line or b" OK " in line[:9]))
+
+
+def long_line(session, line):
+    return [b"* OK " + b"x" * 1_000_000, line] if b" OK [READ" in line[:12] \
+        else [line]
+
+
+def fewer_caps(session, line):
+    return [line, b"* CAPABILITY IMAP4rev1 UIDPLUS"] \
+        if b"NAMESPACE" in line and line.startswith(b"* NAME") else [line]
+
+
+def server_literals(session, line):
+    """Names as literals, with the plus that only clients may send."""
+    for word in (b"LIST", b"STATUS"):
+        if line.startswith(b"* %s " % word) and b'"INBOX"' in line:
+            return [line.replace(b'"INBOX"', b"{5+}\r\nINBOX")]
+    return [line]
+
+
+@pytest.mark.parametrize("rewrite", [lower, twice, long_line, fewer_caps,
+                                     server_literals])
+@pytest.mark.parametrize("kind", [Persona, Condstore, Bare])
+def test_another_way_to_say_it(scripted, rewrite, kind):
+    world = scripted(kind)
+    world.fill(20)
+    for k in range(2):
+        changes(world, k)
+        world.script.rewrite = rewrite
+        world.sync()
+        nothing_lost(world, k)
+        world.script.rewrite = None
+        world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", [Persona, Bare])
+def test_octets_one_by_one(scripted, kind):
+    world = scripted(kind)
+    world.fill(20)
+    changes(world, 0)
+    world.script.chunk = 1
+    world.sync()
+    nothing_lost(world, 0)
+    world.assert_settled()
