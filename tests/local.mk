@@ -31,3 +31,19 @@ check-e2e: mochila
 check-crash: mochila
 	cd $(srcdir)/tests/crash && MOCHILA=$(abs_builddir)/mochila \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
+
+EXTRA_DIST += tests/model/conftest.py tests/model/model.py \
+	tests/model/oracle.py tests/model/people.py tests/model/seeds \
+	tests/model/test_model.py tests/model/test_order.py tests/mutants \
+	tests/mutants.sh
+
+# Random histories against a model; MOCHILA_TIER=full for many of them.
+.PHONY: check-model
+check-model: mochila
+	cd $(srcdir)/tests/model && MOCHILA=$(abs_builddir)/mochila \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
+
+# Do the tests notice when the program is wrong?
+.PHONY: check-mutants
+check-mutants:
+	bash $(srcdir)/tests/mutants.sh
