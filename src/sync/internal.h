@@ -37,6 +37,7 @@
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
 
+#include "base/map.h"
 #include "journal/journal.h"
 #include "plan/plan.h"
 #include "plan/tree.h"
@@ -97,6 +98,7 @@ struct run {
 	struct imap_conf imap_conf; /* borrowed by the session */
 	struct imap *imap;
 	struct kwtab *kw;
+	struct map told; /* failures that were reported; keys in mem */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;
