@@ -4,13 +4,15 @@
 #   tests/run.sh          everything that CI runs
 #
 # FUZZ_SECONDS (default 20) is the time for each fuzz target.
+# MOCHILA_TIER: fast (default), full or soak, for the tests that can go on as
+# long as one likes; MOCHILA_SOAK_SECONDS (3600) is how long soak does.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/tests/packages.sh"
 
 # shellcheck disable=SC2086
 need $BUILD_PACKAGES clang libcmocka-dev dovecot-core dovecot-imapd \
-	lmdb-utils openssl procps util-linux mandoc python3 python3-pytest
+	lmdb-utils openssl procps util-linux mandoc python3 python3-pytest strace
 # the sanitizers' run-time for clang is a package of its own
 version=$(clang -dumpversion | cut -d. -f1)
 need "libclang-rt-$version-dev"
@@ -73,6 +75,16 @@ MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider --deselect \
 	test_acceptance.py::test_ten_thousand_messages_and_three_hundred_changes .
 
+say "random histories against a model, with AddressSanitizer"
+cd "$top/tests/model"
+MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q -p no:cacheprovider .
+
+if [ "${MOCHILA_TIER:-fast}" != fast ]; then
+	say "mutants"
+	bash "$top/tests/mutants.sh"
+fi
+
 say "10,000 messages, 300 changes"
+cd "$top/tests/e2e"
 MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider test_acceptance.py

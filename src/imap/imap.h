@@ -214,6 +214,8 @@ struct imap_failed {
 };
 size_t imap_fetch_failed(const struct imap_fetch *f,
     const struct imap_failed **v_r);
+/* After a CONN error: the UID whose body was to come next; 0: none. */
+uint32_t imap_fetch_pending(const struct imap_fetch *f);
 /* After a CONN error too.  Leaves the session usable only when all was read. */
 void imap_fetch_end(struct imap_fetch **f);
 

@@ -97,6 +97,7 @@ struct run {
 	struct imap_conf imap_conf; /* borrowed by the session */
 	struct imap *imap;
 	struct kwtab *kw;
+	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;
 	size_t nbox;
@@ -205,6 +206,9 @@ int record_commit(
 int record_marks(struct run *r, struct sbox *b, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
+/* The connection ended when UID was asked for; *tries_r: how often by now. */
+void record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
+    uint32_t *tries_r);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */

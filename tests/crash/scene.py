@@ -243,7 +243,8 @@ class Scene:
         for top, dirs, files in os.walk(self.place.dir):
             for name in dirs + files:
                 st = os.lstat(os.path.join(top, name))
-                if name not in OF_THE_DAY:
+                if name not in OF_THE_DAY and \
+                        not self.subject.may_write(top, name):
                     seen[os.path.join(top, name)] = (
                         st.st_ino, st.st_size, st.st_mtime_ns, st.st_mode)
         return seen

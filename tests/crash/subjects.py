@@ -20,6 +20,10 @@ class Mochila:
         more = ["--trace", str(trace)] if trace else []
         return [self.binary, "-c", str(world.config), "sync", "-q", *more]
 
+    def may_write(self, top, name):
+        """In a run with nothing to do."""
+        return False
+
     def look_after(self, world):
         """What is wrong with its own records, whatever happened before."""
         done = world.run("journal", "verify", "-q", "home", status=None)
@@ -84,6 +88,10 @@ class Mbsync:
 
     def argv(self, world, trace=None):
         return [self.binary, "-q", "-q", "-c", str(world.config), "c"]
+
+    def may_write(self, top, name):
+        """It locks each mailbox by a file, and may rewrite its records."""
+        return "state" in (name, *top.split("/")) or name == ".uidvalidity"
 
     def look_after(self, world):
         return []

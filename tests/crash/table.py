@@ -10,10 +10,12 @@ makes the Ith of N parts of the work (for several at once).
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,18 +37,32 @@ KINDS = {"kill": campaign.KILLS, "short": campaign.SHORT,
 STORIES = ["First", "Changes", "Lost"]
 
 
+# what was wrong, in the words of the table; the first that fits counts
+CLASSES = (("lost or torn", r"A: .*(is lost|not whole)"),
+           ("not said", r"A: exit status 0"),
+           ("broken", r"A: "),
+           ("not mended", r"(B: |\w+Error|\w+Expired)"),
+           ("left over", r"C: left over"),
+           ("never idle", r"C: "))
+
+
+def class_of(text):
+    return next(name for name, fits in CLASSES if re.match(fits, text))
+
+
 def run(scene, kind, args, name):
     trials = kind.trials(scene)[::args.every]
-    tried, bad, begin = 0, 0, time.monotonic()
+    bad, begin = Counter(), time.monotonic()
     for words, trial in trials:
         wrong = trial()
-        tried += 1
-        bad += bool(wrong)
+        bad.update({class_of(text) for text in wrong})
         for text in wrong:
             print("%s, %s, %s: %s" % (name, kind.name, words, text),
                   file=sys.stderr, flush=True)
-    print("%s | %s | %d | %d | %.0f s" % (
-        name, kind.name, tried, bad, time.monotonic() - begin), flush=True)
+    print("%s | %s | %d | %s | %.0f s" % (
+        name, kind.name, len(trials),
+        ", ".join("%d %s" % (bad[c], c) for c, _ in CLASSES if bad[c]) or "0",
+        time.monotonic() - begin), flush=True)
 
 
 def scenes(base, args, server, library, power):
