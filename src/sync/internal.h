@@ -5,6 +5,7 @@
  *
  *	run.c      sync_account: lock, open, passes, close
  *	tree.c     which mailboxes; create them
+ *	lists.c    the three lists of them
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
