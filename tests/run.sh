@@ -1,16 +1,32 @@
 #!/usr/bin/env bash
 # tests/run.sh: install what the tests need, build, run all of them.
 #
-#   tests/run.sh          everything that CI runs
+#   tests/run.sh                 everything that CI runs
+#   tests/run.sh --full          and every point of each kind of fault, not
+#                                only a sample (hours)
+#   tests/run.sh --soak SECONDS  and random faults and histories, that long
 #
+# MOCHILA_SEED repeats the random choices of a run: it is printed.
 # FUZZ_SECONDS (default 20) is the time for each fuzz target.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/tests/packages.sh"
 
+export MOCHILA_TIER=fast MOCHILA_SOAK_SECONDS=0
+case ${1-} in
+"") ;;
+--full) MOCHILA_TIER=full ;;
+--soak) MOCHILA_TIER=soak MOCHILA_SOAK_SECONDS=${2:?seconds} ;;
+*)
+	echo "usage: tests/run.sh [--full | --soak SECONDS]" >&2
+	exit 64
+	;;
+esac
+
 # shellcheck disable=SC2086
 need $BUILD_PACKAGES clang libcmocka-dev dovecot-core dovecot-imapd \
-	lmdb-utils openssl procps util-linux mandoc python3 python3-pytest
+	e2fsprogs lmdb-utils openssl procps util-linux mandoc python3 \
+	python3-pytest
 # the sanitizers' run-time for clang is a package of its own
 version=$(clang -dumpversion | cut -d. -f1)
 need "libclang-rt-$version-dev"
@@ -76,3 +92,8 @@ MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q \
 say "10,000 messages, 300 changes"
 MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider test_acceptance.py
+
+say "faults: kills, full disks, power cuts, bad lines, lies ($MOCHILA_TIER)"
+cd "$top/tests/crash"
+MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
+	-p no:cacheprovider .
