@@ -1,17 +1,18 @@
 EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/crash/faultat.py tests/crash/scene.py tests/crash/stories.py \
 	tests/crash/subjects.py tests/crash/test_calls.py tests/e2e/conftest.py \
-	tests/e2e/personas.py tests/e2e/relay.py tests/e2e/scripted.py \
-	tests/e2e/scripted_store.py tests/e2e/scripted_wire.py \
-	tests/e2e/scripted_world.py tests/e2e/servers.py \
+	tests/e2e/personas.py tests/e2e/relay.py tests/e2e/rewriter.py \
+	tests/e2e/scripted.py tests/e2e/scripted_store.py \
+	tests/e2e/scripted_wire.py tests/e2e/scripted_world.py tests/e2e/servers.py \
 	tests/e2e/servers_courier.py tests/e2e/servers_cyrus.py \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_daily.py tests/e2e/test_explain.py \
 	tests/e2e/test_faults.py tests/e2e/test_keywords.py tests/e2e/test_less.py \
-	tests/e2e/test_local_trouble.py tests/e2e/test_moves.py \
-	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
-	tests/e2e/test_policy.py tests/e2e/test_races.py tests/e2e/test_safety.py \
+	tests/e2e/test_local_trouble.py tests/e2e/test_mailboxes.py \
+	tests/e2e/test_moves.py tests/e2e/test_odd_messages.py \
+	tests/e2e/test_odd_names.py tests/e2e/test_policy.py \
+	tests/e2e/test_races.py tests/e2e/test_safety.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
 	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_servers.py \
 	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py \
@@ -30,3 +31,19 @@ check-e2e: mochila
 check-crash: mochila
 	cd $(srcdir)/tests/crash && MOCHILA=$(abs_builddir)/mochila \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
+
+EXTRA_DIST += tests/model/conftest.py tests/model/model.py \
+	tests/model/oracle.py tests/model/people.py tests/model/seeds \
+	tests/model/test_model.py tests/model/test_order.py tests/mutants \
+	tests/mutants.sh
+
+# Random histories against a model; MOCHILA_TIER=full for many of them.
+.PHONY: check-model
+check-model: mochila
+	cd $(srcdir)/tests/model && MOCHILA=$(abs_builddir)/mochila \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
+
+# Do the tests notice when the program is wrong?
+.PHONY: check-mutants
+check-mutants:
+	bash $(srcdir)/tests/mutants.sh

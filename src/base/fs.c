@@ -339,14 +339,26 @@ fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e)
 static int
 rename_new(int fromdir, const char *from, int todir, const char *to)
 {
+	struct stat st;
+
 	if (renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -1;
 	/* a file system without the flag: link(2) does not replace either */
-	if (linkat(fromdir, from, todir, to, 0) != 0)
+	if (linkat(fromdir, from, todir, to, 0) == 0)
+		return unlinkat(fromdir, from, 0);
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
 		return -1;
-	return unlinkat(fromdir, from, 0);
+	/*
+	 * And without links (FAT, FUSE): nothing there can exclude others, so
+	 * that it has to be enough that names are not made twice.
+	 */
+	if (fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(fromdir, from, todir, to);
 }
 
 int

@@ -176,7 +176,8 @@ json_summary(const struct sync_report *r)
 	    {"bytes_out", r->bytes_out}, {"round_trips", r->round_trips},
 	    {"adopted", r->adopted}, {"waiting", r->waiting},
 	    {"mailboxes_created", r->boxes_created},
-	    {"mailboxes_deleted", r->boxes_deleted}};
+	    {"mailboxes_deleted", r->boxes_deleted},
+	    {"mailboxes_renamed", r->boxes_renamed}};
 	json_t *o = json_object();
 
 	cli_json_add(o, "event", json_string("summary"));
@@ -217,6 +218,7 @@ print_summary(const struct sync_report *r)
 	part(&what, r->deleted_remote, "deleted on server", NULL);
 	part(&what, r->boxes_created, "mailbox created", "mailboxes created");
 	part(&what, r->boxes_deleted, "mailbox deleted", "mailboxes deleted");
+	part(&what, r->boxes_renamed, "mailbox renamed", "mailboxes renamed");
 	part(&what, r->held, "delete held back", "deletes held back");
 	part(&what, r->waiting, "waiting", NULL);
 	part(&what, r->failed, "failed", NULL);

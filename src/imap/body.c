@@ -304,6 +304,23 @@ imap_fetch_failed(const struct imap_fetch *f, const struct imap_failed **v_r)
 	return f->nfailed;
 }
 
+uint32_t
+imap_fetch_pending(const struct imap_fetch *f)
+{
+	uint32_t uid = 0;
+
+	if (f->nout == 0)
+		return 0;
+	/* a set is answered in ascending order */
+	for (size_t i = f->out[0].from; i < f->out[0].to; i++) {
+		size_t which = f->order[i];
+
+		if (!f->got[which] && (uid == 0 || f->uids[which] < uid))
+			uid = f->uids[which];
+	}
+	return uid;
+}
+
 /* Rule 3. */
 static void
 drain(struct imap_fetch *f)

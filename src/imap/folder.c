@@ -112,13 +112,30 @@ is_stale(struct imap *s, struct span from, struct span to,
 	return 0;
 }
 
+/*
+ * Subscriptions are names: a server leaves them where they were (RFC 3501
+ * §6.3.6).  The new one first.
+ */
+int
+imap_subscribe(struct imap *s, struct span to, struct span from, struct err *e)
+{
+	struct err no;
+	int rc;
+
+	rc = take_answer(s, send_on(s, "SUBSCRIBE", to, e), "SUBSCRIBE", &no,
+	    e);
+	if (rc == 0)
+		rc = take_answer(s, send_on(s, "UNSUBSCRIBE", from, e),
+		    "UNSUBSCRIBE", &no, e);
+	return rc;
+}
+
 int
 imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
     struct err *e)
 {
 	struct err no;
 	bool stale = false;
-	int rc;
 
 	imap_begin(s, "RENAME ");
 	wire_cmd_astring(&s->cmd, from);
@@ -136,16 +153,5 @@ imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
 		}
 		return e->code;
 	}
-	/*
-	 * Subscriptions are names: a server leaves them where they were (RFC
-	 * 3501 §6.3.6).  The new one first; a refusal does not matter.
-	 */
-	if (!subscribed)
-		return 0;
-	rc = take_answer(s, send_on(s, "SUBSCRIBE", to, e), "SUBSCRIBE", &no,
-	    e);
-	if (rc == 0)
-		rc = take_answer(s, send_on(s, "UNSUBSCRIBE", from, e),
-		    "UNSUBSCRIBE", &no, e);
-	return rc;
+	return subscribed ? imap_subscribe(s, to, from, e) : 0;
 }

@@ -117,10 +117,11 @@ struct imap_listing {
 
 /*
  * All mailboxes with their numbers, in one flight: NAMESPACE and
- * LIST "" "*" RETURN (SUBSCRIBED? STATUS (...)); without LIST-STATUS, and
- * where it left a mailbox out, one pipelined STATUS each.  A server that
- * refuses RETURN, or answers nothing to it, is asked without.  A doubled name
- * is listed once.  An error means the listing is not complete.
+ * LIST "" "*" RETURN (SUBSCRIBED SPECIAL-USE STATUS (...)), as far as the
+ * server has these; without LIST-STATUS, and where it left a mailbox out, one
+ * pipelined STATUS each.  A server that refuses RETURN, or answers nothing to
+ * it, is asked without.  A doubled name is listed once.  An error means the
+ * listing is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);
@@ -213,6 +214,8 @@ struct imap_failed {
 };
 size_t imap_fetch_failed(const struct imap_fetch *f,
     const struct imap_failed **v_r);
+/* After a CONN error: the UID whose body was to come next; 0: none. */
+uint32_t imap_fetch_pending(const struct imap_fetch *f);
 /* After a CONN error too.  Leaves the session usable only when all was read. */
 void imap_fetch_end(struct imap_fetch **f);
 
@@ -356,6 +359,9 @@ int imap_delete(struct imap *s, struct span wire, struct err *e);
  */
 int imap_rename(struct imap *s, struct span from, struct span to,
     bool subscribed, struct err *e);
+/* The subscription goes from FROM to TO; a refusal does not matter. */
+int imap_subscribe(struct imap *s, struct span to, struct span from,
+    struct err *e);
 /*
  * UNSELECT, or nothing when none is selected; never CLOSE.  A server without
  * UNSELECT has INBOX open afterwards, which cannot be deleted or renamed: an

@@ -155,6 +155,28 @@ ask_each(struct imap *s, struct listing *l, struct err *e)
 	return rc;
 }
 
+static void
+add_returns(struct imap *s)
+{
+	bool extended = (s->caps & IMAP_CAP_LIST_EXTENDED) != 0;
+	bool numbers = (s->caps & IMAP_CAP_LIST_STATUS) != 0;
+
+	if (!extended && !numbers)
+		return;
+	wire_cmd_raw(&s->cmd, " RETURN (");
+	if (extended) {
+		wire_cmd_raw(&s->cmd, "SUBSCRIBED");
+		/* RFC 6154 §2: not in an extended LIST unless asked for */
+		if (s->caps & IMAP_CAP_SPECIAL_USE)
+			wire_cmd_raw(&s->cmd, " SPECIAL-USE");
+	}
+	if (numbers) {
+		wire_cmd_raw(&s->cmd, extended ? " STATUS " : "STATUS ");
+		add_items(s);
+	}
+	wire_cmd_raw(&s->cmd, ")");
+}
+
 /*
  * Dovecot goes on listing a mailbox that was deleted while it had children.
  * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
@@ -212,20 +234,18 @@ send_ahead(struct imap *s, struct err *e)
 }
 
 static int
-list_once(struct imap *s, struct listing *l, bool with_status, struct err *e)
+list_once(struct imap *s, struct listing *l, bool with_return, struct err *e)
 {
 	uint32_t list;
 	int rc;
 
 	imap_begin(s, "LIST \"\" \"*\"");
-	if (with_status) {
-		wire_cmd_raw(&s->cmd, " RETURN (STATUS ");
-		add_items(s);
-		wire_cmd_raw(&s->cmd, ")");
-	}
+	if (with_return)
+		add_returns(s);
 	rc = imap_send(s, e);
 	list = s->tag;
-	if (rc == 0 && with_status && (s->caps & IMAP_CAP_OBJECTID)) {
+	if (rc == 0 && with_return && (s->caps & IMAP_CAP_LIST_STATUS) &&
+	    (s->caps & IMAP_CAP_OBJECTID)) {
 		imap_begin(s, "LIST \"\" \"*\" RETURN (STATUS " ID_ITEM ")");
 		rc = imap_send(s, e);
 	}
@@ -246,13 +266,14 @@ list_once(struct imap *s, struct listing *l, bool with_status, struct err *e)
 static int
 list_all(struct imap *s, struct listing *l, struct err *e)
 {
-	bool with_status = s->caps & IMAP_CAP_LIST_STATUS;
+	bool with_return =
+	    s->caps & (IMAP_CAP_LIST_STATUS | IMAP_CAP_LIST_EXTENDED);
 	int rc = send_ahead(s, e);
 
 	if (rc == 0)
-		rc = list_once(s, l, with_status, e);
+		rc = list_once(s, l, with_return, e);
 	/* Some know the word and not the command; one says OK and nothing. */
-	if (with_status && !s->broken &&
+	if (with_return && !s->broken &&
 	    (rc == ERR_NO || rc == ERR_BAD ||
 		(rc == 0 && l->n == 0 && l->unread == 0))) {
 		err_clear(e);

@@ -433,6 +433,7 @@ get_kind(struct in *in)
 	case JHOLD_RETRY:
 	case JHOLD_KEPT:
 	case JHOLD_SKIPPED:
+	case JHOLD_SUSPECT:
 		return (enum jhold_kind)kind;
 	default:
 		in->bad = true;

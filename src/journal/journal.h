@@ -116,7 +116,9 @@ int journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
 enum jhold_kind {
 	JHOLD_RETRY = 0, /* failed; to be tried again */
 	JHOLD_KEPT = 1,  /* local: deleted there, kept here (deletes: keep) */
-	JHOLD_SKIPPED = 2 /* remote or local: over max_size or max_age */
+	JHOLD_SKIPPED = 2, /* remote or local: over max_size or max_age */
+	JHOLD_SUSPECT = 3 /* remote: the connection ended when it was asked for;
+			     asked for again behind all else */
 };
 struct jhold {
 	enum jhold_kind kind;

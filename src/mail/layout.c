@@ -6,7 +6,8 @@
 
 enum {
 	COMPONENT_MAX = 240, /* rule 5; well under NAME_MAX */
-	CUT_HASH = 16        /* hex digits */
+	CUT_HASH = 16,       /* hex digits */
+	LEVELS_MAX = 60      /* rule 5; fewer than maildir_list() follows */
 };
 
 /*
@@ -284,6 +285,24 @@ piece(struct span s)
 	return n ? n : 1;
 }
 
+/* What stands for TEXT, or for the end of it. */
+static void
+add_hash(struct buf *out, struct span text)
+{
+	struct content hash;
+	struct digest *d = digest_new();
+	struct buf hex;
+
+	digest_feed(d, text.p, text.n);
+	digest_finish(d, &hash);
+	digest_free(&d);
+	buf_init(&hex, 2 * DIGEST_LEN);
+	digest_hex(hash.sha, &hex);
+	buf_add_str(out, "%~");
+	buf_add(out, hex.p, CUT_HASH);
+	buf_release(&hex);
+}
+
 /*
  * Rule 5 for the component of OUT that begins at FROM; TEXT is what is
  * hashed.
@@ -294,9 +313,6 @@ cut_component(struct buf *out, size_t from, struct span text)
 	const size_t room = COMPONENT_MAX - 2 - CUT_HASH;
 	struct span rest;
 	size_t n, len = 0;
-	struct content hash;
-	struct digest *d;
-	struct buf hex;
 
 	if (out->n - from <= COMPONENT_MAX)
 		return;
@@ -306,15 +322,7 @@ cut_component(struct buf *out, size_t from, struct span text)
 		rest = span_of(rest.p + n, rest.n - n);
 	}
 	out->n = from + len;
-	d = digest_new();
-	digest_feed(d, text.p, text.n);
-	digest_finish(d, &hash);
-	digest_free(&d);
-	buf_init(&hex, 2 * DIGEST_LEN);
-	digest_hex(hash.sha, &hex);
-	buf_add_str(out, "%~");
-	buf_add(out, hex.p, CUT_HASH);
-	buf_release(&hex);
+	add_hash(out, text);
 }
 
 static bool
@@ -365,6 +373,11 @@ layout_path(struct arena *mem, struct span name, enum layout layout)
 		else if (l.n > 1)
 			buf_addc(&b, '/');
 		from = b.n;
+		if (layout == LAYOUT_NESTED && l.n == LEVELS_MAX && !l.end) {
+			add_hash(&b, span_of(level.p,
+			    (size_t)(name.p + name.n - level.p)));
+			break;
+		}
 		level_to_path(level, layout, &b);
 		if (layout == LAYOUT_NESTED)
 			cut_component(&b, from, level);

@@ -28,8 +28,10 @@
  *     alone.
  *  5. A component of the path over 240 bytes (a level; in maildir++ the whole
  *     of it) is cut at a character boundary and ends in "%~" + 16 hex digits
- *     of the SHA-256 of the level (the whole name).  That cannot be read back
- *     from the path alone: the journal knows.
+ *     of the SHA-256 of the level (the whole name).  In nested, of a name of
+ *     over 60 levels all from the 60th on are one component, "%~" + 16 hex
+ *     digits of their SHA-256.  Such a path cannot be read back by itself:
+ *     the journal knows.
  *  6. nested:     INBOX is "INBOX", a/b is "a/b".
  *     maildir++:  INBOX is the root itself (""), a/b is ".a.b".
  *

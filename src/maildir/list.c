@@ -39,6 +39,18 @@ is_dir(int dirfd, const struct dirent *d)
 	       S_ISDIR(st.st_mode);
 }
 
+/* cur/ or new/.  That it is there does not hang on its inode. */
+static void
+add_sub(int dirfd, const struct dirent *d, bool *has_r, uint64_t *ino_r)
+{
+	struct stat st;
+
+	*has_r = is_dir(dirfd, d);
+	if (*has_r &&
+	    fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*ino_r = st.st_ino;
+}
+
 /* To a directory, or to nothing: what it points to may be not mounted now. */
 static bool
 is_link(int dirfd, const struct dirent *d)
@@ -149,9 +161,9 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
 		const char *name = x->d_name;
 
 		if (strcmp(name, "cur") == 0)
-			dir->has_cur = is_dir(dirfd(d), x);
+			add_sub(dirfd(d), x, &dir->has_cur, &dir->cur_ino);
 		else if (strcmp(name, "new") == 0)
-			dir->has_new = is_dir(dirfd(d), x);
+			add_sub(dirfd(d), x, &dir->has_new, &dir->new_ino);
 		else if (strcmp(name, "tmp") == 0)
 			dir->has_tmp = is_dir(dirfd(d), x);
 		else if (may_hold(w, name) && is_dir(dirfd(d), x)) {

@@ -45,6 +45,7 @@ int maildir_fd(const struct maildir *m); /* the root, borrowed */
 struct maildir_dir {
 	struct span path; /* relative to the root; "" is the root itself */
 	bool has_cur, has_new, has_tmp;
+	uint64_t cur_ino, new_ino; /* 0: missing, or not known */
 	bool is_link; /* a symlink where a mailbox could be; no more is known */
 };
 

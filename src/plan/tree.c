@@ -7,28 +7,21 @@
  *  2. A deletion needs a complete listing of the side that lacks it, and
  *     passes the brake.
  *  3. One directory holds one mailbox; whoever comes second is reported.
- *  4. INBOX is never deleted.
+ *  4. INBOX is never deleted, and never renamed.
+ *  5. A rename beats a deletion on the other side, as a move does: then the
+ *     journal forgets the mailbox, which is new under its new name.
+ *  6. Renamed on both sides, differently: the server's name wins, but for
+ *     "direction: push".
+ *  7. A rename that cannot be done as such is a deletion and a new mailbox;
+ *     messages are matched by their content then.
  */
 #include "plan/tree.h"
 
-#include "base/map.h"
+#include "plan/known.h"
 
 #include <stdlib.h>
 
 #define LIST_LOST_MIN 2
-
-struct build {
-	struct arena *mem;
-	const struct tree_policy *policy;
-	const struct tree_journal *j;
-	const struct tree_remote *r;
-	const struct tree_local *l;
-	size_t nj, nr, nl;
-	struct map r_by_wire, l_by_path, j_by_path;
-	bool *r_used, *l_used;
-	struct tree_op *op;
-	size_t n;
-};
 
 const char *
 tree_case_words(enum tree_case why)
@@ -60,6 +53,20 @@ tree_case_words(enum tree_case why)
 		return "INBOX is missing on one side; it is never deleted";
 	case TREE_CASE_DAMAGED:
 		return "the directory lacks cur/ or new/";
+	case TREE_CASE_L_RENAMED:
+		return "mailbox renamed here";
+	case TREE_CASE_R_RENAMED:
+		return "mailbox renamed on the server";
+	case TREE_CASE_BOTH_RENAMED:
+		return "mailbox renamed on both sides";
+	case TREE_CASE_TWO_NAMES:
+		return "mailbox renamed on both sides, differently";
+	case TREE_CASE_ONE_WAY:
+		return "mailbox renamed; the other side is not written to";
+	case TREE_CASE_POLICY:
+		return "mailbox gone on one side; left alone on the other";
+	case TREE_CASE_REFUSED:
+		return "mailbox renamed; the other side refuses the new name";
 	}
 	return "?";
 }
@@ -70,14 +77,19 @@ is_inbox(struct span name)
 	return span_eq(name, SPAN("INBOX"));
 }
 
-static bool
-selected(const struct build *b, struct span name)
+static struct span
+lower(struct arena *mem, struct span s)
 {
-	return layout_match(name, b->policy->patterns, b->policy->npatterns);
+	char *p = arena_printf(mem, "%.*s", SPAN_ARG(s));
+
+	for (size_t i = 0; i < s.n; i++)
+		if (p[i] >= 'A' && p[i] <= 'Z')
+			p[i] = (char)(p[i] - 'A' + 'a');
+	return span_of(p, s.n);
 }
 
 static struct tree_op *
-add(struct build *b, enum tree_kind kind, enum tree_case why)
+add(struct known_tree *b, enum tree_kind kind, enum tree_case why)
 {
 	struct tree_op *op = &b->op[b->n++];
 
@@ -88,105 +100,186 @@ add(struct build *b, enum tree_kind kind, enum tree_case why)
 	return op;
 }
 
-static void
-from_journal(struct build *b, const struct tree_journal *j)
+static struct tree_op *
+add_known(struct known_tree *b, size_t i, enum tree_kind kind, enum tree_case why)
 {
-	const struct tree_remote *r = NULL;
-	const struct tree_local *l = NULL;
-	struct tree_op *op;
-	uint64_t at;
+	const struct tree_journal *j = &b->j[i];
+	const struct known *k = &b->k[i];
+	struct tree_op *op = add(b, kind, why);
 
-	/* What is used up must not be taken for new, whatever is selected. */
-	if (map_get(&b->r_by_wire, j->wire, &at)) {
-		b->r_used[at] = true;
-		if (b->r[at].selectable)
-			r = &b->r[at];
-	}
-	if (map_get(&b->l_by_path, j->path, &at)) {
-		b->l_used[at] = true;
-		if (b->l[at].is_box)
-			l = &b->l[at];
-	}
-	if (!selected(b, j->name))
-		return;
-	if (r && l)
-		op = add(b, TREE_SYNC,
-		    l->damaged ? TREE_CASE_DAMAGED : TREE_CASE_BOTH);
-	else if (is_inbox(j->name))
-		op = add(b, r ? TREE_SYNC : TREE_SKIP, TREE_CASE_INBOX_GONE);
-	else if (r)
-		op = add(b, TREE_DELETE_R, TREE_CASE_L_GONE);
-	else if (l)
-		op = add(b, TREE_DELETE_L, TREE_CASE_R_GONE);
-	else
-		op = add(b, TREE_FORGET, TREE_CASE_BOTH_GONE);
 	op->id = j->id;
-	op->wire = j->wire;
-	op->name = j->name;
-	op->path = j->path;
 	op->rows = j->rows;
-	op->damaged = !l || l->damaged;
-	if (r)
-		op->delim = r->delim;
+	op->old_name = j->name;
+	op->name = k->name;
+	op->wire = j->wire;
+	op->path = j->path;
+	op->damaged = k->l == KNOWN_NONE || b->l[k->l].damaged;
+	if (k->r != KNOWN_NONE) {
+		op->now_wire = b->r[k->r].wire;
+		op->wire = b->rm[i].now;
+		op->delim = b->r[k->r].delim;
+	}
+	if (k->l != KNOWN_NONE) {
+		op->now_path = b->l[k->l].path;
+		op->path = b->lm[i].now;
+	}
+	return op;
+}
+
+/* On both sides. */
+static void
+from_pair(struct known_tree *b, size_t i)
+{
+	const struct known *k = &b->k[i];
+	bool to_r = !span_eq(b->rm[i].now, b->r[k->r].wire);
+	bool to_l = !span_eq(b->lm[i].now, b->l[k->l].path);
+
+	if (k->bad)
+		add_known(b, i, TREE_SKIP, k->why);
+	else if (k->l_new && !k->r_new && to_r)
+		add_known(b, i, TREE_RENAME_R, k->why);
+	else if (k->r_new && to_l)
+		add_known(b, i, TREE_RENAME_L, k->why);
+	else if (k->r_new || k->l_new)
+		add_known(b, i, TREE_RENAMED, TREE_CASE_BOTH_RENAMED);
+	else if (b->l[k->l].damaged)
+		add_known(b, i, TREE_SYNC, TREE_CASE_DAMAGED);
+	else
+		add_known(b, i, TREE_SYNC, k->why);
+}
+
+/*
+ * What was put aside, or taken along, goes by the name of where it is, on the
+ * side where it is not as well: its old name may be somebody else's by now.
+ */
+static void
+name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
+{
+	const struct tree_policy *p = b->policy;
+	const struct known *k = &b->k[i];
+
+	if (k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) {
+		if (layout_name_of_path(b->mem, op->path, p->layout,
+			&op->name) &&
+		    k->r == KNOWN_NONE)
+			(void)layout_wire(b->mem, op->name, p->delim,
+			    p->prefix, &op->wire);
+	} else if (k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) {
+		op->name = layout_name(b->mem, op->wire, op->delim, p->prefix);
+		if (k->l == KNOWN_NONE)
+			op->path = layout_path(b->mem, op->name, p->layout);
+	}
 }
 
 static void
-from_remote(struct build *b, size_t i)
+from_journal(struct known_tree *b, size_t i)
 {
+	const struct tree_policy *p = b->policy;
+	const struct known *k = &b->k[i];
+	bool r = k->r != KNOWN_NONE, l = k->l != KNOWN_NONE;
+	struct tree_op *op;
+
+	if (k->left) {
+		op = add_known(b, i, TREE_LEAVE, TREE_CASE_BOTH);
+		map_add(&b->taken, op->path, 1);
+		if (span_eq(op->path, b->j[i].path) &&
+		    span_eq(op->wire, b->j[i].wire)) {
+			b->n--; /* nothing follows for it */
+			return;
+		}
+	} else if (r && l) {
+		from_pair(b, i);
+		return;
+	} else if (is_inbox(b->j[i].name)) {
+		op = add_known(b, i,
+		    !r ? TREE_SKIP : p->write_l ? TREE_SYNC : TREE_LEAVE,
+		    TREE_CASE_INBOX_GONE);
+	} else if (r) {
+		op = p->write_r
+		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
+		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
+	} else if (l) {
+		op = p->write_l && !p->keep
+		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
+		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
+	} else {
+		op = add_known(b, i, TREE_FORGET, TREE_CASE_BOTH_GONE);
+	}
+	name_by_place(b, i, op);
+}
+
+static void
+from_remote(struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
 	const struct tree_remote *r = &b->r[i];
-	struct span path;
+	struct span wire = b->rm[b->nj + i].now, name = r->name, path;
 	struct tree_op *op;
 	uint64_t at;
 
-	if (b->r_used[i] || !r->selectable || !selected(b, r->name))
+	if (b->r_of[i] != KNOWN_NONE || !r->selectable)
 		return;
-	path = layout_path(b->mem, r->name, b->policy->layout);
-	if (!map_add(&b->j_by_path, path, 1)) {
+	if (!span_eq(wire, r->wire)) /* taken along */
+		name = layout_name(b->mem, wire, r->delim, p->prefix);
+	if (!known_selected(b, name, r))
+		return;
+	path = layout_path(b->mem, name, p->layout);
+	if (!map_add(&b->taken, path, 1)) {
 		op = add(b, TREE_SKIP, TREE_CASE_COLLISION);
-	} else if (map_get(&b->l_by_path, path, &at) && b->l[at].is_box) {
-		b->l_used[at] = true;
+	} else if (map_get(&b->l_by_path, path, &at) && b->l_of[at] == KNOWN_NONE) {
+		b->l_of[at] = b->nj;
 		op = add(b, TREE_SYNC, TREE_CASE_PAIRED);
 		op->damaged = b->l[at].damaged;
-	} else {
+		op->now_path = b->l[at].path;
+	} else if (p->write_l) {
 		op = add(b, TREE_CREATE_L, TREE_CASE_R_ONLY);
+		op->twin = map_get(&b->l_by_case, lower(b->mem, path), &at);
+	} else {
+		return;
 	}
-	op->wire = r->wire;
-	op->name = r->name;
+	op->wire = wire;
+	op->now_wire = r->wire;
+	op->name = name;
 	op->path = path;
 	op->delim = r->delim;
 }
 
 static void
-from_local(struct build *b, size_t i)
+from_local(struct known_tree *b, size_t i)
 {
 	const struct tree_local *l = &b->l[i];
 	const struct tree_policy *p = b->policy;
-	struct span name, wire;
+	struct span name, wire, path = b->lm[b->nj + i].now;
 	struct tree_op *op;
 	uint64_t at;
 
-	if (b->l_used[i] || !l->is_box)
+	if (b->l_of[i] != KNOWN_NONE || !l->is_box)
 		return;
-	if (!layout_name_of_path(b->mem, l->path, p->layout, &name)) {
+	if (!layout_name_of_path(b->mem, path, p->layout, &name)) {
 		op = add(b, TREE_SKIP, TREE_CASE_BAD_NAME);
-		op->name = op->path = l->path;
+		op->name = op->path = path;
 		return;
 	}
-	if (!selected(b, name))
+	if (!known_selected(b, name, NULL))
 		return;
 	if (!layout_wire(b->mem, name, p->delim, p->prefix, &wire)) {
 		op = add(b, TREE_SKIP, TREE_CASE_NOT_FOR_SERVER);
 		wire = SPAN("");
-	} else if (map_get(&b->r_by_wire, wire, &at) &&
-	    b->r[at].selectable) {
-		/* there under another directory's name */
+	} else if (map_get(&b->r_by_wire, wire, &at)) {
+		/* there under another directory's name, or not wanted */
+		if (!known_selected(b, b->r[at].name, &b->r[at]))
+			return;
 		op = add(b, TREE_SKIP, TREE_CASE_COLLISION);
-	} else {
+	} else if (p->write_r) {
 		op = add(b, TREE_CREATE_R, TREE_CASE_L_ONLY);
+		op->twin = map_get(&b->r_by_case, lower(b->mem, wire), &at);
+	} else {
+		return;
 	}
 	op->wire = wire;
 	op->name = name;
-	op->path = l->path;
+	op->path = path;
+	op->now_path = l->path;
 	op->damaged = l->damaged;
 }
 
@@ -213,34 +306,18 @@ by_order(const void *a, const void *b)
 	return dx ? -c : c;
 }
 
-/* The wire name of INBOX is one in any case. */
-static struct span
-wire_key(struct span wire)
-{
-	return span_eq_case(wire, SPAN("INBOX")) ? SPAN("INBOX") : wire;
-}
-
 static void
-judge(struct build *b, struct tree_plan *plan)
+judge(struct known_tree *b, struct tree_plan *plan)
 {
 	const struct tree_policy *p = b->policy;
-	size_t had = 0, lost = 0, boxes = 0;
+	size_t boxes = 0;
 
 	for (size_t i = 0; i < b->nl; i++)
 		boxes += b->l[i].is_box;
-	for (size_t i = 0; i < b->n; i++) {
-		const struct tree_op *op = &b->op[i];
-		bool no_r = op->kind == TREE_DELETE_L ||
-		    op->kind == TREE_FORGET ||
-		    (op->kind == TREE_SKIP &&
-			op->why == TREE_CASE_INBOX_GONE);
-
-		had += op->id != 0;
-		lost += op->id != 0 && no_r;
-	}
 	plan->root_damaged = boxes == 0 && b->nj > 0;
-	plan->list_damaged = (lost > LIST_LOST_MIN && lost > had / 2) ||
-	    (b->nr == 0 && lost > 0);
+	plan->list_damaged =
+	    (b->lost > LIST_LOST_MIN && b->lost > b->had / 2) ||
+	    (b->nr == 0 && b->lost > 0);
 	for (size_t i = 0; i < b->n; i++) {
 		struct tree_op *op = &b->op[i];
 
@@ -253,45 +330,59 @@ judge(struct build *b, struct tree_plan *plan)
 		if (p->allow_deletes)
 			continue;
 		if ((op->kind == TREE_DELETE_L && plan->list_damaged) ||
-		    (op->kind == TREE_DELETE_R && plan->root_damaged) ||
-		    op->rows > p->max_deletes)
+		    (op->kind == TREE_DELETE_R && plan->root_damaged))
 			op->held = true;
 	}
+}
+
+static void
+make_ops(struct known_tree *b)
+{
+	for (size_t i = 0; i < b->nr; i++)
+		map_add(&b->r_by_case, lower(b->mem, b->r[i].wire), i);
+	for (size_t i = 0; i < b->nl; i++)
+		map_add(&b->l_by_case, lower(b->mem, b->l[i].path), i);
+	for (size_t i = 0; i < b->nj; i++) {
+		size_t n = b->n;
+
+		from_journal(b, i);
+		if (n < b->n && b->op[n].kind != TREE_FORGET)
+			map_add(&b->taken, b->op[n].path, 1);
+	}
+	for (size_t i = 0; i < b->nr; i++)
+		from_remote(b, i);
+	for (size_t i = 0; i < b->nl; i++)
+		from_local(b, i);
 }
 
 void
 tree_plan(struct arena *mem, const struct tree_journal *j, size_t nj,
     const struct tree_remote *r, size_t nr, const struct tree_local *l,
-    size_t nl, const struct tree_policy *policy, struct tree_plan *plan_r)
+    size_t nl, const struct tree_match *m, const struct tree_policy *policy,
+    struct tree_plan *plan_r)
 {
-	struct build b = {.mem = mem, .policy = policy, .j = j, .r = r, .l = l,
-	    .nj = nj, .nr = nr, .nl = nl};
+	struct known_tree b = {.mem = mem, .policy = policy, .j = j, .r = r, .l = l,
+	    .m = m, .nj = nj, .nr = nr, .nl = nl};
 	struct tree_plan plan = {.n = 0};
 
 	b.op = arena_array(mem, nj + nr + nl + 1, sizeof *b.op);
-	b.r_used = arena_array(mem, nr + 1, sizeof *b.r_used);
-	b.l_used = arena_array(mem, nl + 1, sizeof *b.l_used);
 	map_init(&b.r_by_wire);
 	map_init(&b.l_by_path);
-	map_init(&b.j_by_path);
-	for (size_t i = 0; i < nr; i++)
-		map_add(&b.r_by_wire, wire_key(r[i].wire), i);
-	for (size_t i = 0; i < nl; i++)
-		map_add(&b.l_by_path, l[i].path, i);
-	for (size_t i = 0; i < nj; i++) {
-		map_add(&b.j_by_path, j[i].path, 1);
-		from_journal(&b, &j[i]);
-	}
-	for (size_t i = 0; i < nr; i++)
-		from_remote(&b, i);
-	for (size_t i = 0; i < nl; i++)
-		from_local(&b, i);
+	map_init(&b.r_by_case);
+	map_init(&b.l_by_case);
+	map_init(&b.taken);
+	known_settle(&b);
+	make_ops(&b);
 	judge(&b, &plan);
 	qsort(b.op, b.n, sizeof *b.op, by_order);
 	map_release(&b.r_by_wire);
 	map_release(&b.l_by_path);
-	map_release(&b.j_by_path);
+	map_release(&b.r_by_case);
+	map_release(&b.l_by_case);
+	map_release(&b.taken);
 	plan.op = b.op;
 	plan.n = b.n;
+	plan.step = b.steps.v;
+	plan.nstep = b.steps.n;
 	*plan_r = plan;
 }

@@ -4,7 +4,9 @@
  * One run of one account, in one thread:
  *
  *	run.c      sync_account: lock, open, passes, close
- *	tree.c     which mailboxes; create and delete them
+ *	tree.c     which mailboxes; create them
+ *	rename.c   those that got another name
+ *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
@@ -95,6 +97,7 @@ struct run {
 	struct imap_conf imap_conf; /* borrowed by the session */
 	struct imap *imap;
 	struct kwtab *kw;
+	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;
 	size_t nbox;
@@ -134,7 +137,7 @@ void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
 
-/* tree.c */
+/* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 
@@ -203,6 +206,9 @@ int record_commit(
 int record_marks(struct run *r, struct sbox *b, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
+/* The connection ended when UID was asked for; *tries_r: how often by now. */
+void record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
+    uint32_t *tries_r);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */

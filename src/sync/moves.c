@@ -481,8 +481,11 @@ not_into_missing(struct run *r)
 		if ((op->kind != OP_RMOVE && op->kind != OP_RCOPY) ||
 		    !r->box[op->box].remote_missing)
 			continue;
-		if (op->kind == OP_RMOVE)
-			transfer_undone(r, op);
+		if (op->kind == OP_RMOVE) {
+			struct sbox *from = &r->box[op->from];
+
+			from->undone = from->rescan = true;
+		}
 		op->kind = OP_PUSH;
 	}
 }

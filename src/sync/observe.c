@@ -306,8 +306,10 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 		const struct jhold *h =
 		    record_find_hold(b, b->r.v[i].uid, SPAN_NONE);
 
-		b->r.v[i].hold =
-		    h && h->kind == JHOLD_RETRY && h->next > r->now;
+		b->r.v[i].hold = h &&
+				 (h->kind == JHOLD_RETRY ||
+				     h->kind == JHOLD_SUSPECT) &&
+				 !record_hold_due(r, h);
 		b->r.v[i].skipped = h && h->kind == JHOLD_SKIPPED;
 	}
 	return rc;

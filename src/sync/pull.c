@@ -33,6 +33,7 @@ struct pull {
 	uint64_t octets;
 	struct jhold *fail; /* tried in vain, in this run */
 	size_t nfail, failcap;
+	uint32_t suspect; /* it was to come when the connection ended; or 0 */
 };
 
 static void
@@ -178,6 +179,9 @@ fetch_all(
 		for (size_t i = 0; i < nbad; i++)
 			note_failure(p, bad[i].uid, bad[i].why);
 	}
+	if (f && (rc == ERR_NET || rc == ERR_BYE || rc == ERR_TIMEOUT ||
+		     rc == ERR_PROTO))
+		p->suspect = imap_fetch_pending(f);
 	imap_fetch_end(&f);
 	if (rc < 0 && e->scope >= ERR_SCOPE_CONN)
 		p->r->selected_wire = SPAN_NONE;
@@ -236,6 +240,27 @@ record_failures(struct pull *p, struct err *e)
 	return record_commit(p->r, p->b, &batch, e);
 }
 
+/*
+ * A message that ends the connection would do so in each run, and nothing
+ * behind it would ever be synced.  So next time it comes last; if the line was
+ * to blame, that costs nothing.
+ */
+static void
+note_suspect(struct pull *p)
+{
+	struct journal_batch *batch = record_begin(p->r, p->b);
+	struct err late = {0};
+	uint32_t tries;
+
+	record_suspect(p->b, batch, p->suspect, &tries);
+	if (tries > 1)
+		report_failed(p->r, p->b, p->suspect, SPAN_NONE,
+		    "the connection ends whenever it is asked for; it is left "
+		    "to the end of each run");
+	if (record_commit(p->r, p->b, &batch, &late) != 0)
+		journal_batch_free(&batch);
+}
+
 int
 pull_ops(struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e)
 {
@@ -270,6 +295,8 @@ pull_ops(struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e)
 		rc = ask_again(p, e);
 	if (rc == 0)
 		rc = record_failures(p, e);
+	if (p->suspect)
+		note_suspect(p);
 	if (rc != 0)
 		b->undone = true;
 	drop_batch(p);

@@ -112,6 +112,22 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 }
 
 void
+record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
+    uint32_t *tries_r)
+{
+	const struct jhold *old = record_find_hold(b, uid, SPAN_NONE);
+	struct jhold h = {.kind = JHOLD_SUSPECT,
+	    .uid = uid,
+	    .tries = 1,
+	    .why = SPAN("the connection ended when it was asked for")};
+
+	if (old && old->kind == JHOLD_SUSPECT)
+		h.tries = old->tries + 1;
+	journal_put_hold(batch, b->j.id, &h);
+	*tries_r = h.tries;
+}
+
+void
 record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct span base, struct span why)
 {
@@ -147,6 +163,8 @@ record_hold_due(const struct run *r, const struct jhold *h)
 		return (r->a->max_size == 0 || h->size <= r->a->max_size) &&
 		       (r->a->max_age_days == 0 || h->uid == 0 ||
 			   h->idate >= run_not_before(r));
+	case JHOLD_SUSPECT:
+		return h->tries == r->suspects;
 	case JHOLD_KEPT:
 		break;
 	}

@@ -328,28 +328,43 @@ print_plan(struct run *r)
 			    r, &r->box[r->plan.op[i].box], &r->plan.op[i]);
 }
 
-static int
-passes(struct run *r, struct err *e)
+/*
+ * Messages at which the connection ended in earlier runs: when all else is
+ * done, those where it did so the least often come first.
+ */
+static bool
+next_suspects(struct run *r)
 {
-	struct plan_policy policy = {
-	    .max_deletes = r->a->max_deletes,
-	    .allow_deletes = r->o->allow_deletes,
-	    .expunge = r->a->expunge,
-	    .root_damaged = r->root_damaged,
-	    .list_damaged = r->list_damaged,
-	    .account_messages = r->account_messages,
-	    .no_local = r->a->direction == CONFIG_PUSH,
-	    .no_remote = r->a->direction == CONFIG_PULL,
-	    .keep = r->a->keep,
-	    .max_size = r->a->max_size,
-	    .not_before = run_not_before(r),
-	};
+	uint32_t level = 0;
+
+	for (size_t i = 0; i < r->nbox; i++) {
+		const struct sbox *b = &r->box[i];
+
+		for (size_t k = 0; k < b->nhold && !b->failed && !b->gone; k++)
+			if (b->hold[k].kind == JHOLD_SUSPECT &&
+			    b->hold[k].tries > r->suspects &&
+			    (level == 0 || b->hold[k].tries < level))
+				level = b->hold[k].tries;
+	}
+	r->suspects = level;
+	for (size_t i = 0; i < r->nbox && level; i++)
+		for (size_t k = 0; k < r->box[i].nhold; k++)
+			if (r->box[i].hold[k].kind == JHOLD_SUSPECT &&
+			    r->box[i].hold[k].tries == level)
+				r->box[i].dirty_r = true;
+	return level != 0;
+}
+
+/* Until there is nothing left to do. */
+static int
+settle(struct run *r, struct plan_policy *policy, struct err *e)
+{
 	bool more = true;
 	int rc = 0;
 
 	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0; pass++) {
 		arena_init(&r->pass);
-		rc = plan_pass(r, &policy, e);
+		rc = plan_pass(r, policy, e);
 		if (rc == 0) {
 			slice_plan(r);
 			report_brake(r);
@@ -366,6 +381,30 @@ passes(struct run *r, struct err *e)
 			    r->a->name);
 		arena_release(&r->pass);
 	}
+	return rc;
+}
+
+static int
+passes(struct run *r, struct err *e)
+{
+	struct plan_policy policy = {
+	    .max_deletes = r->a->max_deletes,
+	    .allow_deletes = r->o->allow_deletes,
+	    .expunge = r->a->expunge,
+	    .root_damaged = r->root_damaged,
+	    .list_damaged = r->list_damaged,
+	    .account_messages = r->account_messages,
+	    .no_local = r->a->direction == CONFIG_PUSH,
+	    .no_remote = r->a->direction == CONFIG_PULL,
+	    .keep = r->a->keep,
+	    .max_size = r->a->max_size,
+	    .not_before = run_not_before(r),
+	};
+	int rc;
+
+	do
+		rc = settle(r, &policy, e);
+	while (rc == 0 && !r->o->dry_run && next_suspects(r));
 	return rc;
 }
 

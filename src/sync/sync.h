@@ -57,8 +57,9 @@ struct sync_options {
 struct sync_report {
 	const char *account;
 	uint64_t pulled, pushed, moved, copied, flags, deleted_local,
-	    deleted_remote, adopted, boxes_created, boxes_deleted, held, failed,
-	    waiting, bytes_in, bytes_out, round_trips;
+	    deleted_remote, adopted, boxes_created, boxes_deleted,
+	    boxes_renamed, held, failed, waiting, bytes_in, bytes_out,
+	    round_trips;
 	double seconds;
 	char run[40];	/* run id when something went to the bin, else "" */
 	int status;	/* exit status of this account: 0, 3, 65, 69, 75, ... */

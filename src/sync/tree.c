@@ -5,20 +5,9 @@
  * out by the passes like the deletion of its messages, through the same
  * brake, and the empty mailbox goes last (tree_finish_deleted).
  */
-#include "sync/internal.h"
+#include "sync/tree.h"
 
-#include "base/map.h"
 #include "wire/resp.h"
-
-struct lists {
-	struct imap_listing remote;
-	struct maildir_dir *dir;
-	size_t ndir;
-	struct jbox *jbox;
-	size_t njbox;
-	struct map by_wire; /* wire -> index into remote.v */
-	struct map by_id;   /* id -> index into jbox */
-};
 
 /* PATH itself, or a directory that it lies in, is in LINKS. */
 static bool
@@ -82,13 +71,76 @@ read_lists(struct run *r, struct lists *ls, struct err *e)
 }
 
 static void
-plan_tree(struct run *r, struct lists *ls, struct tree_plan *tp)
+journal_side(struct run *r, struct lists *ls)
 {
-	struct tree_journal *tj =
-	    arena_array(&r->mem, ls->njbox + 1, sizeof *tj);
-	struct tree_remote *tr =
-	    arena_array(&r->mem, ls->remote.n + 1, sizeof *tr);
-	struct tree_local *tl = arena_array(&r->mem, ls->ndir + 1, sizeof *tl);
+	ls->tj = arena_array(&r->mem, ls->njbox + 1, sizeof *ls->tj);
+	for (size_t i = 0; i < ls->njbox; i++) {
+		const struct jbox *j = &ls->jbox[i];
+
+		ls->tj[i] = (struct tree_journal){
+		    .id = j->id,
+		    .wire = j->wire,
+		    .name = j->name,
+		    .path = j->path,
+		    .rows = j->rows,
+		    .uidvalidity = j->uidvalidity,
+		    .uidnext = j->uidnext,
+		    .messages = j->messages,
+		    .mailboxid = j->mailboxid,
+		    .cur_ino = j->stamp.cur_ino,
+		    .new_ino = j->stamp.new_ino,
+		};
+	}
+}
+
+static void
+remote_side(struct run *r, struct lists *ls)
+{
+	const uint32_t none = ATTR_NOSELECT | ATTR_NONEXISTENT;
+	/* they show again what is in other mailboxes */
+	const uint32_t virtual = ATTR_ALL | ATTR_FLAGGED | ATTR_IMPORTANT;
+
+	ls->tr = arena_array(&r->mem, ls->remote.n + 1, sizeof *ls->tr);
+	for (size_t i = 0; i < ls->remote.n; i++) {
+		const struct imap_box *x = &ls->remote.v[i];
+
+		ls->tr[i] = (struct tree_remote){
+		    .wire = x->wire,
+		    .name = layout_name(
+			&r->mem, x->wire, x->delim, ls->remote.prefix),
+		    .delim = x->delim,
+		    .selectable = (x->attrs & none) == 0,
+		    .virtual = (x->attrs & virtual) != 0,
+		    .uidvalidity = x->uidvalidity,
+		    .uidnext = x->uidnext,
+		    .messages = x->messages,
+		    .mailboxid = x->mailboxid,
+		};
+	}
+}
+
+static void
+local_side(struct run *r, struct lists *ls)
+{
+	ls->tl = arena_array(&r->mem, ls->ndir + 1, sizeof *ls->tl);
+	for (size_t i = 0; i < ls->ndir; i++) {
+		const struct maildir_dir *d = &ls->dir[i];
+
+		ls->tl[i] = (struct tree_local){
+		    .path = d->path,
+		    .is_box = d->has_cur || d->has_new || d->is_link,
+		    .damaged = !d->has_cur || !d->has_new,
+		    .cur_ino = d->cur_ino,
+		    .new_ino = d->new_ino,
+		};
+	}
+}
+
+/* VERDICT: what could not be renamed before (enum rename_verdict). */
+static int
+plan_tree(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e)
+{
 	struct tree_policy policy = {
 	    .layout = r->a->layout,
 	    .prefix = ls->remote.prefix,
@@ -96,38 +148,30 @@ plan_tree(struct run *r, struct lists *ls, struct tree_plan *tp)
 	    .patterns = r->a->mailboxes,
 	    .npatterns = r->a->nmailboxes,
 	    .allow_deletes = r->o->allow_deletes,
-	    .max_deletes = r->a->max_deletes,
 	    .list_complete = ls->remote.unread == 0,
+	    .write_r = r->a->direction != CONFIG_PULL,
+	    .write_l = r->a->direction != CONFIG_PUSH,
+	    .keep = r->a->keep,
 	};
+	uint64_t v;
+	int rc;
 
-	for (size_t i = 0; i < ls->njbox; i++) {
-		const struct jbox *j = &ls->jbox[i];
-
-		tj[i] = (struct tree_journal){
-		    j->id, j->wire, j->name, j->path, j->rows};
-		r->account_messages += j->rows;
-	}
-	for (size_t i = 0; i < ls->remote.n; i++) {
-		const struct imap_box *x = &ls->remote.v[i];
-
-		tr[i] = (struct tree_remote){
-		    .wire = x->wire,
-		    .name = layout_name(
-			&r->mem, x->wire, x->delim, ls->remote.prefix),
-		    .delim = x->delim,
-		    .selectable =
-			(x->attrs & (ATTR_NOSELECT | ATTR_NONEXISTENT)) == 0,
-		};
-	}
-	for (size_t i = 0; i < ls->ndir; i++)
-		tl[i] = (struct tree_local){
-		    .path = ls->dir[i].path,
-		    .is_box = ls->dir[i].has_cur || ls->dir[i].has_new ||
-			ls->dir[i].is_link,
-		    .damaged = !ls->dir[i].has_cur || !ls->dir[i].has_new,
-		};
-	tree_plan(&r->mem, tj, ls->njbox, tr, ls->remote.n, tl, ls->ndir,
-	    &policy, tp);
+	journal_side(r, ls);
+	remote_side(r, ls);
+	local_side(r, ls);
+	ls->m = arena_array(&r->mem, ls->njbox + 1, sizeof *ls->m);
+	tree_match(&r->mem, ls->tj, ls->njbox, ls->tr, ls->remote.n, ls->tl,
+	    ls->ndir, policy.layout, ls->m);
+	rc = rename_verify(r, ls, e);
+	for (size_t i = 0; i < ls->njbox; i++)
+		if (map_get_u64(verdict, ls->jbox[i].id, &v)) {
+			ls->m[i].apart = v == RENAME_APART;
+			ls->m[i].stay = v == RENAME_STAY;
+		}
+	if (rc == 0)
+		tree_plan(&r->mem, ls->tj, ls->njbox, ls->tr, ls->remote.n,
+		    ls->tl, ls->ndir, ls->m, &policy, &ls->plan);
+	return rc;
 }
 
 static bool
@@ -225,6 +269,74 @@ damaged_box(
 	return maildir_create(r->m, b->j.path, e);
 }
 
+/*
+ * The name of a mailbox on that side differs from this one only in case.  When
+ * this one is there too, though nobody listed it, case means nothing there,
+ * and it is the same mailbox.
+ */
+static int
+check_twin(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
+{
+	struct maildir_stamp stamp;
+	int rc = 0;
+
+	*skip_r = false;
+	if (!op->twin)
+		return 0;
+	if (op->kind == TREE_CREATE_R)
+		rc = imap_exists(r->imap, b->j.wire, skip_r, e);
+	else if (maildir_stamp(r->m, b->j.path, &stamp, e) == 0)
+		*skip_r = true;
+	else
+		err_clear(e);
+	if (rc == 0 && *skip_r)
+		report_failed(r, b, 0, SPAN_NONE,
+		    "another mailbox has this name in other letter case, which "
+		    "means nothing there; rename one of them");
+	return rc;
+}
+
+static int
+create_box(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
+{
+	bool dry = r->o->dry_run, here = op->kind == TREE_CREATE_L;
+	int rc = check_twin(r, op, b, skip_r, e);
+
+	if (rc != 0 || *skip_r)
+		return rc;
+	report_box(r, b, here ? "create here" : "create on server",
+	    (int)op->why, tree_case_words(op->why));
+	if (here)
+		b->local_missing = dry;
+	else
+		b->remote_missing = dry;
+	if (!dry)
+		rc = here ? maildir_create(r->m, b->j.path, e)
+			  : imap_create(r->imap, b->j.wire, e);
+	if (rc == 0)
+		r->rep->boxes_created++;
+	return rc;
+}
+
+/* The steps are done by now, but in a dry run. */
+static void
+renamed_box(struct run *r, const struct tree_op *op, struct sbox *b)
+{
+	const char *what = op->kind == TREE_RENAME_L ? "rename here"
+	    : op->kind == TREE_RENAME_R		     ? "rename on server"
+						     : "renamed";
+	char *text = xasprintf("%s from %.*s", tree_case_words(op->why),
+	    SPAN_ARG(op->old_name));
+
+	report_box(r, b, what, (int)op->why, text);
+	xfree(text);
+	r->rep->boxes_renamed++;
+	if (op->kind == TREE_RENAME_R)
+		b->is_listed = false; /* RENAME may change the numbers */
+}
+
 /* The server's LIST lacks it: ask by name before anything goes here. */
 static int
 confirm_remote_gone(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
@@ -245,23 +357,9 @@ confirm_remote_gone(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
 }
 
 static int
-forget_box(struct run *r, struct sbox *b, struct err *e)
-{
-	struct journal_batch *batch;
-
-	if (r->o->dry_run)
-		return 0;
-	batch = journal_begin(r->j, r->kw);
-	journal_del_box(batch, b->j.id);
-	return journal_commit(&batch, e);
-}
-
-static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
 {
-	bool dry = r->o->dry_run;
-
 	*skip_r = false;
 	switch (op->kind) {
 	case TREE_SYNC:
@@ -269,17 +367,13 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			return damaged_box(r, b, op->rows, skip_r, e);
 		return 0;
 	case TREE_CREATE_L:
-		report_box(r, b, "create here", (int)op->why,
-		    tree_case_words(op->why));
-		b->local_missing = dry;
-		r->rep->boxes_created++;
-		return dry ? 0 : maildir_create(r->m, b->j.path, e);
 	case TREE_CREATE_R:
-		report_box(r, b, "create on server", (int)op->why,
-		    tree_case_words(op->why));
-		b->remote_missing = dry;
-		r->rep->boxes_created++;
-		return dry ? 0 : imap_create(r->imap, b->j.wire, e);
+		return create_box(r, op, b, skip_r, e);
+	case TREE_RENAME_L:
+	case TREE_RENAME_R:
+	case TREE_RENAMED:
+		renamed_box(r, op, b);
+		return 0;
 	case TREE_DELETE_L:
 	case TREE_DELETE_R:
 		if (op->held) {
@@ -294,10 +388,14 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		return 0;
 	case TREE_FORGET:
 		*skip_r = true;
-		return forget_box(r, b, e);
+		return gone_forget(r, b, e);
+	case TREE_LEAVE:
+		*skip_r = true;
+		return 0;
 	case TREE_SKIP:
 		*skip_r = true;
-		report_failed(r, b, 0, SPAN_NONE, op->text);
+		if (op->why != TREE_CASE_REFUSED) /* said already */
+			report_failed(r, b, 0, SPAN_NONE, op->text);
 		return 0;
 	}
 	return 0;
@@ -319,10 +417,17 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
-	if (map_get(&ls->by_wire, op->wire, &at)) {
+	if (r->o->dry_run) { /* nothing has moved */
+		if (op->now_wire.n > 0)
+			b->j.wire = op->now_wire;
+		if (op->now_path.n > 0)
+			b->j.path = op->now_path;
+	}
+	if (map_get(&ls->by_wire, op->now_wire, &at)) {
 		b->listed = ls->remote.v[at];
 		b->is_listed = true;
-		b->j.mailboxid = b->listed.mailboxid;
+		if (b->listed.mailboxid.n > 0)
+			b->j.mailboxid = b->listed.mailboxid;
 	}
 	rc = carry_out(r, op, b, &skip, e);
 	if (rc == 0 && !skip)
@@ -349,6 +454,80 @@ check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 			    SPAN_ARG(r->o->mailboxes[i]));
 	}
 	return 0;
+}
+
+static bool
+has_steps(const struct tree_op *op)
+{
+	return (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)) ||
+	    (op->now_path.n > 0 && !span_eq(op->path, op->now_path));
+}
+
+/*
+ * Renames are done together, as they depend on each other; of single
+ * mailboxes only when one of them is concerned.
+ */
+static bool
+wants_steps(const struct run *r, const struct lists *ls)
+{
+	if (r->o->dry_run)
+		return false;
+	if (r->o->nmailboxes == 0)
+		return true;
+	for (size_t i = 0; i < ls->plan.n; i++)
+		if (wanted(r, ls->plan.op[i].name) &&
+		    has_steps(&ls->plan.op[i]))
+			return true;
+	return false;
+}
+
+static void
+lists_init(struct lists *ls)
+{
+	*ls = (struct lists){.ndir = 0};
+	map_init(&ls->by_wire);
+	map_init(&ls->by_id);
+}
+
+static void
+lists_release(struct lists *ls)
+{
+	map_release(&ls->by_wire);
+	map_release(&ls->by_id);
+}
+
+/*
+ * Lists, plan and renames, until all renames that can be are done.  *go_r:
+ * the rest may follow.
+ */
+static int
+settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
+{
+	struct map verdict;
+	bool again = true;
+	int rc = 0;
+
+	*go_r = false;
+	map_init(&verdict);
+	/* Each time round there is a verdict more. */
+	while (again && rc == 0) {
+		again = false;
+		lists_release(ls);
+		lists_init(ls);
+		rc = read_lists(r, ls, e);
+		if (rc == 0)
+			rc = plan_tree(r, ls, &verdict, e);
+		if (rc != 0 ||
+		    (ls->plan.root_damaged && !r->o->allow_deletes))
+			break;
+		*go_r = true;
+		if (wants_steps(r, ls))
+			rc = rename_steps(r, ls, &verdict, &again, e);
+	}
+	if (rc == 0 && *go_r && wants_steps(r, ls))
+		rc = rename_record(r, ls, e);
+	map_release(&verdict);
+	return rc;
 }
 
 /*
@@ -407,37 +586,38 @@ report_unread(struct run *r, uint32_t n)
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
-	struct tree_plan tp = {0};
+	const struct tree_plan *tp = &ls->plan;
 	uint64_t rows = 0;
+	bool go;
 	int rc;
 
-	rc = read_lists(r, ls, e);
-	if (rc == 0)
-		rc = find_trash(r, ls, e);
+	rc = settle_names(r, ls, &go, e);
 	if (rc != 0)
 		return rc;
-	plan_tree(r, ls, &tp);
-	if (ls->remote.unread > 0)
-		report_unread(r, ls->remote.unread);
-	r->list_damaged = tp.list_damaged;
-	r->root_damaged = tp.root_damaged;
-	if (tp.root_damaged && !r->o->allow_deletes) {
-		for (size_t i = 0; i < ls->njbox; i++)
-			rows += ls->jbox[i].rows;
+	for (size_t i = 0; i < ls->njbox; i++)
+		rows += ls->jbox[i].rows;
+	r->account_messages = rows;
+	r->list_damaged = tp->list_damaged;
+	r->root_damaged = tp->root_damaged;
+	if (!go) {
 		held_text(r, NULL, rows ? rows : 1,
 		    "the Maildir holds no mailbox at all (not mounted?), "
 		    "nothing is done; to fetch everything again remove the "
 		    "account's journal instead");
 		return 0;
 	}
-	rc = check_names(r, &tp, e);
+	if (ls->remote.unread > 0)
+		report_unread(r, ls->remote.unread);
+	rc = find_trash(r, ls, e);
+	if (rc == 0)
+		rc = check_names(r, tp, e);
 	if (rc != 0)
 		return rc;
-	r->box = arena_array(&r->mem, tp.n + 1, sizeof *r->box);
-	for (size_t i = 0; i < tp.n && rc == 0; i++) {
+	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
+	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0 && wanted(r, tp.op[i].name))
-			rc = add_box(r, ls, &tp.op[i], e);
+		if (rc == 0 && wanted(r, tp->op[i].name))
+			rc = add_box(r, ls, &tp->op[i], e);
 	}
 	return rc;
 }
@@ -445,145 +625,11 @@ build(struct run *r, struct lists *ls, struct err *e)
 int
 tree_prepare(struct run *r, struct err *e)
 {
-	struct lists ls = {0};
+	struct lists ls;
 	int rc;
 
-	map_init(&ls.by_wire);
-	map_init(&ls.by_id);
+	lists_init(&ls);
 	rc = build(r, &ls, e);
-	map_release(&ls.by_wire);
-	map_release(&ls.by_id);
+	lists_release(&ls);
 	return rc;
-}
-
-static bool
-has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
-{
-	for (size_t i = b->op_from; i < b->op_to; i++)
-		if (r->plan.op[i].kind == kind &&
-		    (r->plan.op[i].file.n > 0) == file)
-			return true;
-	return false;
-}
-
-static void
-start_afresh(struct sbox *b)
-{
-	uint64_t none = 0;
-
-	b->j.id = none;
-	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
-	b->j.highestmodseq = 0;
-	b->j.stamp = MAILDIR_STAMP_NONE;
-	memset(&b->recorded, 0, sizeof b->recorded);
-	b->nhold = 0;
-	b->remote_missing = b->local_missing = false;
-	b->rescan = b->dirty_l = b->dirty_r = true;
-	b->is_listed = false;
-}
-
-/* Deleted on the server; its messages here are in the bin by now. */
-static int
-finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
-{
-	int rc;
-
-	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true)) {
-		/* new mail here: the mailbox comes back with it */
-		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
-		    "new mail here in a mailbox that was deleted there");
-		rc = imap_create(r->imap, b->j.wire, e);
-		if (rc == 0)
-			rc = forget_box(r, b, e);
-		if (rc == 0)
-			start_afresh(b);
-		return rc;
-	}
-	rc = apply_open_bin(r, e);
-	if (rc == 0)
-		rc = maildir_bin_box(r->m, b->j.path, r->bin_fd, e);
-	if (rc == 0)
-		rc = forget_box(r, b, e);
-	if (rc == 0) {
-		b->gone = true;
-		r->rep->boxes_deleted++;
-		report_box(r, b, "delete here", TREE_CASE_R_GONE,
-		    tree_case_words(TREE_CASE_R_GONE));
-	}
-	return rc;
-}
-
-/* RFC 5530 HASCHILDREN: it can be emptied there, and that was done. */
-static int
-stays_there(struct run *r, struct sbox *b, struct err *e)
-{
-	int rc;
-
-	err_clear(e);
-	report_box(r, b, "create here", TREE_CASE_R_ONLY,
-	    "the server does not delete a mailbox that has others below it");
-	rc = maildir_create(r->m, b->j.path, e);
-	if (rc == 0)
-		rc = forget_box(r, b, e);
-	if (rc == 0)
-		start_afresh(b);
-	return rc;
-}
-
-/* Deleted here; its messages on the server are expunged by now. */
-static int
-finish_local_gone(struct run *r, struct sbox *b, struct err *e)
-{
-	struct rview now = {0};
-	uint32_t exists;
-	int rc;
-
-	if (has_op(r, b, OP_WAIT, false))
-		return 0;
-	uidset_init(&now.vanished);
-	rc = imap_select(
-	    r->imap, b->j.wire, true, 0, 0, &r->pass, &r->sel, &now, e);
-	exists = now.exists;
-	uidset_release(&now.vanished);
-	r->selected_wire = SPAN_NONE;
-	if (rc != 0)
-		return rc;
-	if (exists > 0) {
-		/* somebody put mail there meanwhile: the next run decides */
-		log_info(r->o->log,
-		    "%s: %.*s: new mail on the server, not deleted there",
-		    r->a->name, SPAN_ARG(b->j.name));
-		return 0;
-	}
-	rc = imap_unselect(r->imap, e);
-	if (rc == 0)
-		rc = imap_delete(r->imap, b->j.wire, e);
-	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
-		return stays_there(r, b, e);
-	if (rc == 0)
-		rc = forget_box(r, b, e);
-	if (rc == 0) {
-		b->gone = true;
-		r->rep->boxes_deleted++;
-		report_box(r, b, "delete on server", TREE_CASE_L_GONE,
-		    tree_case_words(TREE_CASE_L_GONE));
-	}
-	return rc;
-}
-
-int
-tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
-{
-	bool pushes = b->remote_missing && has_op(r, b, OP_PUSH, true);
-
-	if (b->failed || b->keep_cursor || b->keep_stamp ||
-	    (b->undone && !pushes))
-		return 0;
-	if (b->remote_missing && b->local_missing)
-		return 0; /* only in a dry run */
-	if (b->remote_missing)
-		return finish_remote_gone(r, b, e);
-	if (b->local_missing)
-		return finish_local_gone(r, b, e);
-	return 0;
 }

@@ -91,6 +91,50 @@ def tls_world(scratch, dovecot, binary):
     w.server.close()
 
 
+# The table of doc/servers.md is made of what the tests gave.
+
+VERSIONS, RESULTS = pytest.StashKey(), pytest.StashKey()
+BEGIN, END = "<!-- begin of the table -->\n", "<!-- end of the table -->\n"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--servers-table", metavar="FILE", help="write the "
+                     "results of test_servers_*.py into the table of FILE")
+
+
+def pytest_configure(config):
+    config.stash[VERSIONS], config.stash[RESULTS] = {}, {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if "any_world" not in item.fixturenames:
+        return
+    row = item.function.__doc__.splitlines()[0]
+    cells = item.config.stash[RESULTS].setdefault(row, {})
+    kind = item.callspec.params["any_world"]
+    if report.outcome != "passed" or report.when == "call":
+        cells[kind] = report.outcome
+
+
+def pytest_sessionfinish(session):
+    path = session.config.getoption("--servers-table")
+    if not path:
+        return
+    versions = session.config.stash[VERSIONS]
+    lines = ["| | " + " | ".join(versions.values()) + " |",
+             "|---" * (len(versions) + 1) + "|"]
+    for row, cells in session.config.stash[RESULTS].items():
+        lines.append("| %s | " % row + " | ".join(
+            cells.get(kind, "-") for kind in versions) + " |")
+    text = Path(path).read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    Path(path).write_text(
+        before + BEGIN + "\n".join(lines) + "\n" + END + after)
+
+
 KINDS = {"dovecot": Dovecot, "few": DovecotFew, "nomodseq": DovecotNomodseq,
          "cyrus": Cyrus, "courier": Courier}
 
@@ -102,6 +146,9 @@ def any_world(request, scratch, binary, others):
         server = request.getfixturevalue("dovecot")
     else:
         server = others.get(KINDS[request.param])
+    request.config.stash[VERSIONS][request.param] = "%s %s" % (
+        server.name.split(",")[0], server.version()) + "".join(
+            "," + more for more in server.name.split(",")[1:])
     _count[0] += 1
     user = "u%d" % _count[0]
     w = World(scratch / user, server, user, binary)

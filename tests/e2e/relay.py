@@ -18,7 +18,8 @@ class Relay:
         self.target = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -46,27 +47,10 @@ class Relay:
                 pass
 
     def close(self):
+        # a thread that still waits could take the next relay's connections
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
-
-
-class Rewriter(Relay):
-    """Passes whole lines through UP and DOWN, functions of bytes."""
-
-    def __init__(self, port, up=None, down=None):
-        self.up, self.down = up, down
-        super().__init__(port)
-
-    def pump(self, a, b, down):
-        change = (self.down if down else self.up) or (lambda data: data)
-        held = b""
-        while True:
-            data = a.recv(65536)
-            if not data:
-                b.sendall(held)
-                return
-            lines, end, held = (held + data).rpartition(b"\n")
-            if end:
-                b.sendall(change(lines + end))
 
 
 class HangUp(Exception):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from relay import Rewriter
+from rewriter import Rewriter
 from world import message
 
 SYSTEM = {"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"}

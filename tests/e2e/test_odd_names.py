@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from relay import Rewriter
+from rewriter import Rewriter
 from servers import Dovecot
 from world import World, message
 
@@ -192,6 +192,22 @@ def test_names_as_long_as_names_can_be(world, layout):
     world.sync()
     settle(world, names)
     assert sorted(tree(world).values()) == [0] + [2] * len(names)
+
+
+def test_names_deeper_than_a_tree_should_be(world):
+    """Each is synced, and the next run does not lose its way in them."""
+    names = ["/".join("a" * n) for n in (20, 59, 60, 61, 62, 100)]
+    for name in names:
+        world.server.create(name)
+        world.server.append(name, message(str(len(name))))
+    world.sync()
+    settle(world, names)
+    assert sorted(tree(world).values()) == [0] + [1] * len(names)
+    relearn(world)
+    world.server.do("delete", names[-1])
+    world.sync()
+    assert len(tree(world)) == len(names)
+    settle(world, names[:-1])
 
 
 EVIL = {"Q1": "..", "Q2/x1": "../x1", "Q3": "&a", "Q4": "\xfc", "Q5": "&Q",

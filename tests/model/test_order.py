@@ -5,16 +5,16 @@ data itself looks the same either way.
 """
 
 import re
-import shutil
 import subprocess
 
 import pytest
 
+from model import can_trace, traced_env
 from relay import Relay
 from world import digest, message
 
-pytestmark = pytest.mark.skipif(not shutil.which("strace"),
-                                reason="needs strace")
+pytestmark = pytest.mark.skipif(not can_trace(),
+                                reason="needs an strace that may trace")
 CALLS = "?rename,renameat,renameat2,fsync,fdatasync,syncfs,pwrite64"
 LINE = re.compile(r"^\S+\s+(\w+)\((.*)\)\s+= 0?")
 
@@ -25,7 +25,7 @@ def traced(world):
     done = subprocess.run(
         ["strace", "-f", "-y", "-qq", "-s", "300", "-o", str(out), "-e",
          "trace=" + CALLS, world.binary, "-c", str(world.config), "sync"],
-        env=world.env(), capture_output=True)
+        env=traced_env(world), capture_output=True)
     assert done.returncode == 0, done.stderr
     calls = [LINE.match(line) for line in out.read_text().splitlines()]
     return [(m.group(1), m.group(2)) for m in calls if m]
@@ -132,7 +132,8 @@ def test_push_of_a_file_that_changed(world):
     """What goes up is what the row will say."""
     world.sync()
     for n in range(8):  # more than sockets hold
-        world.local.add("INBOX", message("old%d" % n, size=900_000),
+        world.local.add("INBOX", message("old%d" % n) +
+                        b"filler filler filler\r\n" * 40_000,
                         "%d.up.host" % n)
     whole = world.options["port"]
 

@@ -200,7 +200,8 @@ test_a_line_that_cannot_be_read_leaves_the_others(void **state)
 	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m5 STATUS \"tab\there\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m6 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
-	    "S m4 OK", "S m5 NO", "S m6 OK");
+	    "S m4 OK", "S m5 NO", "S * STATUS x (MESSAGES 2)", "S m6 OK",
+	    "C m7 EXAMINE \"tab\there\"", "S m7 NO [INUSE] later");
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
@@ -459,6 +460,36 @@ test_a_cut_in_a_body_is_no_body(void **state)
 	uidset_release(&r.vanished);
 }
 
+/* Whatever the order in which they are asked for, a set comes ascending. */
+static void
+test_it_is_known_which_body_was_to_come(void **state)
+{
+	static const uint32_t uids[] = {9, 7, 4};
+	struct fixture *f = *state;
+	struct imap_fetch *b;
+	struct rmsg m;
+	struct span chunk;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4,7,9" BODIES,
+	    "S * 1 FETCH (UID 4 BODY[] {1}\r\na)", "X");
+	struct rview r = open_inbox(f, &e);
+	int rc;
+
+	assert_int_equal(0,
+	    imap_fetch_begin(f->s, uids, NULL, 3, &f->mem, &b, &e));
+	assert_int_equal(imap_fetch_pending(b), 0);
+	while ((rc = imap_fetch_next(b, &m, &e)) > 0) {
+		assert_int_equal(imap_fetch_pending(b), 4);
+		while (imap_fetch_read(b, &chunk, &e) > 0)
+			continue;
+		assert_int_equal(0, imap_fetch_done(b, &m, &e));
+	}
+	assert_int_equal(rc, ERR_NET);
+	assert_int_equal(imap_fetch_pending(b), 7);
+	imap_fetch_end(&b);
+	uidset_release(&r.vanished);
+}
+
 static void
 test_leaving_a_fetch_early_keeps_the_session(void **state)
 {
@@ -542,6 +573,7 @@ main(void)
 	    T(test_bodies_long_and_short_in_any_shape),
 	    T(test_a_refused_fetch_is_repeated_one_by_one),
 	    T(test_a_cut_in_a_body_is_no_body),
+	    T(test_it_is_known_which_body_was_to_come),
 	    T(test_leaving_a_fetch_early_keeps_the_session),
 	    T(test_creating_what_is_there_is_no_error),
 	    T(test_logout_does_not_wait_for_manners),

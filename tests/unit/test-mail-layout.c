@@ -311,6 +311,39 @@ long_components_are_cut_between_characters(void **state)
 	    LAYOUT_NESTED).n, 400);
 }
 
+/* Else a server could make more levels than the Maildir is looked through. */
+static void
+deep_names_are_cut_at_a_level(void **state)
+{
+	struct arena *mem = *state;
+	struct span path, other, back;
+	char name[400];
+
+	for (size_t i = 0; i < sizeof name; i++)
+		name[i] = i % 2 ? '/' : 'a';
+	/* 60 levels, and one more: printf a/a | sha256sum */
+	path = layout_path(mem, span_of(name, 119), LAYOUT_NESTED);
+	assert_int_equal(path.n, 119);
+	assert_true(layout_name_of_path(mem, path, LAYOUT_NESTED, &back));
+	path = layout_path(mem, span_of(name, 121), LAYOUT_NESTED);
+	assert_int_equal(path.n, 118 + 18);
+	assert_memory_equal(path.p, name, 118);
+	assert_memory_equal(path.p + 118, "%~0164b8258be6d35f", 18);
+	assert_false(layout_name_of_path(mem, path, LAYOUT_NESTED, &back));
+	/* all that is deeper is beside it */
+	other = layout_path(mem, span_of(name, 399), LAYOUT_NESTED);
+	assert_int_equal(other.n, 118 + 18);
+	assert_false(span_eq(path, other));
+	name[398] = 'b';
+	path = layout_path(mem, span_of(name, 399), LAYOUT_NESTED);
+	assert_false(span_eq(path, other));
+	/* nobody else has that many */
+	assert_false(layout_name_of_path(mem, span_of(name, 121),
+	    LAYOUT_NESTED, &back));
+	assert_int_equal(layout_path(mem, span_of(name, 121),
+	    LAYOUT_MAILDIRPP).n, 122);
+}
+
 /* No component is "", ".", "..", cur, new or tmp, or over 255 bytes. */
 static void
 assert_safe(struct span path, enum layout layout)
@@ -538,6 +571,7 @@ main(void)
 		TEST(names_and_paths_go_both_ways),
 		TEST(directories_that_no_mailbox_has_are_refused),
 		TEST(long_components_are_cut_between_characters),
+		TEST(deep_names_are_cut_at_a_level),
 		TEST(every_small_wire_name_has_its_own_name_and_safe_paths),
 		TEST(words_that_mean_something_keep_apart),
 		TEST(patterns_match_as_defined_for_all_small_ones),

@@ -23,8 +23,20 @@ static void
 init(struct input *in)
 {
 	memset(in, 0, sizeof *in);
-	in->p = (struct tree_policy){.delim = '/', .max_deletes = 100,
-	    .list_complete = true};
+	in->p = (struct tree_policy){.delim = '/', .list_complete = true,
+	    .write_r = true, .write_l = true};
+}
+
+/* What tree_match() finds, all guesses being right. */
+static void
+plan_of(const struct input *in, struct tree_plan *plan_r)
+{
+	struct tree_match m[16];
+
+	tree_match(&mem, in->j, in->nj, in->r, in->nr, in->l, in->nl,
+	    in->p.layout, m);
+	tree_plan(&mem, in->j, in->nj, in->r, in->nr, in->l, in->nl, m,
+	    &in->p, plan_r);
 }
 
 static void
@@ -59,12 +71,12 @@ static void
 expect(const struct input *in, const char *want)
 {
 	static const char *const kind[] = {"sync", "createL", "createR",
-	    "deleteL", "deleteR", "forget", "skip"};
+	    "deleteL", "deleteR", "forget", "skip", "renameR", "renameL",
+	    "renamed", "leave"};
 	struct tree_plan plan;
 	struct buf out;
 
-	tree_plan(&mem, in->j, in->nj, in->r, in->nr, in->l, in->nl, &in->p,
-	    &plan);
+	plan_of(in, &plan);
 	buf_init(&out, 8192);
 	for (size_t i = 0; i < plan.n; i++) {
 		const struct tree_op *op = &plan.op[i];
@@ -209,27 +221,25 @@ test_an_empty_root_deletes_nothing(void **state)
 	add_j(&in, "a", 1);
 	add_r(&in, "a", true);
 	expect(&in, "deleteR106! a, ");
-	tree_plan(&mem, in.j, 1, in.r, 1, in.l, 0, &in.p, &plan);
+	plan_of(&in, &plan);
 	assert_true(plan.root_damaged);
 	arena_clear(&mem);
 }
 
+/* How many of its messages may go is for the brake of the messages. */
 static void
-test_large_mailboxes_pass_the_brake(void **state)
+test_large_mailboxes_are_not_held(void **state)
 {
 	struct input in;
 
 	(void)state;
 	init(&in);
-	add_j(&in, "a", 101);
-	add_j(&in, "b", 100);
-	add_j(&in, "c", 1);
-	for (int i = 0; i < 3; i++)
-		add_r(&in, (const char *const[]){"a", "b", "c"}[i], true);
-	add_l(&in, "c", false);
-	expect(&in, "sync101 c, deleteR106 b, deleteR106! a, ");
-	in.p.allow_deletes = true;
-	expect(&in, "sync101 c, deleteR106 b, deleteR106 a, ");
+	add_j(&in, "a", 100000);
+	add_j(&in, "b", 1);
+	add_r(&in, "a", true);
+	add_r(&in, "b", true);
+	add_l(&in, "b", false);
+	expect(&in, "sync101 b, deleteR106 a, ");
 	arena_clear(&mem);
 }
 
@@ -315,6 +325,311 @@ test_damaged_directories_say_so(void **state)
 	arena_clear(&mem);
 }
 
+/* "x" of the journal is R there and L here; NULL: gone. */
+static void
+renamed(struct input *in, bool ids, const char *r, const char *l)
+{
+	init(in);
+	/* others, so that no list is damaged */
+	add_j(in, "k", 1);
+	add_r(in, "k", true);
+	add_l(in, "k", false);
+	add_j(in, "x", 5);
+	in->j[1].uidvalidity = 7;
+	in->j[1].uidnext = 6;
+	in->j[1].messages = 5;
+	in->j[1].cur_ino = 20;
+	in->j[1].new_ino = 21;
+	if (ids)
+		in->j[1].mailboxid = SPAN("M7");
+	if (r) {
+		add_r(in, r, true);
+		in->r[1].uidvalidity = 7;
+		in->r[1].uidnext = 6;
+		in->r[1].messages = 5;
+		if (ids)
+			in->r[1].mailboxid = SPAN("M7");
+	}
+	if (l) {
+		add_l(in, l, false);
+		in->l[1].cur_ino = 20;
+		in->l[1].new_ino = 21;
+	}
+}
+
+static void
+test_every_way_to_be_renamed(void **state)
+{
+	static const char *const name[] = {NULL, "x", "y", "z"};
+	static const char *const want[4][4] = {
+	    /* gone there: gone here, x, y, z here */
+	    {"forget107 x, ", "deleteL105 x, ", "forget107 x, createR103 y, ",
+		"forget107 x, createR103 z, "},
+	    /* x there */
+	    {"deleteR106 x, ", "sync101 x, ", "renameR113 y, ",
+		"renameR113 z, "},
+	    /* y there */
+	    {"forget107 x, createL102 y, ", "renameL114 y, ", "renamed115 y, ",
+		"renameL116 y, "},
+	    /* z there */
+	    {"forget107 x, createL102 z, ", "renameL114 z, ", "renameL116 z, ",
+		"renamed115 z, "},
+	};
+	(void)state;
+	for (int ids = 0; ids < 2; ids++)
+		for (int r = 0; r < 4; r++)
+			for (int l = 0; l < 4; l++) {
+				struct input in;
+				struct buf text;
+
+				renamed(&in, ids, name[r], name[l]);
+				buf_init(&text, 200);
+				/* deletes are last anyway */
+				buf_addf(&text, "sync101 k, %s", want[r][l]);
+				expect(&in, buf_cstr(&text));
+				buf_release(&text);
+				arena_clear(&mem);
+			}
+}
+
+static void
+expect_steps(const struct input *in, const char *want)
+{
+	struct tree_plan plan;
+	struct buf out;
+
+	plan_of(in, &plan);
+	buf_init(&out, 8192);
+	for (size_t i = 0; i < plan.nstep; i++)
+		buf_addf(&out, "%c %.*s>%.*s, ",
+		    plan.step[i].remote ? 'R' : 'L',
+		    SPAN_ARG(plan.step[i].from), SPAN_ARG(plan.step[i].to));
+	assert_string_equal(buf_cstr(&out), want);
+	buf_release(&out);
+}
+
+static void
+test_a_rename_says_what_it_was_and_will_be(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "x", "y");
+	expect_steps(&in, "R x>y, ");
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[1].now_wire, SPAN("x")));
+	assert_true(span_eq(plan.op[1].wire, SPAN("y")));
+	assert_true(span_eq(plan.op[1].path, SPAN("y")));
+	assert_true(span_eq(plan.op[1].now_path, SPAN("y")));
+	assert_true(span_eq(plan.op[1].old_name, SPAN("x")));
+	assert_int_equal(plan.op[1].id, 2);
+	renamed(&in, true, "y", "x");
+	expect_steps(&in, "L x>y, ");
+	renamed(&in, true, "y", "y");
+	expect_steps(&in, "");
+	arena_clear(&mem);
+}
+
+static void
+test_direction_and_keep_leave_the_other_side_alone(void **state)
+{
+	static const struct {
+		bool write_r, write_l, keep;
+		const char *r, *l, *want;
+	} v[] = {
+	    {false, true, false, "x", "y", "sync117 x, "},
+	    {false, true, false, "y", "x", "renameL114 y, "},
+	    {false, true, false, "y", "z", "renameL116 y, "},
+	    {false, true, false, "y", "y", "renamed115 y, "},
+	    {false, true, false, "x", NULL, "leave118 x, "},
+	    {false, true, false, NULL, "x", "deleteL105 x, "},
+	    {false, true, false, NULL, "y", "forget107 x, "},
+	    {true, false, false, "x", "y", "renameR113 y, "},
+	    {true, false, false, "y", "x", "sync117 x, "},
+	    {true, false, false, "y", "z", "renameR116 z, "},
+	    {true, false, false, "x", NULL, "deleteR106 x, "},
+	    {true, false, false, NULL, "x", "leave118 x, "},
+	    {true, true, true, NULL, "x", "leave118 x, "},
+	    {true, true, true, "x", NULL, "deleteR106 x, "},
+	};
+	struct input in;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof v[0]; i++) {
+		struct buf text;
+
+		renamed(&in, true, v[i].r, v[i].l);
+		in.p.write_r = v[i].write_r;
+		in.p.write_l = v[i].write_l;
+		in.p.keep = v[i].keep;
+		buf_init(&text, 200);
+		buf_addf(&text, "sync101 k, %s", v[i].want);
+		expect(&in, buf_cstr(&text));
+		buf_release(&text);
+		arena_clear(&mem);
+	}
+	/* new mailboxes */
+	init(&in);
+	add_r(&in, "r", true);
+	add_l(&in, "l", false);
+	in.p.write_r = false;
+	expect(&in, "createL102 r, ");
+	in.p.write_r = true;
+	in.p.write_l = false;
+	expect(&in, "createR103 l, ");
+	arena_clear(&mem);
+}
+
+static void
+test_a_rename_that_failed(void **state)
+{
+	struct tree_match m[16];
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (int stay = 0; stay < 2; stay++) {
+		renamed(&in, true, "x", "y");
+		tree_match(&mem, in.j, in.nj, in.r, in.nr, in.l, in.nl,
+		    in.p.layout, m);
+		m[1].stay = stay;
+		m[1].apart = !stay;
+		tree_plan(&mem, in.j, in.nj, in.r, in.nr, in.l, in.nl, m,
+		    &in.p, &plan);
+		assert_int_equal(plan.nstep, 0);
+		if (stay) {
+			assert_int_equal(plan.n, 2);
+			assert_int_equal(plan.op[1].kind, TREE_SKIP);
+			assert_int_equal(plan.op[1].why, TREE_CASE_REFUSED);
+		} else {
+			assert_int_equal(plan.n, 3);
+			assert_int_equal(plan.op[1].kind, TREE_CREATE_R);
+			assert_int_equal(plan.op[2].kind, TREE_DELETE_R);
+		}
+	}
+	arena_clear(&mem);
+}
+
+static void
+test_a_name_that_the_server_cannot_have_deletes_nothing(void **state)
+{
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "x", "100%");
+	expect(&in, "skip108 100%, sync101 k, ");
+	renamed(&in, true, "x", "v1.2");
+	in.p.delim = '.';
+	expect(&in, "sync101 k, skip109 v1.2, ");
+	arena_clear(&mem);
+}
+
+static void
+test_a_target_that_is_taken(void **state)
+{
+	struct input in;
+
+	(void)state;
+	/* a mailbox made there meanwhile: its messages join */
+	renamed(&in, true, "x", "y");
+	add_r(&in, "y", true);
+	in.r[2].uidvalidity = 9;
+	expect(&in, "sync101 k, sync104 y, deleteR106 x, ");
+	/* or made here */
+	renamed(&in, true, "y", "x");
+	add_l(&in, "y", false);
+	expect(&in, "sync101 k, sync104 y, deleteL105 x, ");
+	/* the mailbox of that name was deleted there */
+	renamed(&in, true, "y", "x");
+	add_j(&in, "y", 3);
+	in.j[2].uidvalidity = 8;
+	add_l(&in, "y", false);
+	expect(&in, "sync101 k, renameL114 y, deleteL105 y-mochila-aside, ");
+	expect_steps(&in, "L y>y-mochila-aside, L x>y, ");
+	arena_clear(&mem);
+}
+
+static void
+test_another_delimiter_is_not_another_name(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	init(&in);
+	in.p.delim = '.';
+	in.p.prefix = SPAN("INBOX.");
+	add_j(&in, "a/b", 1);
+	add_r(&in, "INBOX.a.b", true);
+	in.r[0].name = SPAN("a/b");
+	in.r[0].delim = '.';
+	add_l(&in, "a/b", false);
+	expect(&in, "sync101 a/b, ");
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[0].wire, SPAN("INBOX.a.b")));
+	assert_int_equal(plan.op[0].delim, '.');
+	assert_int_equal(plan.nstep, 0);
+	arena_clear(&mem);
+}
+
+static void
+test_virtual_mailboxes_are_left_out_unless_named(void **state)
+{
+	static const struct span all[] = {{"*", 1}};
+	static const struct span named[] = {{"*", 1}, {"All Mail", 8}};
+	static const struct span out[] = {{"All Mail", 8}, {"*", 1}};
+	struct input in;
+
+	(void)state;
+	init(&in);
+	add_r(&in, "All Mail", true);
+	in.r[0].virtual = true;
+	add_r(&in, "a", true);
+	expect(&in, "createL102 a, ");
+	in.p.patterns = all;
+	in.p.npatterns = 1;
+	expect(&in, "createL102 a, ");
+	/* a directory of that name is no reason to make it */
+	add_l(&in, "All Mail", false);
+	expect(&in, "createL102 a, ");
+	/* the last one that matches decides */
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "createL102 a, ");
+	in.p.patterns = named;
+	expect(&in, "sync104 All Mail, createL102 a, ");
+	in.nl = 0;
+	expect(&in, "createL102 All Mail, createL102 a, ");
+	arena_clear(&mem);
+}
+
+static void
+test_names_that_differ_in_case_are_twins(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	init(&in);
+	add_j(&in, "a", 1);
+	add_r(&in, "a", true);
+	add_l(&in, "a", false);
+	add_r(&in, "A", true);
+	add_r(&in, "b", true);
+	plan_of(&in, &plan);
+	assert_int_equal(plan.n, 3);
+	assert_int_equal(plan.op[0].kind, TREE_CREATE_L);
+	assert_true(plan.op[0].twin);
+	assert_false(plan.op[2].twin);
+	in.nr = 1;
+	add_l(&in, "A", false);
+	plan_of(&in, &plan);
+	assert_int_equal(plan.op[0].kind, TREE_CREATE_R);
+	assert_true(plan.op[0].twin);
+	arena_clear(&mem);
+}
+
 int
 main(void)
 {
@@ -324,12 +639,23 @@ main(void)
 		test_parents_first_deletes_last_and_children_first),
 	    cmocka_unit_test(test_a_list_that_lost_most_deletes_nothing),
 	    cmocka_unit_test(test_an_empty_root_deletes_nothing),
-	    cmocka_unit_test(test_large_mailboxes_pass_the_brake),
+	    cmocka_unit_test(test_large_mailboxes_are_not_held),
 	    cmocka_unit_test(test_what_cannot_be_a_mailbox_is_reported),
 	    cmocka_unit_test(test_containers_are_no_mailboxes),
 	    cmocka_unit_test(test_one_directory_holds_one_mailbox),
 	    cmocka_unit_test(test_what_is_not_selected_is_left_alone),
 	    cmocka_unit_test(test_damaged_directories_say_so),
+	    cmocka_unit_test(test_every_way_to_be_renamed),
+	    cmocka_unit_test(test_a_rename_says_what_it_was_and_will_be),
+	    cmocka_unit_test(
+		test_direction_and_keep_leave_the_other_side_alone),
+	    cmocka_unit_test(test_a_rename_that_failed),
+	    cmocka_unit_test(
+		test_a_name_that_the_server_cannot_have_deletes_nothing),
+	    cmocka_unit_test(test_a_target_that_is_taken),
+	    cmocka_unit_test(test_another_delimiter_is_not_another_name),
+	    cmocka_unit_test(test_virtual_mailboxes_are_left_out_unless_named),
+	    cmocka_unit_test(test_names_that_differ_in_case_are_twins),
 	};
 	int rc;
 

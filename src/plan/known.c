@@ -1,0 +1,393 @@
+/*
+ * What the mailboxes of the journal are now.  The rules are those of tree.c.
+ */
+#include "plan/known.h"
+
+/* Do the patterns have this very name, without a wildcard? */
+static bool
+is_named(const struct tree_policy *p, struct span name)
+{
+	for (size_t i = p->npatterns; i-- > 0;) {
+		struct span pat = p->patterns[i];
+		bool excludes = pat.n > 0 && pat.p[0] == '!';
+
+		if (layout_match(name, &pat, 1) == excludes)
+			continue;
+		return !excludes && span_index(pat, '*') == pat.n &&
+		    span_index(pat, '%') == pat.n;
+	}
+	return false;
+}
+
+bool
+known_selected(
+    const struct known_tree *b, struct span name, const struct tree_remote *r)
+{
+	const struct tree_policy *p = b->policy;
+
+	return layout_match(name, p->patterns, p->npatterns) &&
+	    !(r && r->virtual && !is_named(p, name));
+}
+
+/* The wire name of INBOX is one in any case. */
+static struct span
+wire_key(struct span wire)
+{
+	return span_eq_case(wire, SPAN("INBOX")) ? SPAN("INBOX") : wire;
+}
+
+/* By where they are: at first, and again once they are where they come to. */
+static void
+index_places(struct known_tree *b, bool after)
+{
+	map_release(&b->r_by_wire);
+	map_release(&b->l_by_path);
+	map_init(&b->r_by_wire);
+	map_init(&b->l_by_path);
+	for (size_t i = 0; i < b->nr; i++) {
+		struct span wire = b->r[i].wire;
+
+		if (after)
+			wire = b->rm[b->r_of[i] == KNOWN_NONE ? b->nj + i
+							: b->r_of[i]].now;
+		if (b->r[i].selectable)
+			map_add(&b->r_by_wire, wire_key(wire), i);
+	}
+	for (size_t i = 0; i < b->nl; i++) {
+		struct span path = b->l[i].path;
+
+		if (after)
+			path = b->lm[b->l_of[i] == KNOWN_NONE ? b->nj + i
+							: b->l_of[i]].now;
+		if (b->l[i].is_box)
+			map_add(&b->l_by_path, path, i);
+	}
+}
+
+/* What the matching found, less what turned out not to work. */
+static void
+take_matches(struct known_tree *b)
+{
+	for (size_t i = 0; i < b->nr; i++) {
+		b->r_of[i] = KNOWN_NONE;
+		b->r_held[i] = false;
+	}
+	for (size_t i = 0; i < b->nl; i++)
+		b->l_of[i] = KNOWN_NONE;
+	for (size_t i = 0; i < b->nj; i++) {
+		const struct tree_match *m = &b->m[i];
+		struct known *k = &b->k[i];
+		bool far_r = m->rhow != TREE_NOT &&
+		    !span_eq(b->r[m->r].name, b->j[i].name);
+		bool far_l = m->lhow == TREE_BY_GUESS;
+
+		k->r = m->rhow == TREE_NOT ? KNOWN_NONE : m->r;
+		k->l = m->lhow == TREE_NOT ? KNOWN_NONE : m->l;
+		if (k->r != KNOWN_NONE && (k->drop_r || (m->apart && far_r))) {
+			b->r_held[k->r] = true;
+			k->r = KNOWN_NONE;
+		}
+		if (k->l != KNOWN_NONE && (k->drop_l || (m->apart && far_l)))
+			k->l = KNOWN_NONE;
+		if (k->r != KNOWN_NONE)
+			b->r_of[k->r] = i;
+		if (k->l != KNOWN_NONE)
+			b->l_of[k->l] = i;
+	}
+}
+
+/* Of the same name after all, though UIDVALIDITY or inodes are others. */
+static void
+take_names(struct known_tree *b)
+{
+	uint64_t at;
+
+	for (size_t i = 0; i < b->nj; i++) {
+		const struct tree_journal *j = &b->j[i];
+		struct known *k = &b->k[i];
+
+		if (k->r == KNOWN_NONE &&
+		    map_get(&b->r_by_wire, wire_key(j->wire), &at) &&
+		    b->r_of[at] == KNOWN_NONE && !b->r_held[at]) {
+			k->r = (size_t)at;
+			b->r_of[at] = i;
+		}
+		if (k->l == KNOWN_NONE && map_get(&b->l_by_path, j->path, &at) &&
+		    b->l_of[at] == KNOWN_NONE) {
+			k->l = (size_t)at;
+			b->l_of[at] = i;
+		}
+	}
+}
+
+/* Which side's person gave it another name? */
+static void
+see_names(struct known_tree *b, size_t i)
+{
+	const struct tree_journal *j = &b->j[i];
+	struct known *k = &b->k[i];
+
+	bool aside;
+
+	k->r_new = k->l_new = false;
+	if (k->r != KNOWN_NONE) {
+		const struct tree_remote *r = &b->r[k->r];
+
+		aside = tree_is_aside(r->name);
+		k->r_new = !span_eq(r->name, j->name) &&
+		    (aside ? k->float_r : !span_eq(r->wire, j->wire));
+	}
+	if (k->l != KNOWN_NONE) {
+		struct span path = b->l[k->l].path;
+
+		k->lname_ok = layout_name_of_path(
+		    b->mem, path, b->policy->layout, &k->lname);
+		aside = k->lname_ok && tree_is_aside(k->lname);
+		k->l_new = !(k->lname_ok && span_eq(k->lname, j->name)) &&
+		    (aside ? k->float_l : !span_eq(path, j->path));
+	}
+	/* rule 5 */
+	if (k->r_new && k->l == KNOWN_NONE) {
+		b->r_of[k->r] = KNOWN_NONE;
+		k->r = KNOWN_NONE;
+	} else if (k->l_new && k->r == KNOWN_NONE &&
+	    b->policy->list_complete) {
+		b->l_of[k->l] = KNOWN_NONE;
+		k->l = KNOWN_NONE;
+	}
+}
+
+/* The name that somebody here gave it, for the server. */
+static void
+name_of_here(struct known_tree *b, struct known *k)
+{
+	const struct tree_policy *p = b->policy;
+
+	k->name = k->lname_ok ? k->lname : b->l[k->l].path;
+	k->why = TREE_CASE_L_RENAMED;
+	if (!k->lname_ok) {
+		k->bad = true;
+		k->why = TREE_CASE_BAD_NAME;
+	} else if (span_eq(k->lname, b->r[k->r].name)) {
+		k->wire = b->r[k->r].wire;
+	} else if (!layout_wire(b->mem, k->lname, p->delim, p->prefix,
+		       &k->wire)) {
+		k->bad = true;
+		k->wire = b->r[k->r].wire;
+		k->why = TREE_CASE_NOT_FOR_SERVER;
+	}
+}
+
+/* From where it was put for a moment, to where the other side has it. */
+static void
+come_back(struct known_tree *b, struct known *k, const struct tree_journal *j)
+{
+	const struct tree_policy *p = b->policy;
+	const struct tree_remote *r = &b->r[k->r];
+	bool aside_r = tree_is_aside(r->name);
+	bool aside_l = k->lname_ok && tree_is_aside(k->lname);
+
+	if (aside_r && !aside_l && p->write_r) {
+		if (!span_eq(r->wire, j->wire))
+			k->wire = j->wire;
+		else if (k->lname_ok)
+			(void)layout_wire(b->mem, k->lname, p->delim,
+			    p->prefix, &k->wire);
+	} else if (aside_l && !aside_r && p->write_l) {
+		k->path = !span_eq(b->l[k->l].path, j->path)
+		    ? j->path
+		    : layout_path(b->mem, r->name, p->layout);
+	}
+}
+
+/* Where it is to be on each side. */
+static void
+choose_name(struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
+	const struct tree_journal *j = &b->j[i];
+	struct known *k = &b->k[i];
+	const struct tree_remote *r = k->r == KNOWN_NONE ? NULL : &b->r[k->r];
+	const struct tree_local *l = k->l == KNOWN_NONE ? NULL : &b->l[k->l];
+	bool one_way = false;
+
+	k->name = j->name;
+	k->why = TREE_CASE_BOTH;
+	k->bad = false;
+	k->wire = r && l ? r->wire : SPAN_NONE;
+	k->path = r && l ? l->path : SPAN_NONE;
+	if (!r || !l)
+		return;
+	if (b->m[i].stay) {
+		k->bad = true;
+		k->why = TREE_CASE_REFUSED;
+		return;
+	}
+	if (k->l_new && !p->write_r) {
+		one_way = true;
+		k->l_new = false;
+	}
+	if (k->r_new && !p->write_l) {
+		one_way = true;
+		k->r_new = false;
+	}
+	if (k->r_new) { /* rule 6 */
+		k->name = r->name;
+		k->path = layout_path(b->mem, r->name, p->layout);
+		k->why = TREE_CASE_R_RENAMED;
+		if (k->l_new || (one_way && !span_eq(l->path, k->path)))
+			k->why = span_eq(l->path, k->path)
+			    ? TREE_CASE_BOTH_RENAMED
+			    : TREE_CASE_TWO_NAMES;
+	} else if (k->l_new) {
+		name_of_here(b, k);
+		if (one_way && !k->bad)
+			k->why = span_eq(k->wire, r->wire)
+			    ? TREE_CASE_BOTH_RENAMED
+			    : TREE_CASE_TWO_NAMES;
+	} else {
+		if (one_way)
+			k->why = TREE_CASE_ONE_WAY;
+		come_back(b, k, j);
+	}
+	if (k->float_r)
+		k->wire = SPAN_NONE;
+	if (k->float_l)
+		k->path = SPAN_NONE;
+}
+
+static void
+know(struct known_tree *b, bool first)
+{
+	take_matches(b);
+	take_names(b);
+	for (size_t i = 0; i < b->nj; i++) {
+		struct known *k = &b->k[i];
+		const struct tree_remote *r;
+
+		r = k->r == KNOWN_NONE ? NULL : &b->r[k->r];
+		k->left = !known_selected(b, b->j[i].name, r);
+		if (first && !k->left) {
+			b->had++;
+			b->lost += !r;
+		}
+		see_names(b, i);
+		choose_name(b, i);
+		if (!k->bad)
+			k->left |= !known_selected(b, k->name, r);
+		if (k->left)
+			k->wire = k->path = SPAN_NONE;
+	}
+}
+
+/* Everybody on one side: the journal's, then those that it does not have. */
+static size_t
+movers(struct known_tree *b, bool remote)
+{
+	struct rename_mover *v = remote ? b->rm : b->lm;
+	const size_t *of = remote ? b->r_of : b->l_of;
+	size_t many = remote ? b->nr : b->nl, n = b->nj;
+
+	memset(v, 0, (b->nj + many + 1) * sizeof *v);
+	for (size_t i = 0; i < b->nj; i++) {
+		const struct known *k = &b->k[i];
+		size_t at = remote ? k->r : k->l;
+
+		v[i].id = b->j[i].id;
+		if (at == KNOWN_NONE) /* nowhere, and in nobody's way */
+			continue;
+		v[i].now = remote ? b->r[at].wire : b->l[at].path;
+		v[i].want = remote ? k->wire : k->path;
+		v[i].doomed = !remote && k->r == KNOWN_NONE && !k->left;
+	}
+	for (size_t i = 0; i < many; i++, n++)
+		if (of[i] == KNOWN_NONE && (!remote || b->r[i].selectable))
+			v[n].now = remote ? b->r[i].wire : b->l[i].path;
+	return n;
+}
+
+static void
+set_apart(struct known *k, bool remote)
+{
+	if (remote)
+		k->drop_l = true;
+	else
+		k->drop_r = true;
+}
+
+/* Those above V[at] that are to be renamed on this side; false: none. */
+static bool
+part_parents(struct known_tree *b, bool remote, size_t at)
+{
+	const struct known *child = &b->k[at];
+	struct span name = remote ? b->r[child->r].wire : b->l[child->l].path;
+	char sep = remote ? b->policy->delim : '/';
+	bool any = false;
+
+	for (size_t i = 0; i < b->nj; i++) {
+		struct known *k = &b->k[i];
+		struct span top;
+
+		if ((remote ? k->r : k->l) == KNOWN_NONE ||
+		    !(remote ? k->l_new : k->r_new))
+			continue;
+		top = remote ? b->r[k->r].wire : b->l[k->l].path;
+		if (name.n <= top.n || name.p[top.n] != sep ||
+		    !span_starts(name, top))
+			continue;
+		set_apart(k, remote);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * One attempt at the steps of one side.  False: somebody cannot come to where
+ * it has to, so it has to be seen otherwise (rule 7).
+ */
+static bool
+order_side(struct known_tree *b, bool remote)
+{
+	const struct tree_policy *p = b->policy;
+	struct rename_mover *v = remote ? b->rm : b->lm;
+	size_t n = movers(b, remote), at;
+	char sep = p->layout == LAYOUT_NESTED ? '/' : '\0';
+	struct known *k;
+
+	if (rename_order(b->mem, v, n, remote ? p->delim : sep,
+		remote ? p->prefix : SPAN(""), remote, &b->steps, &at))
+		return true;
+	/* only those of the journal want anything */
+	k = &b->k[at];
+	if (remote ? k->l_new : k->r_new)
+		set_apart(k, remote);
+	else if (part_parents(b, remote, at))
+		; /* it was taken along, and cannot go back */
+	else if (remote)
+		k->float_r = true;
+	else
+		k->float_l = true;
+	return false;
+}
+
+void
+known_settle(struct known_tree *b)
+{
+	struct arena *mem = b->mem;
+	bool first = true;
+
+	b->k = arena_array(mem, b->nj + 1, sizeof *b->k);
+	b->r_of = arena_array(mem, b->nr + 1, sizeof *b->r_of);
+	b->r_held = arena_array(mem, b->nr + 1, sizeof *b->r_held);
+	b->l_of = arena_array(mem, b->nl + 1, sizeof *b->l_of);
+	b->rm = arena_array(mem, b->nj + b->nr + 1, sizeof *b->rm);
+	b->lm = arena_array(mem, b->nj + b->nl + 1, sizeof *b->lm);
+	index_places(b, false);
+	/* Each time one more mailbox is seen otherwise, so this ends. */
+	do {
+		know(b, first);
+		first = false;
+		b->steps.n = 0;
+	} while (!order_side(b, true) || !order_side(b, false));
+	index_places(b, true);
+}

@@ -1,0 +1,149 @@
+/*
+ * gone: mailboxes that one side has deleted.  Their messages went like those
+ * of any other mailbox, through the same brake; what is empty goes last.
+ */
+#include "sync/tree.h"
+
+int
+gone_forget(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+
+	if (r->o->dry_run)
+		return 0;
+	batch = journal_begin(r->j, r->kw);
+	journal_del_box(batch, b->j.id);
+	return journal_commit(&batch, e);
+}
+
+static bool
+has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
+{
+	for (size_t i = b->op_from; i < b->op_to; i++)
+		if (r->plan.op[i].kind == kind &&
+		    (r->plan.op[i].file.n > 0) == file)
+			return true;
+	return false;
+}
+
+static void
+start_afresh(struct sbox *b)
+{
+	uint64_t none = 0;
+
+	b->j.id = none;
+	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
+	b->j.highestmodseq = 0;
+	b->j.stamp = MAILDIR_STAMP_NONE;
+	memset(&b->recorded, 0, sizeof b->recorded);
+	b->nhold = 0;
+	b->remote_missing = b->local_missing = false;
+	b->rescan = b->dirty_l = b->dirty_r = true;
+	b->is_listed = false;
+}
+
+/* Deleted on the server; its messages here are in the bin by now. */
+static int
+finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc;
+
+	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true)) {
+		/* new mail here: the mailbox comes back with it */
+		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
+		    "new mail here in a mailbox that was deleted there");
+		rc = imap_create(r->imap, b->j.wire, e);
+		if (rc == 0)
+			rc = gone_forget(r, b, e);
+		if (rc == 0)
+			start_afresh(b);
+		return rc;
+	}
+	rc = apply_open_bin(r, e);
+	if (rc == 0)
+		rc = maildir_bin_box(r->m, b->j.path, r->bin_fd, e);
+	if (rc == 0)
+		rc = gone_forget(r, b, e);
+	if (rc == 0) {
+		b->gone = true;
+		r->rep->boxes_deleted++;
+		report_box(r, b, "delete here", TREE_CASE_R_GONE,
+		    tree_case_words(TREE_CASE_R_GONE));
+	}
+	return rc;
+}
+
+/* RFC 5530 HASCHILDREN: it can be emptied there, and that was done. */
+static int
+stays_there(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc;
+
+	err_clear(e);
+	report_box(r, b, "create here", TREE_CASE_R_ONLY,
+	    "the server does not delete a mailbox that has others below it");
+	rc = maildir_create(r->m, b->j.path, e);
+	if (rc == 0)
+		rc = gone_forget(r, b, e);
+	if (rc == 0)
+		start_afresh(b);
+	return rc;
+}
+
+/* Deleted here; its messages on the server are expunged by now. */
+static int
+finish_local_gone(struct run *r, struct sbox *b, struct err *e)
+{
+	struct rview now = {0};
+	uint32_t exists;
+	int rc;
+
+	if (has_op(r, b, OP_WAIT, false))
+		return 0;
+	uidset_init(&now.vanished);
+	rc = imap_select(
+	    r->imap, b->j.wire, true, 0, 0, &r->pass, &r->sel, &now, e);
+	exists = now.exists;
+	uidset_release(&now.vanished);
+	r->selected_wire = SPAN_NONE;
+	if (rc != 0)
+		return rc;
+	if (exists > 0) {
+		/* somebody put mail there meanwhile: the next run decides */
+		log_info(r->o->log,
+		    "%s: %.*s: new mail on the server, not deleted there",
+		    r->a->name, SPAN_ARG(b->j.name));
+		return 0;
+	}
+	rc = imap_unselect(r->imap, e);
+	if (rc == 0)
+		rc = imap_delete(r->imap, b->j.wire, e);
+	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
+		return stays_there(r, b, e);
+	if (rc == 0)
+		rc = gone_forget(r, b, e);
+	if (rc == 0) {
+		b->gone = true;
+		r->rep->boxes_deleted++;
+		report_box(r, b, "delete on server", TREE_CASE_L_GONE,
+		    tree_case_words(TREE_CASE_L_GONE));
+	}
+	return rc;
+}
+
+int
+tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
+{
+	bool pushes = b->remote_missing && has_op(r, b, OP_PUSH, true);
+
+	if (b->failed || b->keep_cursor || b->keep_stamp ||
+	    (b->undone && !pushes))
+		return 0;
+	if (b->remote_missing && b->local_missing)
+		return 0; /* only in a dry run */
+	if (b->remote_missing)
+		return finish_remote_gone(r, b, e);
+	if (b->local_missing)
+		return finish_local_gone(r, b, e);
+	return 0;
+}

@@ -1,0 +1,307 @@
+/*
+ * rename: mailboxes that got another name.
+ *
+ *  1. What is only guessed is looked at before anything is done: sizes and
+ *     dates of messages there, names of files here, against the rows.
+ *  2. All steps are done before the journal says so, in one transaction.  A
+ *     crash in between leaves mailboxes that are matched the same way, and
+ *     steps that are left over, or none.
+ *  3. Nothing in the mailboxes is touched, and no message is transferred.
+ */
+#include "sync/tree.h"
+
+#include "wire/resp.h"
+
+/* Messages of one mailbox that are compared. */
+#define SAMPLE 64
+
+/* One second apart may be rounding. */
+static bool
+same_message(const struct pair *row, const struct rmsg *m)
+{
+	return m->has_meta && m->size == row->size &&
+	    (row->idate == 0 || m->idate == 0 ||
+		(m->idate - row->idate <= 1 && row->idate - m->idate <= 1));
+}
+
+/* Do the rows' messages lie in the mailbox that is selected? */
+static int
+compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
+    bool *same_r, struct err *e)
+{
+	size_t step = (rows->n + SAMPLE - 1) / SAMPLE, agree = 0, differ = 0;
+	struct rview view = {0};
+	struct uidset set;
+	int rc;
+
+	uidset_init(&set);
+	uidset_init(&view.vanished);
+	for (size_t i = 0; i < rows->n; i += step)
+		uidset_add(&set, rows->v[i].uid);
+	rc = imap_fetch_meta(r->imap, &set, false, true, mem, &view, e);
+	rview_sort(&view);
+	for (size_t i = 0; i < rows->n && rc == 0; i += step) {
+		const struct rmsg *m = rview_find(&view, rows->v[i].uid);
+
+		if (m && same_message(&rows->v[i], m))
+			agree++;
+		else if (m)
+			differ++;
+	}
+	uidset_release(&set);
+	uidset_release(&view.vanished);
+	if (rc == 0)
+		*same_r = agree > 0 && differ == 0;
+	return rc;
+}
+
+static int
+look_there(struct run *r, const struct jbox *j, struct span wire,
+    struct arena *mem, bool *same_r, struct err *e)
+{
+	struct imap_selected sel;
+	struct rview view = {0};
+	struct pairs rows = {0};
+	uint32_t uidvalidity;
+	int rc;
+
+	rc = journal_pairs(r->j, j->id, mem, &rows, e);
+	if (rc != 0)
+		return rc;
+	*same_r = rows.n == 0; /* nothing to lose; see plan/same.c */
+	if (rows.n == 0)
+		return 0;
+	r->selected_wire = SPAN_NONE;
+	uidset_init(&view.vanished);
+	rc = imap_select(r->imap, wire, true, 0, 0, mem, &sel, &view, e);
+	uidvalidity = view.uidvalidity;
+	uidset_release(&view.vanished);
+	if (rc == 0 && uidvalidity == j->uidvalidity)
+		rc = compare_remote(r, &rows, mem, same_r, e);
+	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
+		err_clear(e);
+		*same_r = false;
+		rc = 0;
+	}
+	return rc;
+}
+
+/* The names of the files, which no mail program changes but for the flags. */
+static bool
+compare_local(const struct pairs *rows, const struct lview *l)
+{
+	size_t found = 0, least = rows->n < l->n ? rows->n : l->n;
+	struct map by_base;
+	uint64_t at;
+
+	map_init(&by_base);
+	for (size_t i = 0; i < rows->n; i++) {
+		struct span file = rows->v[i].file;
+
+		if (file.n > 4)
+			map_add(&by_base,
+			    name_split(span_of(file.p + 4, file.n - 4)).base,
+			    i);
+	}
+	for (size_t i = 0; i < l->n; i++)
+		found += map_get(&by_base, l->v[i].base, &at);
+	map_release(&by_base);
+	return found > 0 && found >= least / 2;
+}
+
+static bool
+is_there(const struct lists *ls, struct span path)
+{
+	for (size_t i = 0; i < ls->ndir; i++)
+		if (span_eq(ls->dir[i].path, path))
+			return true;
+	return false;
+}
+
+static int
+look_here(struct run *r, const struct lists *ls, const struct jbox *j,
+    struct span path, struct arena *mem, bool *same_r, struct err *e)
+{
+	struct maildir_stamp stamp = MAILDIR_STAMP_NONE;
+	struct kwletters letters = {{0}};
+	struct pairs rows = {0};
+	struct lview l = {0};
+	int rc;
+
+	/* Times and inodes of both directories: no copy has them all. */
+	rc = maildir_stamp(r->m, path, &stamp, e);
+	*same_r = rc == 0 && maildir_stamp_eq(&stamp, &j->stamp);
+	if (*same_r)
+		return 0;
+	if (rc == 0)
+		rc = journal_pairs(r->j, j->id, mem, &rows, e);
+	if (rc == 0 && rows.n == 0) {
+		/* inodes alone, but nothing to lose */
+		*same_r = !is_there(ls, j->path);
+		return 0;
+	}
+	if (rc == 0)
+		rc = maildir_scan(
+		    r->m, path, &letters, mem, &l, &stamp, NULL, e);
+	if (rc == 0)
+		*same_r = compare_local(&rows, &l);
+	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
+int
+rename_verify(struct run *r, struct lists *ls, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
+		const struct jbox *j = &ls->jbox[i];
+		struct tree_match *m = &ls->m[i];
+		struct arena mem;
+		bool same;
+
+		if (m->rhow != TREE_BY_GUESS && m->lhow != TREE_BY_GUESS)
+			continue;
+		arena_init(&mem);
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
+			rc = look_there(
+			    r, j, ls->tr[m->r].wire, &mem, &same, e);
+			if (rc == 0 && !same)
+				m->rhow = TREE_NOT;
+		}
+		if (rc == 0 && m->lhow == TREE_BY_GUESS) {
+			rc = look_here(
+			    r, ls, j, ls->tl[m->l].path, &mem, &same, e);
+			if (rc == 0 && !same)
+				m->lhow = TREE_NOT;
+		}
+		arena_release(&mem);
+	}
+	return rc;
+}
+
+/* Subscriptions are names, so those of what is taken along go with it. */
+static int
+move_subscriptions(struct run *r, struct lists *ls,
+    const struct tree_step *step, struct err *e)
+{
+	char delim = ls->remote.delim;
+	int rc = 0;
+
+	for (size_t i = 0; i < ls->remote.n && rc == 0 && delim; i++) {
+		struct imap_box *x = &ls->remote.v[i];
+
+		if (x->wire.n <= step->from.n ||
+		    x->wire.p[step->from.n] != delim ||
+		    !span_starts(x->wire, step->from) ||
+		    !(x->attrs & ATTR_SUBSCRIBED))
+			continue;
+		rc = imap_subscribe(r->imap,
+		    span_str(arena_printf(&r->mem, "%.*s%.*s",
+			SPAN_ARG(step->to), (int)(x->wire.n - step->from.n),
+			x->wire.p + step->from.n)),
+		    x->wire, e);
+	}
+	return rc;
+}
+
+static int
+rename_there(struct run *r, struct lists *ls, const struct tree_step *step,
+    struct err *e)
+{
+	bool subscribed = true; /* unknown: what we make is, so this is, too */
+	uint64_t at;
+	int rc;
+
+	if (map_get(&ls->by_wire, step->from, &at) &&
+	    (imap_caps(r->imap) & IMAP_CAP_LIST_EXTENDED))
+		subscribed =
+		    (ls->remote.v[at].attrs & ATTR_SUBSCRIBED) != 0;
+	rc = imap_unselect(r->imap, e);
+	r->selected_wire = SPAN_NONE;
+	if (rc == 0)
+		rc = imap_rename(
+		    r->imap, step->from, step->to, subscribed, e);
+	return rc == 0 ? move_subscriptions(r, ls, step, e) : rc;
+}
+
+int
+rename_steps(struct run *r, struct lists *ls, struct map *verdict,
+    bool *again_r, struct err *e)
+{
+	*again_r = false;
+	for (size_t i = 0; i < ls->plan.nstep; i++) {
+		const struct tree_step *step = &ls->plan.step[i];
+		uint64_t at;
+		int rc = cancel_check(r->o->cancel, e);
+
+		if (rc == 0)
+			rc = step->remote
+			    ? rename_there(r, ls, step, e)
+			    : maildir_rename_box(
+				  r->m, step->from, step->to, e);
+		if (rc == 0)
+			continue;
+		if (e->scope > ERR_SCOPE_BOX)
+			return rc;
+		/* Whose it is not stands in another's way: that one's turn. */
+		if (rc == ERR_STALE) {
+			log_info(r->o->log, "%s: %s", r->a->name, e->text);
+			map_set_u64(verdict, step->id, RENAME_APART);
+		} else {
+			struct sbox b = {0};
+
+			if (map_get_u64(&ls->by_id, step->id, &at))
+				b.j = ls->jbox[at];
+			report_failed(r, &b, 0, SPAN_NONE, e->text);
+			map_set_u64(verdict, step->id, RENAME_STAY);
+		}
+		err_clear(e);
+		*again_r = true;
+		return 0;
+	}
+	return 0;
+}
+
+static bool
+has_moved(const struct jbox *j, const struct tree_op *op)
+{
+	return !span_eq(j->wire, op->wire) || !span_eq(j->path, op->path) ||
+	    !span_eq(j->name, op->name) ||
+	    (op->now_wire.n > 0 && j->delim != op->delim);
+}
+
+int
+rename_record(struct run *r, struct lists *ls, struct err *e)
+{
+	struct journal_batch *batch = journal_begin(r->j, r->kw);
+
+	for (size_t i = 0; i < ls->plan.n; i++) {
+		const struct tree_op *op = &ls->plan.op[i];
+		struct jbox *j;
+		uint64_t at;
+
+		if (op->id == 0 || op->kind == TREE_SKIP ||
+		    op->kind == TREE_FORGET ||
+		    !map_get_u64(&ls->by_id, op->id, &at))
+			continue;
+		j = &ls->jbox[at];
+		if (!has_moved(j, op))
+			continue;
+		j->wire = op->wire;
+		j->path = op->path;
+		j->name = op->name;
+		if (op->now_wire.n > 0)
+			j->delim = op->delim;
+		journal_put_box(batch, j);
+	}
+	if (journal_batch_size(batch) == 0) {
+		journal_batch_free(&batch);
+		return 0;
+	}
+	return journal_commit(&batch, e);
+}

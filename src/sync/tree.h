@@ -1,0 +1,52 @@
+/*
+ * tree: what tree.c and rename.c share.
+ */
+#ifndef SYNC_TREE_H
+#define SYNC_TREE_H
+
+#include "base/map.h"
+#include "sync/internal.h"
+
+/* The three lists, and what they mean. */
+struct lists {
+	struct imap_listing remote;
+	struct maildir_dir *dir;
+	size_t ndir;
+	struct jbox *jbox;
+	size_t njbox;
+	struct map by_wire; /* wire -> index into remote.v */
+	struct map by_id;   /* id -> index into jbox */
+
+	/* The same for plan/tree.h, at the same indexes. */
+	struct tree_journal *tj;
+	struct tree_remote *tr;
+	struct tree_local *tl;
+	struct tree_match *m;
+	struct tree_plan plan;
+};
+
+/* rename.c */
+
+/*
+ * Look at the messages of what is guessed to have been renamed; a guess that
+ * they do not bear out is taken back.  Reads only.
+ */
+int rename_verify(struct run *r, struct lists *ls, struct err *e);
+
+/* What could not be renamed, by id. */
+enum rename_verdict { RENAME_APART = 1, RENAME_STAY };
+
+/*
+ * Carry out the steps of the plan.  *again_r: one could not be; why is in
+ * VERDICT, and everything has to be listed and planned once more.
+ */
+int rename_steps(struct run *r, struct lists *ls, struct map *verdict,
+    bool *again_r, struct err *e);
+
+/* What goes by another name now, into the journal. */
+int rename_record(struct run *r, struct lists *ls, struct err *e);
+
+/* gone.c: the record of B goes. */
+int gone_forget(struct run *r, struct sbox *b, struct err *e);
+
+#endif

@@ -1,0 +1,300 @@
+"""Mailboxes that come, go, and get other names, on either side."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from servers import Dovecot, PASSWORD
+from world import World, message, quote
+
+BODIES = re.compile(rb"APPEND|BODY|BINARY|RFC822\b(?!\.SIZE)", re.I)
+COUNT = 300
+
+
+@pytest.fixture(scope="session")
+def dotted(scratch):
+    """Delimiter '.', everything below "INBOX."."""
+    server = Dovecot(scratch / "dotted", extra="""
+namespace inbox {
+  separator = .
+  prefix = INBOX.
+}
+""")
+    yield server
+    server.stop()
+
+
+def fill(w, box, n, token="", size=1000):
+    w.server.create(box)
+    for i in range(n):
+        w.server.append(box, message("%s%s-%d" % (token, box, i), size=size))
+
+
+def settle(w):
+    w.sync()
+    w.assert_idle()
+
+
+def ids(w):
+    """{name: number} of the mailboxes in the journal."""
+    out = subprocess.run(
+        ["mdb_dump", "-s", "mailbox", str(w.state / "home" / "journal")],
+        capture_output=True, text=True, check=True).stdout
+    lines = [bytes.fromhex(line[1:]) for line in out.splitlines()
+             if line.startswith(" ")]
+    found = {}
+    for key, value in zip(lines[::2], lines[1::2]):
+        # layout; then wire name, name, path, each with its length before it
+        at = 1 + 1 + value[1]
+        name = value[at + 1:at + 1 + value[at]].decode()
+        found[name] = int.from_bytes(key, "big")
+    return found
+
+
+def sync_moves_nothing(w, *args, status=0):
+    """One traced run: no body crossed, and its summary."""
+    if w.trace.exists():
+        w.trace.unlink()
+    s = w.summary("--trace", str(w.trace), *args, status=status)
+    assert [c for c in w.commands() if BODIES.search(c)] == []
+    assert s["pulled"] == s["pushed"] == 0
+    assert s["deleted_local"] == s["deleted_remote"] == 0
+    return s
+
+
+def rename_there(w, old, new):
+    w.server.do("rename", quote(old), quote(new))
+    w.server.close()
+
+
+# a name changes on one side
+
+
+def test_a_mailbox_renamed_on_the_server_is_renamed_here(world):
+    fill(world, "Work", COUNT)
+    settle(world)
+    before = ids(world)
+    files = sorted(os.listdir(world.root / "Work" / "cur"))
+    rename_there(world, "Work", "Office")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 1
+    assert s["mailboxes_created"] == s["mailboxes_deleted"] == 0
+    assert s["bytes_in"] < 15000 and s["bytes_out"] < 2000
+    assert sorted(os.listdir(world.root / "Office" / "cur")) == files
+    assert not (world.root / "Work").exists()
+    assert ids(world)["Office"] == before["Work"]
+    world.assert_settled()
+
+
+def test_a_directory_renamed_here_is_renamed_on_the_server(world):
+    fill(world, "Work", COUNT)
+    settle(world)
+    before = ids(world)
+    os.rename(world.root / "Work", world.root / "Büro")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 1
+    assert s["mailboxes_created"] == s["mailboxes_deleted"] == 0
+    assert s["bytes_in"] < 15000 and s["bytes_out"] < 2000
+    renames = [c for c in world.commands() if c.startswith(b"RENAME")]
+    assert len(renames) == 1
+    assert "B&APw-ro" in world.server.mailboxes()
+    world.server.close()
+    assert ids(world)["Büro"] == before["Work"]
+    world.wire = lambda box: box.replace("ü", "&APw-")
+    world.wire_of_name = world.wire
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_children_go_with_their_parent(world, here):
+    """Here, whoever moved the directory moved them as well."""
+    for box in ("p", "p/a", "p/b/c"):
+        fill(world, box, COUNT // 3)
+    settle(world)
+    before = ids(world)
+    if here:
+        os.rename(world.root / "p", world.root / "q")
+    else:
+        rename_there(world, "p", "q")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 3
+    assert s["bytes_in"] < 25000 and s["bytes_out"] < 3000
+    renames = [c for c in world.commands() if c.startswith(b"RENAME")]
+    assert len(renames) == (1 if here else 0)
+    assert ids(world) == {name.replace("p", "q", 1): number
+                          for name, number in before.items()}
+    assert "p" not in os.listdir(world.root)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_children_in_maildirpp_lie_beside_their_parent(world, here):
+    world.write_config(layout="maildir++")
+    for box in ("p", "p/a", "p/b/c"):
+        fill(world, box, COUNT // 3)
+    settle(world)
+    before = ids(world)
+    if here:
+        for name in (".p", ".p.a", ".p.b.c"):
+            os.rename(world.root / name,
+                      world.root / name.replace("p", "q", 1))
+    else:
+        rename_there(world, "p", "q")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 3
+    renames = [c for c in world.commands() if c.startswith(b"RENAME")]
+    assert len(renames) == (1 if here else 0)
+    assert ids(world) == {name.replace("p", "q", 1): number
+                          for name, number in before.items()}
+    for name in (".q", ".q.a", ".q.b.c"):
+        assert len(os.listdir(world.root / name / "cur")) + len(
+            os.listdir(world.root / name / "new")) == COUNT // 3
+    assert world.server.mailboxes() == ["INBOX", "q", "q/a", "q/b/c"]
+    world.server.close()
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("here", [False, True])
+@pytest.mark.parametrize("moves", [
+    [("b", "c"), ("a", "b")],               # onto the old name of another
+    [("a", "z"), ("b", "a"), ("z", "b")],   # swapped
+    [("a", "z"), ("z", "a/x")],             # below itself
+])
+def test_names_of_others(world, here, moves):
+    for box in ("a", "b"):
+        fill(world, box, 5)
+    settle(world)
+    want = ids(world)
+    for old, new in moves:
+        if here:
+            (world.root / new).parent.mkdir(exist_ok=True)
+            os.rename(world.root / old, world.root / new)
+        else:
+            world.server.do("rename", quote(old), quote(new))
+        want[new] = want.pop(old)
+    world.server.close()
+    sync_moves_nothing(world)
+    assert ids(world) == want
+    world.assert_settled()
+
+
+def test_both_sides_rename(world):
+    """The same name: only the journal follows.  So it is after a crash
+    between a rename and its record."""
+    fill(world, "same", 10)
+    fill(world, "apart", 20)
+    settle(world)
+    before = ids(world)
+    os.rename(world.root / "same", world.root / "fresh")
+    os.rename(world.root / "apart", world.root / "here")
+    world.server.do("rename", "same", "fresh")
+    rename_there(world, "apart", "there")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 2
+    assert [c for c in world.commands() if c.startswith(b"RENAME")] == []
+    now = ids(world)
+    assert now["fresh"] == before["same"] and now["there"] == before["apart"]
+    assert world.local.mailboxes() == ["INBOX", "fresh", "there"]
+    world.assert_settled()
+
+
+def test_a_renamed_mailbox_is_synced_in_the_same_run(world):
+    fill(world, "a", 10)
+    settle(world)
+    before = ids(world)
+    rename_there(world, "a", "b")
+    world.server.append("b", message("late"))
+    uid = min(world.server.messages("b", bodies=False))
+    world.server.store("b", uid, "+FLAGS", ["\\Flagged"])
+    world.server.close()
+    world.local.add("a", message("mine"), "123.mine.host")
+    s = world.summary()
+    assert s["pulled"] == s["pushed"] == s["flags"] == 1
+    assert ids(world)["b"] == before["a"]
+    world.assert_settled()
+
+
+def test_an_empty_mailbox_is_renamed_too(world):
+    world.server.create("a")
+    world.sync()
+    rename_there(world, "a", "b")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 1
+    os.rename(world.root / "b", world.root / "c")
+    s = sync_moves_nothing(world)
+    assert s["mailboxes_renamed"] == 1
+    world.assert_settled()
+
+
+def test_uidvalidity_alone_is_no_proof(world, dovecot):
+    """Another mailbox with the same number, but other messages."""
+    fill(world, "a", 10)
+    settle(world)
+    before = ids(world)
+    number = re.search(rb"UIDVALIDITY (\d+)", world.server.status(
+        "a", "(UIDVALIDITY)")).group(1).decode()
+    world.server.do("delete", "a")
+    fill(world, "b", 10, token="other")
+    world.server.close()
+    dovecot.doveadm("mailbox", "update", "-u", world.user,
+                    "--uid-validity", number, "b")
+    s = world.summary()
+    assert s["mailboxes_renamed"] == 0
+    assert s["pulled"] == s["deleted_local"] == 10
+    assert ids(world)["b"] != before["a"]
+    world.assert_settled()
+
+
+def test_a_copied_tree_is_not_renamed(world):
+    """Two directories that have each other's inodes, but not each other's
+    messages."""
+    for box in ("a", "b"):
+        fill(world, box, 5)
+    settle(world)
+    before = ids(world)
+    # what a restored tree may look like: the inodes of a now hold b
+    for sub in ("cur", "new"):
+        a, b = world.root / "a" / sub, world.root / "b" / sub
+        for old, new in ((a, world.base / "t"), (b, a),
+                         (world.base / "t", b)):
+            os.rename(old, new)
+        names = [(a, os.listdir(a)), (b, os.listdir(b))]
+        for (x, files), y in zip(names, (b, a)):
+            for name in files:
+                os.rename(x / name, y / name)
+    done = world.summary()
+    assert done["mailboxes_renamed"] == 0
+    assert done["pulled"] == done["pushed"] == done["failed"] == 0
+    assert ids(world) == before
+    world.assert_settled()
+
+
+def test_renamed_here_deleted_there(world):
+    """The rename wins: nothing is lost."""
+    fill(world, "a", 5)
+    settle(world)
+    os.rename(world.root / "a", world.root / "b")
+    world.server.do("delete", "a")
+    world.server.close()
+    world.sync()
+    assert len(world.server.messages("b")) == 5
+    assert world.server.mailboxes() == ["INBOX", "b"]
+    world.assert_settled()
+
+
+def test_onto_the_name_of_a_deleted_mailbox(world):
+    for box in ("a", "b"):
+        fill(world, box, 5)
+    settle(world)
+    before = ids(world)
+    world.server.do("delete", "b")
+    rename_there(world, "a", "b")
+    s = world.summary()
+    assert s["pulled"] == s["pushed"] == 0
+    assert s["mailboxes_renamed"] == s["mailboxes_deleted"] == 1
+    assert ids(world)["b"] == before["a"]
+    assert world.local.mailboxes() == ["INBOX", "b"]
+    world.assert_settled()
