@@ -42,6 +42,8 @@ hold_word(enum jhold_kind kind)
 		return "kept";
 	case JHOLD_SKIPPED:
 		return "skipped";
+	case JHOLD_SUSPECT:
+		return "suspect";
 	}
 	return "?";
 }
