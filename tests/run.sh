@@ -1,18 +1,35 @@
 #!/usr/bin/env bash
 # tests/run.sh: install what the tests need, build, run all of them.
 #
-#   tests/run.sh          everything that CI runs
+#   tests/run.sh                 everything that CI runs
+#   tests/run.sh --full          more histories, mutants, and every point of
+#                                each kind of fault (hours)
+#   tests/run.sh --soak SECONDS  and random faults and histories, that long
 #
+# MOCHILA_SEED repeats the random choices of a run: it is printed.
 # FUZZ_SECONDS (default 20) is the time for each fuzz target.
-# MOCHILA_TIER: fast (default), full or soak, for the tests that can go on as
-# long as one likes; MOCHILA_SOAK_SECONDS (3600) is how long soak does.
+# MOCHILA_TIER (fast, full, soak) and MOCHILA_SOAK_SECONDS say the same to the
+# tests.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/tests/packages.sh"
 
+export MOCHILA_TIER=${MOCHILA_TIER:-fast}
+export MOCHILA_SOAK_SECONDS=${MOCHILA_SOAK_SECONDS:-3600}
+case ${1-} in
+"") ;;
+--full) MOCHILA_TIER=full ;;
+--soak) MOCHILA_TIER=soak MOCHILA_SOAK_SECONDS=${2:?seconds} ;;
+*)
+	echo "usage: tests/run.sh [--full | --soak SECONDS]" >&2
+	exit 64
+	;;
+esac
+
 # shellcheck disable=SC2086
 need $BUILD_PACKAGES clang libcmocka-dev dovecot-core dovecot-imapd \
-	lmdb-utils openssl procps util-linux mandoc python3 python3-pytest strace
+	e2fsprogs lmdb-utils openssl procps util-linux mandoc python3 \
+	python3-pytest strace
 # the sanitizers' run-time for clang is a package of its own
 version=$(clang -dumpversion | cut -d. -f1)
 need "libclang-rt-$version-dev"
@@ -79,7 +96,7 @@ say "random histories against a model, with AddressSanitizer"
 cd "$top/tests/model"
 MOCHILA=$work/clang/mochila /usr/bin/python3 -m pytest -q -p no:cacheprovider .
 
-if [ "${MOCHILA_TIER:-fast}" != fast ]; then
+if [ "$MOCHILA_TIER" != fast ]; then
 	say "mutants"
 	bash "$top/tests/mutants.sh"
 fi
@@ -88,3 +105,8 @@ say "10,000 messages, 300 changes"
 cd "$top/tests/e2e"
 MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider test_acceptance.py
+
+say "faults: kills, full disks, power cuts, bad lines, lies ($MOCHILA_TIER)"
+cd "$top/tests/crash"
+MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
+	-p no:cacheprovider .

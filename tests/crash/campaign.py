@@ -16,7 +16,7 @@ class Calls:
         self.name, self.modes, self.calls, self.cut = name, modes, calls, cut
 
     def trials(self, scene):
-        log = scene.calls(Fault(calls=self.calls))
+        log = scene.calls(self.calls)
         then = scene.place.cut if self.cut else None
         return [("%s (%s)" % (fault, " ".join(log[fault.at - 1])),
                  lambda fault=fault: scene.trial(fault, then))
@@ -32,8 +32,10 @@ class Lines:
         self.name, self.what, self.step = name, what, step
 
     def trials(self, scene):
-        line, wrong, status = over(scene)
-        assert wrong == [] and status == 0, (wrong, status)
+        if "line" not in scene.logs:
+            scene.logs["line"], wrong, status = over(scene)
+            assert wrong == [] and status == 0, (wrong, status)
+        line = scene.logs["line"]
         return [(str(trouble), lambda trouble=trouble: over(
             scene, **trouble)[1]) for trouble in self.what(line, self.step)]
 

@@ -199,3 +199,42 @@ class Quiet(Story):
                           ["\\Seen"] if n % 2 else [])
         for n in range(4):
             server.append("work", self.text("b%d" % n, 5000 * (n % 2)))
+
+
+class Moves(Story):
+    """Messages moved and copied, mailboxes renamed, on either side."""
+
+    synced = True
+
+    END = {
+        "INBOX": {("m1", ""), ("m3", ""), ("m5", "\\Flagged"), ("w0", "")},
+        "work": {("m0", ""), ("m1", ""), ("m2", ""), ("m3", ""),
+                 ("m4", "\\Seen"), ("w1", ""), ("w2", "")},
+        "here2": {("h0", ""), ("h1", "")},
+        "there2": {("t0", ""), ("t1", "")},
+    }
+
+    def before(self, server):
+        for box in ("work", "here1", "there1"):
+            server.create(box)
+        for box, letter, n in (("INBOX", "m", 6), ("work", "w", 3),
+                               ("here1", "h", 2), ("there1", "t", 2)):
+            for i in range(n):
+                server.append(box, self.text("%s%d" % (letter, i), 5000 * i))
+
+    def there(self, server):
+        m0, m1, m5 = (str(uid_of(server, "INBOX", token))
+                      for token in ("m0", "m1", "m5"))
+        server.select("INBOX")
+        server.do("uid", "MOVE", m0, "work")
+        server.do("uid", "COPY", m1, "work")
+        server.store("INBOX", m5, "+FLAGS", ["\\Flagged"])
+        server.do("unselect")
+        server.do("rename", "there1", "there2")
+
+    def here(self, world):
+        to(world, file_of(world, "INBOX", "m2"), "work", "")
+        to(world, file_of(world, "INBOX", "m4"), "work", "S")
+        to(world, file_of(world, "work", "w0"), "INBOX", "")
+        world.local.add("work", lf(self.text("m3")), "1800000003.m3.here")
+        os.rename(world.root / "here1", world.root / "here2")

@@ -36,7 +36,7 @@ class Mochila:
         try:
             world.assert_journal()
         except AssertionError as e:
-            return ["journal: %s" % str(e).splitlines()[0]]
+            return ["journal: not one row for each message %s" % e]
         done = world.run("journal", "verify", "--remote", "home", status=None)
         if done.returncode:
             return ["journal verify: %s" % (done.out + done.err)]

@@ -2,7 +2,8 @@
 """Every point of every kind of fault, for mochila and for mbsync: the table
 of doc/reliability.md.
 
-	table.py MOCHILA [--mbsync] [--only KIND]... [--every N] [--part I/N]
+	table.py MOCHILA [--mbsync] [--story NAME]... [--only KIND]...
+	         [--every N] [--part I/N]
 
 A line for each kind goes to the standard output, and one for each thing that
 was wrong to the standard error.  --every N tries every Nth point, --part I/N
@@ -34,7 +35,7 @@ KINDS = {"kill": campaign.KILLS, "short": campaign.SHORT,
          "sends": campaign.SENDS, "cuts": campaign.CUTS,
          "bye": campaign.BYES, "lost": campaign.LOST,
          "power": campaign.POWER}
-STORIES = ["First", "Changes", "Lost"]
+STORIES = ["First", "Changes", "Lost", "Moves"]
 
 
 # what was wrong, in the words of the table; the first that fits counts
@@ -66,7 +67,7 @@ def run(scene, kind, args, name):
 
 
 def scenes(base, args, server, library, power):
-    for story in STORIES:
+    for story in args.story or STORIES:
         where = base / ("%s%s" % ("Cut" if power else "", story))
         subject = Mbsync() if args.mbsync else Mochila(args.binary)
         what = getattr(stories, story)()
@@ -85,6 +86,7 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--mbsync", action="store_true")
     parser.add_argument("--only", action="append", choices=sorted(KINDS))
+    parser.add_argument("--story", action="append", choices=STORIES)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--part", default="1/1")
     args = parser.parse_args()

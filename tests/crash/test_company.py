@@ -35,7 +35,8 @@ def test_signals_end_a_run_at_once(scene, rng, number):
     s = scene("First")
     octets = over(s)[0].octets[True]
     ats = [0, octets // 2] + [
-        rng.randrange(octets) for _ in range(2 if TIER == "fast" else 20)]
+        rng.randrange(octets * 9 // 10) for _ in range(
+            2 if TIER != "full" else 20)]
     for at in ats:
         s.restore()
         line = Line(s.port, stall=at)
@@ -62,7 +63,7 @@ def test_signals_end_a_run_at_once(scene, rng, number):
 @pytest.mark.parametrize("story", STORIES)
 def test_signals_at_any_time(scene, rng, story):
     s = scene(story)
-    for _ in range(3 if TIER == "fast" else 60):
+    for _ in range(2 if TIER != "full" else 60):
         s.restore()
         try:
             process = start(s)
@@ -104,7 +105,7 @@ def test_a_second_run_waits_for_another_day(scene):
 @pytest.mark.parametrize("story", STORIES)
 def test_runs_at_once(scene, story):
     s = scene(story)
-    for _ in range(2 if TIER == "fast" else 20):
+    for _ in range(2 if TIER != "full" else 20):
         s.restore()
         try:
             done = [end(p) for p in [start(s) for _ in range(4)]]
@@ -118,7 +119,7 @@ def test_runs_at_once(scene, story):
 @pytest.mark.parametrize("story", STORIES)
 def test_the_journal_is_read_meanwhile(scene, story):
     s = scene(story)
-    for _ in range(2 if TIER == "fast" else 20):
+    for _ in range(2 if TIER != "full" else 20):
         s.restore()
         try:
             process = start(s)
@@ -136,7 +137,7 @@ def test_a_fault_in_the_recovery(scene, rng, story):
     """The run after a kill is killed, too, and the one after that."""
     s = scene(story)
     calls = len(s.calls())
-    for _ in range(3 if TIER == "fast" else 100):
+    for _ in range(2 if TIER != "full" else 100):
         faults = [Fault(rng.choice(["kill", "killafter", "errno-from:ENOSPC",
                                     "errno:EIO"]), rng.randint(1, calls))
                   for _ in range(3)]
@@ -207,7 +208,7 @@ def test_people_at_work(scene, rng, mode):
     s = scene("Changes")
     calls = len(s.calls())
     expected, deleted = s.expected, set(s.story.deleted)
-    for _ in range(3 if TIER == "fast" else 60):
+    for _ in range(2 if TIER != "full" else 60):
         s.restore()
         fault = Fault(mode, rng.randint(1, calls) if mode else 0)
         people = People(s, random.Random(rng.random()))
