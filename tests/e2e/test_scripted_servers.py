@@ -47,6 +47,27 @@ def test_a_week_with(scripted, kind, off):
         ["late", "mine", "bare"])
 
 
+def test_more_at_once_than_the_limit(scripted):
+    """MESSAGELIMIT=5, with everything that names messages."""
+    world = scripted(Yahoo)
+    world.fill(40)
+    for i in range(12):
+        world.file_of("m%d" % i).unlink()
+        world.set_letters("m%d" % (12 + i), "FS")
+    for i in range(24, 36):
+        path = world.file_of("m%d" % i)
+        path.rename(world.root / "Archive" / "cur" / path.name)
+    world.sync()
+    there, here = world.tokens()
+    assert there == here == sorted("m%d" % i for i in
+                                   [*range(12, 24), *range(36, 40)])
+    there, here = world.tokens("Archive")
+    assert there == here == sorted("m%d" % i for i in range(24, 36))
+    flags = [m["flags"] for m in world.server.messages("INBOX").values()]
+    assert flags.count({"\\Seen", "\\Flagged"}) == 12
+    world.assert_settled()
+
+
 class Condstore(Persona):
     caps = Persona.caps.replace("QRESYNC ", "")
 
