@@ -65,7 +65,7 @@ def test_a_label_given_and_taken_there(scripted):
 def test_a_message_moved_here_between_labels(scripted):
     world = start(scripted)
     path = world.file_of("m3")
-    path.rename(world.root / "work" / "cur" / (path.name.split(":")[0] + ":2,S"))
+    path.rename(world.root / "work/cur" / (path.name.split(":")[0] + ":2,S"))
     settle(world)
     assert world.tokens("work") == (["m3"], ["m3"])
     assert world.tokens("INBOX") == (["m0", "m1", "m2"], ["m0", "m1", "m2"])
