@@ -92,7 +92,7 @@ told_already(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text)
 {
 	const char *key = arena_printf(&r->mem, "%.*s\n%u %.*s\n%s",
-	    SPAN_ARG(b->j.name), uid, SPAN_ARG(file), text);
+	    SPAN_ARG(b ? b->j.name : SPAN("")), uid, SPAN_ARG(file), text);
 
 	return !map_add(&r->told, span_str(key), 1);
 }
