@@ -1,7 +1,10 @@
 /*
  * Rules of this file:
  *  1. A batch is written whole or not at all, in one transaction, durable on
- *     return.
+ *     return.  LMDB makes the new pages durable before it writes the header
+ *     that leads to them, through a descriptor that is O_DSYNC: a power cut
+ *     leaves this transaction or the one before.  So what the batch speaks of
+ *     must be durable before it is committed; nothing here can wait for it.
  *  2. Puts that change nothing are not written, and a batch of only such puts
  *     leaves no transaction behind.
  *  3. When the map is full the transaction is given up, the map grows, and

@@ -1,11 +1,13 @@
 /*
  * A message that comes down.
  *
- *  1. In tmp/ until it is complete, durable and known; then one rename.  A
- *     batch is made durable at once: syncfs() of its file system takes hardly
- *     longer than one fsync(), and a hundredth of that many.
- *  2. Nothing is ever replaced: the rename fails rather than that.
- *  3. LF form as long as it can be undone; when it turns out that it cannot,
+ *  1. In tmp/ until it is complete, durable and known; then one rename: no
+ *     power cut leaves a name in new/ or cur/ whose content is not there.
+ *     The rename is durable once maildir_sync() says so, and not before.
+ *  2. A batch is made durable at once: syncfs() of its file system takes
+ *     hardly longer than one fsync(), and a hundredth of that many.
+ *  3. Nothing is ever replaced: the rename fails rather than that.
+ *  4. LF form as long as it can be undone; when it turns out that it cannot,
  *     what was written is expanded into a new file, a piece at a time.
  */
 #include "maildir/internal.h"
@@ -137,7 +139,7 @@ expand(struct maildir_delivery *d, int from, int to, struct err *e)
 	return 0;
 }
 
-/* Rule 3: all that was written so far, as it came over the wire. */
+/* Rule 4: all that was written so far, as it came over the wire. */
 static int
 go_verbatim(struct maildir_delivery *d, struct err *e)
 {

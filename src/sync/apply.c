@@ -2,10 +2,14 @@
  * apply: carries out what the plan says for one mailbox.
  *
  * Round 1 brings messages and flags to where they are missing and records
- * that; round 2 (apply_deletes) removes.  Order within round 1: keyword
- * letters are on disk before a file name uses them; renames are durable
- * before the journal knows the new name (a rename that a power cut undoes
- * would otherwise look like a flag that a person removed).
+ * that; round 2 (apply_deletes) removes.  What a power cut must not turn around:
+ *  1. Keyword letters are on disk before a file name uses them.
+ *  2. Renames are durable before the journal knows the new name or flags: one
+ *     that is undone would otherwise look like a flag that a person removed.
+ *  3. What the server was told is in the journal only after its answer.
+ *  4. A file is durable in the bin before it is gone from its mailbox, and both
+ *     before its row goes.  A row that is left over, of a message that is gone
+ *     on both sides, is dropped by the next run (case 9).
  */
 #include "sync/internal.h"
 

@@ -1,8 +1,15 @@
 /*
  * pull: messages down, as a stream, in batches.
  *
- * A batch: bodies into tmp/ as they come; then all of them made durable, renames
- * into new/ or cur/, fsync of the directories, and one journal transaction.
+ * A batch, in this order, whatever ends it:
+ *  1. bodies into tmp/ as they come;
+ *  2. all of them durable, before any has a name in new/ or cur/: a name that
+ *     outlives a power cut stands for a whole message;
+ *  3. the renames, then both directories durable, before a row says that the
+ *     files are there: a row without its file looks like a message that a
+ *     person removed, and that would go to the server;
+ *  4. one transaction of the journal.  The cursor moves later still, when all
+ *     batches are recorded (record_marks).
  * A crash in between leaves files without a row, which adoption pairs again.
  */
 #include "sync/internal.h"

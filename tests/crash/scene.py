@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from faultat import Fault, read_log
-from world import CHANGING, LocalSide, World, digest
+from world import CHANGING, LocalSide, ServerSide, World, digest, quote
 
 TUID = re.compile(rb"^X-TUID: .*\r?\n", re.M)  # mbsync's, into each upload
 FOREIGN = "1700000000.1_1.elsewhere"
@@ -29,6 +29,39 @@ OF_THE_DAY = ("lock", "lock.mdb")
 
 def key(data):
     return digest(TUID.sub(b"", data))
+
+
+class Side(ServerSide):
+    """The server, by names that are the same on all of them."""
+
+    def __init__(self, port, user, kind):
+        super().__init__(port, user, kind)
+        self.head, self.between = kind.prefix, kind.delimiter
+
+    def wire(self, box):
+        return box if box == "INBOX" else \
+            self.head + box.replace("/", self.between)
+
+    def quoted(self, box):
+        return quote(self.wire(box))
+
+    def mailboxes(self):
+        return sorted(
+            name if name == "INBOX" else
+            name[len(self.head):].replace(self.between, "/")
+            for name in super().mailboxes())
+
+    def create(self, box):
+        super().create(self.wire(box))
+
+    def append(self, box, *args):
+        super().append(self.wire(box), *args)
+
+    def select(self, box, readonly=False):
+        return super().select(self.wire(box), readonly)
+
+    def status(self, box, items=None):
+        return super().status(self.wire(box), items)
 
 
 class Plain:
@@ -62,6 +95,8 @@ class Scene:
         self.number = 0
         self.world = World(self.base, server, self.names + "-0",
                            getattr(subject, "binary", None))
+        self.world.server = Side(server.port, self.world.user, server)
+        self.world.wire = self.world.wire_of_name = lambda box: box
         self.world.root = self.place.dir / "Mail"
         self.world.local = LocalSide(self.world.root)
         self.world.state = self.place.dir / "state"
@@ -117,6 +152,7 @@ class Scene:
         self.configure(user)
 
     def drop(self):
+        """The server's side of the last trial goes."""
         self.world.server.close()
         shutil.rmtree(self.dovecot.maildir(self.world.user).parent,
                       ignore_errors=True)
@@ -305,3 +341,28 @@ class Scene:
             return ["%s: %s" % (type(e).__name__, e)]
         finally:
             self.drop()
+
+
+class Elsewhere(Scene):
+    """On a server whose storage cannot be copied: all is done anew there for
+    each trial, by IMAP, for a new user."""
+
+    def set_up(self):
+        self.world.state.mkdir()
+        self.place.keep()
+        self.expect()
+
+    def restore(self):
+        self.number += 1
+        self.place.back()
+        self.configure("%s-%d" % (self.names, self.number))
+        self.story.before(self.world.server)
+        self.world.server.close()
+        if self.story.synced:
+            self.must_run()
+        self.story.there(self.world.server)
+        self.world.server.close()
+        self.story.here(self.world)
+
+    def drop(self):
+        self.world.server.close()
