@@ -99,25 +99,41 @@ file_key(struct arena *mem, const struct lmsg *f, bool stat, struct span *k_r)
 	return stat ? f->has_stat : f->has_content;
 }
 
+/*
+ * As many as there are of one key: a row that stays without its file, though
+ * there is one, would be a delete, and the file a new message.  A crash between
+ * that push and that delete doubles the message: the file is then taken for the
+ * old row's, and the pushed message comes down.
+ */
 static void
 match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
     bool stat, struct plan_match *m)
 {
-	struct map rows;
+	size_t *next = arena_array(mem, base->n + 1, sizeof *next);
+	struct map rows; /* key -> the first row without a file */
 	struct span key;
 	uint64_t row;
 
 	map_init(&rows);
-	for (size_t i = 0; i < base->n; i++)
-		if (m->file_of[i] == PLAN_NONE && base->v[i].file.n)
-			map_add(&rows, row_key(mem, &base->v[i], stat), i);
+	for (size_t i = base->n; i-- > 0;) {
+		if (m->file_of[i] != PLAN_NONE || base->v[i].file.n == 0)
+			continue;
+		key = row_key(mem, &base->v[i], stat);
+		next[i] = map_get(&rows, key, &row) ? (size_t)row : PLAN_NONE;
+		map_set(&rows, key, i);
+	}
 	for (size_t k = 0; k < l->n && rows.n > 0; k++) {
 		size_t i = m->sorted[k];
 
-		if (m->row_of[i] == PLAN_NONE &&
-		    file_key(mem, &l->v[i], stat, &key) &&
-		    map_get(&rows, key, &row) && m->file_of[row] == PLAN_NONE)
-			pair_up(m, (size_t)row, i);
+		if (m->row_of[i] != PLAN_NONE ||
+		    !file_key(mem, &l->v[i], stat, &key) ||
+		    !map_get(&rows, key, &row))
+			continue;
+		pair_up(m, (size_t)row, i);
+		if (next[row] == PLAN_NONE)
+			map_del(&rows, key);
+		else
+			map_set(&rows, key, next[row]);
 	}
 	map_release(&rows);
 }
