@@ -12,7 +12,8 @@
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
- *	apply.c    carry out a plan: flags, deletes
+ *	apply.c    carry out a plan: rows, flags here, deletes
+ *	flags.c    flags on the server
  *	transfer.c copies and moves between mailboxes
  *	pull.c     messages down
  *	push.c     messages up
@@ -178,7 +179,11 @@ int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
  * server may take a keyword and keep it not.  Only what it shows, to the next
  * pass, can be missed there later.
  */
-struct flags apply_unproven(struct run *r, struct flags f, struct flags sent);
+struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
+
+/* flags.c: N ops RFLAGS */
+int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n, struct err *e);
 
 /* An op of round 1 is done, or not; the last one records the row. */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
