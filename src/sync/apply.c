@@ -302,57 +302,6 @@ apply_open_bin(struct run *r, struct err *e)
 	return rc;
 }
 
-/*
- * SET into the trash.  Only a server that tells what became of a COPY, or that
- * can MOVE, gets asked: else each run would put another copy there.
- */
-static int
-move_to_trash(struct run *r, struct uidset *set, struct rview *back,
-    struct err *e)
-{
-	bool can_move = (imap_caps(r->imap) & IMAP_CAP_MOVE) != 0;
-	struct imap_copied c = {0};
-	struct uidset gone;
-	int rc;
-
-	if (r->trash_closed ||
-	    (!can_move && !(imap_caps(r->imap) & IMAP_CAP_UIDPLUS)))
-		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
-		    "this server cannot move messages to the trash (neither "
-		    "MOVE nor COPYUID); set on_local_delete: expunge");
-	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);
-	if (rc != 0 || can_move)
-		return rc; /* what was not there, is gone all the same */
-	uidset_init(&gone);
-	for (size_t i = 0; i < c.n; i++)
-		uidset_add(&gone, c.v[i].from);
-	if (uidset_count(&gone) < uidset_count(set))
-		r->trash_closed = true;
-	uidset_clear(set);
-	uidset_add_set(set, &gone);
-	uidset_release(&gone);
-	return 0;
-}
-
-/* Their place is another mailbox now: it is looked at in the next pass. */
-static void
-touch_trash(struct run *r)
-{
-	for (size_t i = 0; i < r->nbox; i++)
-		if (span_eq(r->box[i].j.wire, r->trash))
-			r->box[i].touched = true;
-}
-
-/* Does OP go to the trash?  An older version of a draft does not, but at
- * Gmail's, where an expunge only takes a label away. */
-static bool
-goes_to_trash(struct run *r, const struct sbox *b, const struct op *op)
-{
-	return r->trash.n > 0 && !span_eq(b->j.wire, r->trash) &&
-	       (op->why != CASE_L_REPLACED ||
-		   (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0);
-}
-
 static int
 delete_remote(
     struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
@@ -368,15 +317,13 @@ delete_remote(
 		const struct op *op = &r->plan.op[i];
 
 		if (op->kind == OP_RDELETE && !op->held)
-			uidset_add(goes_to_trash(r, b, op) ? &trash : &expunge,
+			uidset_add(trash_takes(r, b, op) ? &trash : &expunge,
 			    op->uid);
 	}
 	rc = expunge.n || trash.n ? observe_reselect(r, b, e) : 0;
 	b->wrote_r |= rc == 0 && (expunge.n || trash.n);
-	if (rc == 0 && trash.n > 0) {
-		rc = move_to_trash(r, &trash, &back, e);
-		touch_trash(r);
-	}
+	if (rc == 0 && trash.n > 0)
+		rc = trash_move(r, &trash, &back, e);
 	if (rc == 0 && expunge.n > 0)
 		rc = imap_expunge(r->imap, &expunge, &r->pass, &back, e);
 	for (size_t i = b->del_from; i < b->del_to && rc == 0; i++) {
