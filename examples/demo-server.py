@@ -53,6 +53,8 @@ def change(base):
     imap.select('"Lists/mutt"')
     imap.uid("STORE", "1", "+FLAGS", "(\\Deleted)")
     imap.uid("EXPUNGE", "1")
+    imap.select("INBOX")
+    imap.uid("MOVE", "3", "Sent")
     imap.logout()
 
 

@@ -74,13 +74,16 @@ run status
 say "Changes on both sides"
 mail=$(find "$demo/Mail/INBOX/new" "$demo/Mail/INBOX/cur" -type f |
 	sort | head -1)
-echo "here:        one message is read and flagged, one new in Drafts/2026"
+echo "here:        one message is read and flagged, one moved to Sent,"
+echo "             one new in Drafts/2026"
 mv "$mail" "$demo/Mail/INBOX/cur/$(basename "${mail%%:2,*}"):2,FS"
+moved=$(find "$demo/Mail/INBOX/new" -type f | sort | head -1)
+mv "$moved" "$demo/Mail/Sent/new/"
 mkdir -p "$demo/Mail/Drafts/2026/cur" "$demo/Mail/Drafts/2026/new" \
 	"$demo/Mail/Drafts/2026/tmp"
 printf 'From: ana@example.org\nSubject: a draft\n\nTo be written.\n' \
 	>"$demo/Mail/Drafts/2026/cur/1.draft.localhost:2,DS"
-echo "on the server: a new message, and one is deleted"
+echo "on the server: a new message, one is deleted, one moved to Sent"
 /usr/bin/python3 "$server" change "$demo"
 
 say "What would be done, and by which rule"
@@ -91,6 +94,9 @@ run sync -v
 
 say "A third one has nothing to do"
 run sync -v --json
+
+say "What is known of one message"
+run explain "$demo/Mail/Sent/new/$(basename "$moved")"
 
 say "Both sides, as seen without mochila"
 /usr/bin/python3 "$server" show "$demo"

@@ -9,15 +9,16 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_daily.py tests/e2e/test_explain.py \
 	tests/e2e/test_faults.py tests/e2e/test_keywords.py tests/e2e/test_less.py \
-	tests/e2e/test_local_trouble.py tests/e2e/test_mailboxes.py \
-	tests/e2e/test_moves.py tests/e2e/test_odd_messages.py \
-	tests/e2e/test_odd_names.py tests/e2e/test_policy.py \
-	tests/e2e/test_races.py tests/e2e/test_safety.py \
+	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
+	tests/e2e/test_mailboxes.py tests/e2e/test_moves.py \
+	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
+	tests/e2e/test_policy.py tests/e2e/test_races.py tests/e2e/test_safety.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
 	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_servers.py \
 	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py \
 	tests/e2e/test_servers_mix.py tests/e2e/test_servers_moves.py \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
+	tests/e2e/test_servers_renames.py \
 	tests/e2e/world.py tests/packages.sh tests/run.sh
 
 # The whole program against real servers; needs what tests/run.sh installs.

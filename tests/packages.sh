@@ -45,7 +45,7 @@ missing_libraries() {
 			echo "$d"
 		done < <(apt-cache depends "${level[@]}" | awk '
 			/Depends: / {
-				if (!other && $2 ~ /^lib/) print $2
+				if (!other && $2 ~ /^z?lib/) print $2
 				other = /^ *\|/
 			}')
 		level=("${next[@]}")

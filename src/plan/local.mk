@@ -10,7 +10,8 @@ libplan_a_SOURCES = \
 
 plan_tests = tests/unit/test-plan-brake tests/unit/test-plan-flags \
 	tests/unit/test-plan-known \
-	tests/unit/test-plan-merge tests/unit/test-plan-moves \
+	tests/unit/test-plan-merge tests/unit/test-plan-model \
+	tests/unit/test-plan-moves \
 	tests/unit/test-plan-property \
 	tests/unit/test-plan-rename tests/unit/test-plan-same \
 	tests/unit/test-plan-tree tests/unit/test-plan-view
@@ -26,6 +27,9 @@ tests_unit_test_plan_known_SOURCES = tests/unit/test-plan-known.c
 tests_unit_test_plan_known_LDADD = $(plan_test_libs)
 tests_unit_test_plan_merge_SOURCES = tests/unit/test-plan-merge.c
 tests_unit_test_plan_merge_LDADD = $(plan_test_libs)
+tests_unit_test_plan_model_SOURCES = tests/unit/account.h \
+	tests/unit/test-plan-model.c
+tests_unit_test_plan_model_LDADD = $(plan_test_libs)
 tests_unit_test_plan_moves_SOURCES = tests/unit/test-plan-moves.c
 tests_unit_test_plan_moves_LDADD = $(plan_test_libs)
 tests_unit_test_plan_property_SOURCES = tests/unit/test-plan-property.c

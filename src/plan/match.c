@@ -103,21 +103,31 @@ static void
 match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
     bool stat, struct plan_match *m)
 {
-	struct map rows;
+	struct map rows; /* 1 + index of the first with that key */
+	size_t *next = arena_array(mem, base->n + 1, sizeof *next);
 	struct span key;
-	uint64_t row;
 
 	map_init(&rows);
-	for (size_t i = 0; i < base->n; i++)
-		if (m->file_of[i] == PLAN_NONE && base->v[i].file.n)
-			map_add(&rows, row_key(mem, &base->v[i], stat), i);
+	for (size_t i = base->n; i-- > 0;) {
+		uint64_t first = 0;
+
+		if (m->file_of[i] != PLAN_NONE || !base->v[i].file.n)
+			continue;
+		key = row_key(mem, &base->v[i], stat);
+		map_get(&rows, key, &first);
+		next[i] = (size_t)first;
+		map_set(&rows, key, i + 1);
+	}
 	for (size_t k = 0; k < l->n && rows.n > 0; k++) {
 		size_t i = m->sorted[k];
+		uint64_t row = 0;
 
 		if (m->row_of[i] == PLAN_NONE &&
 		    file_key(mem, &l->v[i], stat, &key) &&
-		    map_get(&rows, key, &row) && m->file_of[row] == PLAN_NONE)
-			pair_up(m, (size_t)row, i);
+		    map_get(&rows, key, &row) && row != 0) {
+			pair_up(m, (size_t)row - 1, i);
+			map_set(&rows, key, next[row - 1]);
+		}
 	}
 	map_release(&rows);
 }

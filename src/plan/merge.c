@@ -344,9 +344,13 @@ adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
 
 	if (old) {
 		row = *old;
-		bl = old->l;
-		/* what new numbers do not show was not removed by anybody */
+		/*
+		 * What new numbers do not show was not removed by anybody, and
+		 * what is shown here only is set there again.
+		 */
 		br = flags_and(m->pl->mem, old->r, r->flags);
+		bl = flags_minus(m->pl->mem, old->l,
+		    flags_minus(m->pl->mem, old->r, r->flags));
 	}
 	row_from_file(&row, l);
 	row.uid = r->uid;

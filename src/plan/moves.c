@@ -162,6 +162,17 @@ file_comes(struct op *p, enum op_kind kind, enum plan_case why, uint32_t from,
 	p->file = file;
 }
 
+/*
+ * The row of F is gone on both sides, and P is its message.  Were it forgotten
+ * by itself, a crash right after would leave two new messages.
+ */
+static void
+leaves(struct op *p, const struct op *f)
+{
+	p->left_box = f->box;
+	p->left_uid = f->uid;
+}
+
 /* cases 22 and 25: the file of a message that vanished there */
 static bool
 moved_there(struct moves *m, struct op *p)
@@ -212,6 +223,8 @@ moved_twice(struct moves *m, struct op *p)
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
 		set_base(&p->row, f ? &f->row : &q->row, q->row.l);
+		if (f)
+			leaves(p, f);
 		p->behind = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;
@@ -307,6 +320,7 @@ match_adopt(struct moves *m, size_t at)
 	}
 	a->shown = shown;
 	set_base(&a->row, &f->row, shown);
+	leaves(a, f);
 	a->behind = !flags_eq(seen, a->row.r);
 }
 
@@ -377,8 +391,7 @@ plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive)
 		    pl->op[i].why == CASE_L_NEW)
 			match_push(&m, i);
 	for (size_t i = 0; i < pl->n; i++)
-		/* a row that is gone on both sides goes, moved or not */
-		if (!m.used[i] || pl->op[i].kind == OP_FORGET)
+		if (!m.used[i])
 			pl->op[n++] = pl->op[i];
 	pl->n = n;
 	chains_release(&m);

@@ -97,6 +97,11 @@ struct op {
 	 * (0: none).  .file is for LCOPY and LMOVE in that mailbox, else in .box.
 	 */
 	uint32_t from, from_uid;
+	/*
+	 * LMOVE, ADOPT: the row that both sides left for this one; it goes in
+	 * the transaction that brings this one (0: none).
+	 */
+	uint32_t left_box, left_uid;
 	struct span gid; /* PULL: as rmsg.gid */
 	/*
 	 * PULL: row.sha is known though nothing was fetched (the bytes were

@@ -41,6 +41,9 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 		 op->kind == OP_RCOPY) &&
 		!flags_eq(op->shown, g->row.l)))
 		b->undone = b->rescan = true;
+	if (op->left_uid)
+		journal_del_pair(
+		    batch, r->box[op->left_box].j.id, op->left_uid);
 	journal_put_pair(batch, b->j.id, &g->row);
 }
 

@@ -5,6 +5,7 @@
  *
  *	run.c      sync_account: lock, open, passes, close
  *	tree.c     which mailboxes; create them
+ *	lists.c    the three lists of them
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
@@ -37,6 +38,7 @@
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
 
+#include "base/map.h"
 #include "journal/journal.h"
 #include "plan/plan.h"
 #include "plan/tree.h"
@@ -97,6 +99,7 @@ struct run {
 	struct imap_conf imap_conf; /* borrowed by the session */
 	struct imap *imap;
 	struct kwtab *kw;
+	struct map told; /* failures that were reported; keys in mem */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;

@@ -14,6 +14,10 @@
  *  3. With a Message-ID, 64 octets are compared from an offset that nobody can
  *     foresee; without one, the first and the last 1024 octets.
  *  4. When that leaves files of different content, the message is fetched.
+ *  5. Who edits a message puts another one in its place, under one Message-ID
+ *     and often of one size.  So where a message vanished in the mailbox in
+ *     which the new UID is, all octets are compared, or it is fetched; and a
+ *     draft is fetched wherever it appears.
  *
  * What is told here costs the wire some 300 octets a message, in two round
  * trips per mailbox that has such messages.
@@ -30,6 +34,7 @@
 #define HEAD_OCTETS 16384
 #define WINDOW 64
 #define END_OCTETS 1024
+#define WHOLE_OCTETS 8192
 
 /* A file that a new UID may be. */
 struct candidate {
@@ -39,6 +44,7 @@ struct candidate {
 	int64_t idate;
 	const uint8_t *sha;
 	bool stays; /* the source of a copy */
+	bool draft;
 	bool has_id;
 	struct span id; /* Message-ID */
 	size_t next;	/* 1 + index of the next one of this size; 0 ends */
@@ -60,6 +66,13 @@ static bool
 seconds_near(int64_t a, int64_t b)
 {
 	return a - b <= 1 && b - a <= 1;
+}
+
+/* Rule 5, by what either side showed. */
+static bool
+is_draft(const struct pair *row)
+{
+	return ((row->l.sys | row->r.sys) & FLAG_DRAFT) != 0;
 }
 
 static void
@@ -90,7 +103,8 @@ candidates_of_plan(struct search *s)
 				.file = op->file,
 				.size = op->row.size,
 				.idate = op->row.idate,
-				.sha = op->row.sha});
+				.sha = op->row.sha,
+				.draft = is_draft(&op->row)});
 	}
 }
 
@@ -168,7 +182,8 @@ rows_for(struct search *s, const struct op *op, struct err *e)
 				.size = x.row.size,
 				.idate = x.row.idate,
 				.sha = row->sha,
-				.stays = true});
+				.stays = true,
+				.draft = is_draft(row)});
 	}
 	return rc;
 }
@@ -203,9 +218,22 @@ rows_for_all(struct search *s, struct err *e)
 	return rc;
 }
 
+/*
+ * Rule 5: may OP's message have taken the place of C's?  (The row of C still
+ * says that it stays while its UID is on its way out.)
+ */
+static bool
+replaces(const struct candidate *c, const struct op *op)
+{
+	return c->box == op->box;
+}
+
 static bool
 may_be(const struct candidate *c, const struct op *op)
 {
+	if (c->draft || is_draft(&op->row) ||
+	    (replaces(c, op) && op->row.size > WHOLE_OCTETS))
+		return false;
 	return !c->stays || seconds_near(c->idate, op->row.idate);
 }
 
@@ -283,13 +311,28 @@ ids_meet(struct search *s, const struct question *q)
 	return false;
 }
 
+static bool
+may_replace(const struct search *s, const struct op *op)
+{
+	size_t at = first_of_size(s, op->row.size);
+
+	while (at && !(replaces(&s->v[at - 1], op) && may_be(&s->v[at - 1], op)))
+		at = s->v[at - 1].next;
+	return at != 0;
+}
+
 /* Rule 3.  One offset for all messages of a size: they share a command. */
 static void
-choose_windows(const struct run *r, struct question *q)
+choose_windows(const struct search *s, struct question *q)
 {
 	uint64_t size = q->op->row.size, end = END_OCTETS;
-	uint64_t mix = (size ^ r->seed) * 0x9e3779b97f4a7c15u;
+	uint64_t mix = (size ^ s->r->seed) * 0x9e3779b97f4a7c15u;
 
+	if (may_replace(s, q->op)) {
+		q->n = 1;
+		q->len[0] = WHOLE_OCTETS;
+		return;
+	}
 	if (q->id.n) {
 		q->n = 1;
 		q->len[0] = WINDOW;
@@ -360,7 +403,7 @@ windows_equal(struct search *s, const struct candidate *c,
 	struct buf local;
 	bool equal = true;
 
-	buf_init(&local, 4 * END_OCTETS);
+	buf_init(&local, 2 * WHOLE_OCTETS);
 	for (unsigned k = 0; k < q->n && equal; k++)
 		equal = q->got[k].n > 0 &&
 			local_octets(
@@ -407,7 +450,7 @@ identify(struct search *s, struct question *v, size_t n, struct err *e)
 		rc = ask_ids(s, v, n, e);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (ids_meet(s, &v[i])) {
-			choose_windows(s->r, &v[i]);
+			choose_windows(s, &v[i]);
 			v[left++] = v[i];
 		}
 	if (rc != 0 || left == 0)

@@ -271,8 +271,7 @@ static bool
 has_moved(const struct jbox *j, const struct tree_op *op)
 {
 	return !span_eq(j->wire, op->wire) || !span_eq(j->path, op->path) ||
-	    !span_eq(j->name, op->name) ||
-	    (op->now_wire.n > 0 && j->delim != op->delim);
+	    !span_eq(j->name, op->name);
 }
 
 int

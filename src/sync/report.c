@@ -86,6 +86,17 @@ report_box(struct run *r, const struct sbox *b, const char *op, int case_number,
 	send_event(r, &ev, b);
 }
 
+/* A pass may fail at what the pass before it failed at. */
+static bool
+told_already(struct run *r, const struct sbox *b, uint32_t uid,
+    struct span file, const char *text)
+{
+	const char *key = arena_printf(&r->mem, "%.*s\n%u %.*s\n%s",
+	    SPAN_ARG(b ? b->j.name : SPAN("")), uid, SPAN_ARG(file), text);
+
+	return !map_add(&r->told, span_str(key), 1);
+}
+
 void
 report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text)
@@ -98,6 +109,8 @@ report_failed(struct run *r, const struct sbox *b, uint32_t uid,
 	    .text = text,
 	};
 
+	if (told_already(r, b, uid, file, text))
+		return;
 	r->rep->failed++;
 	send_event(r, &ev, b);
 }
@@ -143,5 +156,7 @@ report_contain(struct run *r, struct sbox *b, struct err *e)
 		return e->code;
 	b->failed = true;
 	report_failed(r, b, 0, SPAN_NONE, e->text);
+	/* else the run would report it as its own once more */
+	err_clear(e);
 	return 0;
 }

@@ -104,6 +104,7 @@ run_close(struct run *r)
 	journal_free(&r->j);
 	journal_lock_free(&r->lock);
 	kwtab_free(&r->kw);
+	map_release(&r->told);
 	arena_release(&r->mem);
 	fd_close_auto(&r->bin_fd);
 }
@@ -466,6 +467,7 @@ sync_account(const struct config *c, const struct config_account *a,
 	memset(rep, 0, sizeof *rep);
 	rep->account = a->name;
 	arena_init(&r.mem);
+	map_init(&r.told);
 	r.kw = kwtab_new();
 	r.now = clock_wall_s();
 	if (getrandom(&r.seed, sizeof r.seed, 0) != sizeof r.seed)

@@ -29,6 +29,11 @@ transfer_undone(struct run *r, const struct op *op)
 
 	apply_undone(r, &r->box[op->box], op);
 	from->undone = from->rescan = true;
+	if (op->left_uid) {
+		struct sbox *left = &r->box[op->left_box];
+
+		left->undone = left->rescan = true;
+	}
 }
 
 /* One message failed; the others go on. Wider errors are returned. */

@@ -1,5 +1,5 @@
 /*
- * tree: what tree.c and rename.c share.
+ * tree: what tree.c, lists.c, rename.c and gone.c share.
  */
 #ifndef SYNC_TREE_H
 #define SYNC_TREE_H
@@ -24,6 +24,14 @@ struct lists {
 	struct tree_match *m;
 	struct tree_plan plan;
 };
+
+/* lists.c */
+void lists_init(struct lists *ls);
+void lists_release(struct lists *ls);
+int lists_read(struct run *r, struct lists *ls, struct err *e);
+/* Guesses looked at; VERDICT: id -> enum rename_verdict. */
+int lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e);
 
 /* rename.c */
 

@@ -4,9 +4,9 @@
  *  2. Every size that the server names is checked against what is left of
  *     max_octets before a byte is allocated for it.
  *  3. After WIRE_BAD the object answers nothing but WIRE_BAD.
- *  4. A line of a listing that is not IMAP is one mailbox, and no reason to lose
- *     the others: it is read to its end, and marked by a WIRE_TEXT behind what
- *     was understood.  Not so where it may end in a literal: octets of a
+ *  4. A line of a listing that is not IMAP is one mailbox, and no reason to
+ *     lose the others: it is read to its end, and marked by a WIRE_TEXT behind
+ *     what was understood.  Not so where it may end in a literal: octets of a
  *     literal must never pass for a response.
  *
  * Where servers are known to be lax we read what they mean: bare LF as line

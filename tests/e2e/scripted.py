@@ -282,9 +282,12 @@ class Session:
     def do_list(self, tag, words):
         back = None
         if len(words) > 2:
-            if "LIST-STATUS" not in self.caps.split():
+            asks = b"STATUS" in words[3]
+            if ("LIST-STATUS" if asks else
+                    "LIST-EXTENDED") not in self.caps.split():
                 raise No("BAD what is RETURN?")
-            back = words[3][words[3].index(b"STATUS") + 1]
+            if asks:
+                back = words[3][words[3].index(b"STATUS") + 1]
         for box in list(self.store.boxes.values()):
             attrs = box.attrs + ([] if box.selectable else ["\\Noselect"])
             self.line('* LIST (%s) "/" %s' % (

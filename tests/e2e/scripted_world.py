@@ -14,55 +14,58 @@ class Witness:
     kind = Kind
 
     def __init__(self, store):
-        self.store = store
+        self.held = store
 
     def close(self):
         pass
 
     def mailboxes(self):
-        with self.store.lock:
-            return sorted(n for n, b in self.store.boxes.items()
+        with self.held.lock:
+            return sorted(n for n, b in self.held.boxes.items()
                           if b.selectable)
 
     def create(self, name):
-        with self.store.lock:
-            self.store.create(name)
+        with self.held.lock:
+            self.held.create(name)
 
     def append(self, box, data, flags=(), when=None):
-        with self.store.lock:
-            return self.store.append(self.store.find(box), data, flags, when)
+        with self.held.lock:
+            return self.held.append(self.held.find(box), data, flags, when)
 
     def messages(self, box, bodies=True):
-        with self.store.lock:
+        with self.held.lock:
             return {u: {"flags": set(m.flags), "body": m.body, "date": m.when}
-                    for u, m in self.store.find(box).mail.items()}
+                    for u, m in self.held.find(box).mail.items()}
 
     def everything(self):
         return {box: self.messages(box) for box in self.mailboxes()}
 
     def flag(self, box, uid, add=(), remove=()):
-        with self.store.lock:
-            self.store.set_flags(self.store.find(box), uid, add, remove)
+        with self.held.lock:
+            self.held.set_flags(self.held.find(box), uid, add, remove)
+
+    def store(self, box, uid, what, flags):
+        self.flag(box, uid, *((flags,) if what[0] == "+" else ((), flags)))
 
     def expunge(self, box, uids):
-        with self.store.lock:
+        with self.held.lock:
             for uid in uids:
-                self.store.find(box).remove(uid)
+                self.held.find(box).remove(uid)
 
     def renumber(self, box):
         """A new UIDVALIDITY, and UIDs that begin again."""
-        with self.store.lock:
-            b = self.store.find(box)
+        with self.held.lock:
+            b = self.held.find(box)
             mails = list(b.mail.values())
-            b.uidvalidity = next(self.store.validity)
+            b.uidvalidity = next(self.held.validity)
             b.mail, b.modseq, b.expunged, b.uidnext = {}, {}, [], 1
             for mail in mails:
                 b.add(mail)
 
     def numbers(self):
-        with self.store.lock:
+        with self.held.lock:
             return {n: (b.uidvalidity, b.uidnext, b.highest, list(b.mail))
-                    for n, b in self.store.boxes.items()}
+                    for n, b in self.held.boxes.items()}
 
 
 class ScriptedWorld(World):

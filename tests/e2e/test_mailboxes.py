@@ -2,29 +2,14 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from servers import Dovecot, PASSWORD
-from world import World, message, quote
+from world import message, quote
 
 BODIES = re.compile(rb"APPEND|BODY|BINARY|RFC822\b(?!\.SIZE)", re.I)
 COUNT = 300
-
-
-@pytest.fixture(scope="session")
-def dotted(scratch):
-    """Delimiter '.', everything below "INBOX."."""
-    server = Dovecot(scratch / "dotted", extra="""
-namespace inbox {
-  separator = .
-  prefix = INBOX.
-}
-""")
-    yield server
-    server.stop()
 
 
 def fill(w, box, n, token="", size=1000):

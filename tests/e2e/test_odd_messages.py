@@ -218,7 +218,7 @@ def test_an_empty_message_on_the_server(world):
     path = server_file(world, "INBOX", b"", "1700000000.M1P1.host")
     world.server.append("INBOX", message("full"))
     done = world.sync(status=65)
-    assert "no data" in done.err
+    assert "no body" in done.err
     assert files(world) == [lf(message("full"))]
     txn = world.txnid()
     world.sync(status=65)
@@ -282,8 +282,8 @@ def test_a_server_that_alters_what_it_takes(world):
     path.unlink()
     world.sync()
     assert bodies(world) == []
-    line.close()
     world.assert_settled()
+    line.close()
 
 
 @pytest.mark.parametrize("text", [b"Subject: x\n\na\r\r\nb\r\r\r\nc\n",

@@ -28,7 +28,7 @@ def change(world):
 
 @pytest.mark.parametrize("said", [
     b"* NAMESPACE NIL NIL NIL", b"* NAMESPACE", b"* OK nothing",
-    b'* NAMESPACE (("" "/")("#mh/" "/")) (("~" "/")) (("#shared/" "/"))',
+    b'* NAMESPACE (("" "/")("#mh/" "/")) (("~" "/")) (("#public/" "/"))',
     b'* NAMESPACE (("" NIL)) NIL NIL',
     b'* NAMESPACE (("" "/" "X-PARAM" ("a" "b"))) NIL NIL'])
 def test_namespaces(scripted, said):

@@ -1,11 +1,19 @@
 """Servers that people have (personas.py): the whole program against each."""
 
+import random
+
 import pytest
 
 from personas import Gmail, Icloud, Outlook, Persona, Yahoo
+from scripted import Hangup
+from test_faults import start
 from world import message
 
 KINDS = [Persona, Gmail, Outlook, Yahoo, Icloud]
+
+# By name: what shows the messages of other mailboxes is left out otherwise.
+EVERYTHING = ["*", "[Gmail]/All Mail", "[Gmail]/Important",
+              "[Gmail]/Starred"]
 
 
 def settle(world):
@@ -16,9 +24,12 @@ def settle(world):
     world.assert_settled()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_week_with(scripted, kind):
-    world = scripted(kind)
+@pytest.mark.parametrize("kind, off", [(k, []) for k in KINDS] + [
+    (Yahoo, ["UIDONLY"]), (Yahoo, ["QRESYNC"]),
+    (Yahoo, ["CONDSTORE", "UIDONLY"]), (Gmail, ["CONDSTORE", "MOVE"]),
+    (Icloud, ["ESEARCH"]), (Persona, ["ENABLE"]), (Persona, ["LIST-STATUS"])])
+def test_a_week_with(scripted, kind, off):
+    world = scripted(kind, disable_extensions=off, mailboxes=EVERYTHING)
     server = world.server
     uids = [server.append("INBOX", message("m%d" % i)) for i in range(14)]
     settle(world)
@@ -38,3 +49,52 @@ def test_a_week_with(scripted, kind):
     assert there == here == sorted(
         ["m%d" % i for i in range(14) if i not in (2, 3, 6)] +
         ["late", "mine", "bare"])
+
+
+def test_more_at_once_than_the_limit(scripted):
+    """MESSAGELIMIT=5, with everything that names messages."""
+    world = scripted(Yahoo)
+    world.fill(40)
+    for i in range(12):
+        world.file_of("m%d" % i).unlink()
+        world.set_letters("m%d" % (12 + i), "FS")
+    for i in range(24, 36):
+        path = world.file_of("m%d" % i)
+        path.rename(world.root / "Archive" / "cur" / path.name)
+    world.sync()
+    there, here = world.tokens()
+    assert there == here == sorted("m%d" % i for i in
+                                   [*range(12, 24), *range(36, 40)])
+    there, here = world.tokens("Archive")
+    assert there == here == sorted("m%d" % i for i in range(24, 36))
+    flags = [m["flags"] for m in world.server.messages("INBOX").values()]
+    assert flags.count({"\\Seen", "\\Flagged"}) == 12
+    world.assert_settled()
+
+
+class Condstore(Persona):
+    caps = Persona.caps.replace("QRESYNC ", "")
+
+
+@pytest.mark.parametrize("kind", [Persona, Condstore, Yahoo, Icloud, Gmail])
+def test_people_and_a_line_that_fails(scripted, kind):
+    """Each round is cut off after so many commands, then goes on."""
+    world = scripted(kind, mailboxes=EVERYTHING)
+    rng = random.Random(kind.__name__)
+    model = start(world, rng)
+    for _ in range(4):
+        model.people(25)
+        left = [rng.randrange(4, 25)]
+
+        def cut(session, line):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Hangup
+            return [line]
+
+        world.script.rewrite = cut
+        done = world.sync(status=None)
+        assert done.returncode in (0, 69, 75), done.err
+        world.script.well()
+        settle(world)
+        model.check()

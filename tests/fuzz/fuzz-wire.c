@@ -1,4 +1,4 @@
-/* fuzz-sources: src/wire/lex.c src/wire/resp.c src/wire/text.c */
+/* fuzz-sources: src/wire/lex.c src/wire/node.c src/wire/resp.c src/wire/text.c */
 /*
  * The lexer and the response parser: whatever comes, cut anywhere, gives the
  * same tree; nothing is read or written beyond; ceilings hold.

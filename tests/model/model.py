@@ -380,6 +380,8 @@ class Trial:
     def check_outcomes(self, here, there, now):
         b_all = states(a for a, _ in self.rows)
         l_all, s_all, now_all = states(here), states(there), states(now)
+        uids = {c.token: (c.box, c.place) for c in there}
+        agreed = {c.token: (c.box, c.place) for _, c in self.rows}
         for token in sorted(set(b_all) | set(l_all) | set(s_all)):
             l, s = single(l_all, token), single(s_all, token)
             bases = [b_all] + self.bases()
@@ -387,7 +389,8 @@ class Trial:
             if l is False or s is False or False in b:
                 self.check_bounds(token, here, there, now_all[token])
                 continue
-            allowed = self.changes.allowed(b, l, s, self.moves)
+            again = token in agreed and agreed[token] != uids.get(token)
+            allowed = self.changes.allowed(b, l, s, self.moves, again)
             outcome = tuple(sorted((box, tuple(sorted(f)))
                                    for box, f in now_all[token]))
             if outcome not in allowed:

@@ -109,12 +109,25 @@ class Changes:
                                      for box, f in o)) for o in outcomes}
         return outcomes
 
-    def allowed(self, b, l, s, moves):
+    def named_anew(self, bases):
+        """A mailbox that was renamed is the same mailbox."""
+        bases = set(bases)
+        for old, new in self.renames:
+            bases |= {(rename(b[0], old, new), b[1]) for b in bases if b}
+        return bases
+
+    def allowed(self, b, l, s, moves, again=False):
         """B: all states that may be in the journal; the first is from before
-        it was lost."""
+        it was lost.  AGAIN: the server's copy is not the one that was agreed
+        on, so it was moved, be it there and back."""
+        # a draft is fetched, not recognised
+        moves = moves and not any(x and "\\Draft" in x[1]
+                                  for x in [l, s, *b])
         outcomes = unknown(l, s) if self.lost else set()
-        for base in b[1 if self.lost else 0:]:
+        for base in self.named_anew(b[1 if self.lost else 0:]):
             outcomes |= strict(base, l, s, moves)
+            if again and s and base:
+                outcomes |= strict(("", base[1]), l, s, moves)
             if base and base[0] in self.doubt:
                 outcomes |= unknown(l, s)
             if base and base[0] in self.removed:
@@ -131,30 +144,28 @@ def rename(box, old, new):
 
 def bounds(rows, here, there, changes):
     """For a message of which there are several copies: how many there may be
-    in the end.  ROWS: pairs (copy here, copy there) that were agreed on.
-    Returns (least, most, least per mailbox, most per mailbox)."""
-    l, s = Counter(), Counter()
-    for c in here:
-        l[c.box, c.place] += 1
-    for c in there:
-        s[c.box, c.place] += 1
-    stay, new_l, new_s = Counter(), Counter(), Counter()
-    for a, b in rows:
-        if l[a.box, a.place] and s[b.box, b.place]:
-            stay[a.box] += 1
-        l[a.box, a.place] = s[b.box, b.place] = 0
-    for (box, _), n in l.items():
-        new_l[box] += n
-    for (box, _), n in s.items():
-        new_s[box] += n
-    known = sum(stay.values())
-    fresh_l, fresh_s = sum(new_l.values()), sum(new_s.values())
-    least, most = known + max(fresh_l, fresh_s), known + fresh_l + fresh_s
-    at_most = stay + new_l + new_s
-    boxes = {a.box for a, _ in rows} | set(at_most)
-    loose = changes.lost or changes.renames or changes.removed or \
-        boxes & changes.doubt
-    if loose:
+    in the end.  Which is which nobody can say: what neither side let go of
+    stays, what is new on one side may be what is new on the other.  ROWS:
+    pairs (copy here, copy there) that were agreed on.  Returns (least, most,
+    least per mailbox, most per mailbox)."""
+    files = Counter(c.box for c in here)
+    agreed = Counter(a.box for a, _ in rows)
+    uids = {(c.box, c.place) for c in there}
+    known = {(b.box, b.place) for _, b in rows}
+    gone = Counter(box for box, _ in known - uids)
+    new_s = Counter(box for box, _ in uids - known)
+    boxes = set(files) | set(agreed) | set(new_s)
+    if changes.lost or changes.renames or changes.removed or \
+            boxes & changes.doubt:
         return (0 if changes.deleted else 1), \
             len(here) + len(there), {}, None
-    return least, most, stay, at_most
+    at_least, at_most, new_l = {}, {}, {}
+    for box in boxes:
+        n, s = agreed[box], gone[box]
+        l = max(0, n - files[box])
+        new_l[box] = max(0, files[box] - n)
+        at_least[box] = max(0, n - l - s)
+        at_most[box] = n - max(l, s) + new_l[box] + new_s[box]
+    least = sum(at_least.values()) + max(sum(new_l.values()),
+                                         sum(new_s.values()))
+    return least, sum(at_most.values()), at_least, at_most

@@ -32,6 +32,28 @@ test_ids_are_asked_for_by_themselves(void **state)
 }
 
 static void
+test_subscriptions_and_uses_come_along(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f,
+	    LOGIN_WITH("LIST-EXTENDED SPECIAL-USE LIST-STATUS"),
+	    "C m3 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE STATUS "
+	    "(MESSAGES UIDNEXT UIDVALIDITY))",
+	    "S * LIST (\\Subscribed) \"/\" INBOX",
+	    "S * STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 9)",
+	    "S * LIST (\\All) \"/\" Archive",
+	    "S * STATUS Archive (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 8)",
+	    "S m3 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 2);
+	assert_int_equal(l.v[0].attrs, ATTR_SUBSCRIBED);
+	assert_int_equal(l.v[1].attrs, ATTR_ALL);
+}
+
+static void
 test_what_cannot_be_found_does_not_exist(void **state)
 {
 	struct fixture *f = *state;
@@ -68,6 +90,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_ids_are_asked_for_by_themselves),
+	    T(test_subscriptions_and_uses_come_along),
 	    T(test_what_cannot_be_found_does_not_exist),
 	};
 

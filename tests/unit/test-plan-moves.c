@@ -407,9 +407,10 @@ test_case_26_two_moves_and_the_servers_wins(void **state)
 	assert_comes(op, 2, 1, 0);
 	assert_true(span_eq(op->file, SPAN("cur/m:2,S")));
 	assert_int_equal(op->row.l.sys, FLAG_SEEN);
-	/* the row of the mailbox that both left */
-	assert_int_equal(find(OP_FORGET)->uid, 7);
-	assert_int_equal(pl.n, 2);
+	/* the row of the mailbox that both left goes when this one comes */
+	assert_int_equal(op->left_box, 0);
+	assert_int_equal(op->left_uid, 7);
+	assert_int_equal(pl.n, 1);
 	assert_false(op->behind);
 }
 
@@ -442,8 +443,9 @@ test_moved_on_both_sides_to_one_mailbox(void **state)
 	assert_int_equal(op->row.l.sys, FLAG_SEEN);
 	assert_int_equal(op->row.r.sys, FLAG_SEEN);
 	assert_int_equal(op->shown.sys, 0);
-	find(OP_FORGET);
-	assert_int_equal(pl.n, 2);
+	assert_int_equal(op->left_box, 0);
+	assert_int_equal(op->left_uid, 7);
+	assert_int_equal(pl.n, 1);
 }
 
 static void

@@ -1,0 +1,187 @@
+/*
+ * lists: the mailboxes of the journal, of the server and of the Maildir, and
+ * what plan/tree.h makes of them.
+ */
+#include "sync/tree.h"
+
+#include "wire/resp.h"
+
+void
+lists_init(struct lists *ls)
+{
+	*ls = (struct lists){.ndir = 0};
+	map_init(&ls->by_wire);
+	map_init(&ls->by_id);
+}
+
+void
+lists_release(struct lists *ls)
+{
+	map_release(&ls->by_wire);
+	map_release(&ls->by_id);
+}
+
+/* PATH itself, or a directory that it lies in, is in LINKS. */
+static bool
+behind_link(const struct map *links, struct span path)
+{
+	uint64_t one;
+
+	for (size_t i = 1; i <= path.n; i++)
+		if ((i == path.n || path.p[i] == '/') &&
+		    map_get(links, span_of(path.p, i), &one))
+			return true;
+	return false;
+}
+
+/*
+ * A symlink is no mailbox.  But one in place of a mailbox that we know, or of
+ * a directory that it is in, is not its deletion either: such mailboxes are
+ * there, and damaged.
+ */
+static void
+put_links(struct run *r, struct lists *ls)
+{
+	struct maildir_dir *all =
+	    arena_array(&r->mem, ls->ndir + ls->njbox + 1, sizeof *all);
+	struct map links;
+	size_t n = 0;
+
+	map_init(&links);
+	for (size_t i = 0; i < ls->ndir; i++)
+		if (ls->dir[i].is_link)
+			map_add(&links, ls->dir[i].path, i);
+		else
+			all[n++] = ls->dir[i];
+	for (size_t i = 0; i < ls->njbox && links.n > 0; i++)
+		if (behind_link(&links, ls->jbox[i].path))
+			all[n++] = (struct maildir_dir){
+			    .path = ls->jbox[i].path, .is_link = true};
+	map_release(&links);
+	ls->dir = all;
+	ls->ndir = n;
+}
+
+int
+lists_read(struct run *r, struct lists *ls, struct err *e)
+{
+	int rc;
+
+	rc = journal_boxes(r->j, &r->mem, &ls->jbox, &ls->njbox, e);
+	if (rc == 0)
+		rc = imap_list(r->imap, &r->mem, &ls->remote, e);
+	if (rc == 0 && r->m)
+		rc = maildir_list(r->m, &r->mem, &ls->dir, &ls->ndir, e);
+	if (rc != 0)
+		return rc;
+	put_links(r, ls);
+	for (size_t i = 0; i < ls->remote.n; i++)
+		map_add(&ls->by_wire, ls->remote.v[i].wire, i);
+	for (size_t i = 0; i < ls->njbox; i++)
+		map_set_u64(&ls->by_id, ls->jbox[i].id, i);
+	return 0;
+}
+
+static void
+journal_side(struct run *r, struct lists *ls)
+{
+	ls->tj = arena_array(&r->mem, ls->njbox + 1, sizeof *ls->tj);
+	for (size_t i = 0; i < ls->njbox; i++) {
+		const struct jbox *j = &ls->jbox[i];
+
+		ls->tj[i] = (struct tree_journal){
+		    .id = j->id,
+		    .wire = j->wire,
+		    .name = j->name,
+		    .path = j->path,
+		    .rows = j->rows,
+		    .uidvalidity = j->uidvalidity,
+		    .uidnext = j->uidnext,
+		    .messages = j->messages,
+		    .mailboxid = j->mailboxid,
+		    .cur_ino = j->stamp.cur_ino,
+		    .new_ino = j->stamp.new_ino,
+		};
+	}
+}
+
+static void
+remote_side(struct run *r, struct lists *ls)
+{
+	const uint32_t none = ATTR_NOSELECT | ATTR_NONEXISTENT;
+	/* they show again what is in other mailboxes */
+	const uint32_t virtual = ATTR_ALL | ATTR_FLAGGED | ATTR_IMPORTANT;
+
+	ls->tr = arena_array(&r->mem, ls->remote.n + 1, sizeof *ls->tr);
+	for (size_t i = 0; i < ls->remote.n; i++) {
+		const struct imap_box *x = &ls->remote.v[i];
+
+		ls->tr[i] = (struct tree_remote){
+		    .wire = x->wire,
+		    .name = layout_name(
+			&r->mem, x->wire, x->delim, ls->remote.prefix),
+		    .delim = x->delim,
+		    .selectable = (x->attrs & none) == 0,
+		    .virtual = (x->attrs & virtual) != 0,
+		    .uidvalidity = x->uidvalidity,
+		    .uidnext = x->uidnext,
+		    .messages = x->messages,
+		    .mailboxid = x->mailboxid,
+		};
+	}
+}
+
+static void
+local_side(struct run *r, struct lists *ls)
+{
+	ls->tl = arena_array(&r->mem, ls->ndir + 1, sizeof *ls->tl);
+	for (size_t i = 0; i < ls->ndir; i++) {
+		const struct maildir_dir *d = &ls->dir[i];
+
+		ls->tl[i] = (struct tree_local){
+		    .path = d->path,
+		    .is_box = d->has_cur || d->has_new || d->is_link,
+		    .damaged = !d->has_cur || !d->has_new,
+		    .cur_ino = d->cur_ino,
+		    .new_ino = d->new_ino,
+		};
+	}
+}
+
+/* VERDICT: what could not be renamed before (enum rename_verdict). */
+int
+lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e)
+{
+	struct tree_policy policy = {
+	    .layout = r->a->layout,
+	    .prefix = ls->remote.prefix,
+	    .delim = ls->remote.delim,
+	    .patterns = r->a->mailboxes,
+	    .npatterns = r->a->nmailboxes,
+	    .allow_deletes = r->o->allow_deletes,
+	    .list_complete = ls->remote.unread == 0,
+	    .write_r = r->a->direction != CONFIG_PULL,
+	    .write_l = r->a->direction != CONFIG_PUSH,
+	    .keep = r->a->keep,
+	};
+	uint64_t v;
+	int rc;
+
+	journal_side(r, ls);
+	remote_side(r, ls);
+	local_side(r, ls);
+	ls->m = arena_array(&r->mem, ls->njbox + 1, sizeof *ls->m);
+	tree_match(&r->mem, ls->tj, ls->njbox, ls->tr, ls->remote.n, ls->tl,
+	    ls->ndir, policy.layout, ls->m);
+	rc = rename_verify(r, ls, e);
+	for (size_t i = 0; i < ls->njbox; i++)
+		if (map_get_u64(verdict, ls->jbox[i].id, &v)) {
+			ls->m[i].apart = v == RENAME_APART;
+			ls->m[i].stay = v == RENAME_STAY;
+		}
+	if (rc == 0)
+		tree_plan(&r->mem, ls->tj, ls->njbox, ls->tr, ls->remote.n,
+		    ls->tl, ls->ndir, ls->m, &policy, &ls->plan);
+	return rc;
+}

@@ -1,0 +1,302 @@
+"""Mailboxes under rules: directions, brake, special uses, refused names."""
+
+import os
+import re
+
+import pytest
+
+from servers import Dovecot
+from test_mailboxes import fill, ids, rename_there, settle
+from test_races import meddle  # noqa: F401 (a fixture)
+from world import CHANGING, World, message, quote
+
+
+@pytest.fixture(scope="session")
+def dotted(scratch):
+    """Delimiter ".", everything below "INBOX."; special uses."""
+    server = Dovecot(scratch / "dotted", extra="""
+namespace inbox {
+  separator = .
+  prefix = INBOX.
+  mailbox Everything {
+    special_use = \\All
+  }
+  mailbox Starred {
+    special_use = \\Flagged
+  }
+  mailbox Sent {
+    special_use = \\Sent
+  }
+}
+""")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dotted_world(scratch, dotted, binary, request):
+    w = World(scratch / ("d-" + request.node.name), dotted,
+              "d" + str(abs(hash(request.node.name)) % 10 ** 8), binary)
+    yield w
+    w.server.close()
+
+
+# one way
+
+
+def test_pull_follows_a_rename_here_without_a_word(world):
+    fill(world, "a", 3)
+    settle(world)
+    before = ids(world)
+    world.write_config(direction="pull")
+    os.rename(world.root / "a", world.root / "b")
+    world.server.append("a", message("later"))
+    world.server.close()
+    done = world.sync("--trace", str(world.trace))
+    assert done.err == ""
+    assert not [c for c in world.commands() if CHANGING.match(c)]
+    assert world.server.mailboxes() == ["INBOX", "a"]
+    assert world.local.mailboxes() == ["INBOX", "b"]
+    assert len(world.local.files("b")) == 4
+    assert ids(world) == before
+    world.assert_idle()
+
+
+def test_pull_leaves_the_mailboxes_of_the_server_alone(world):
+    for box in ("a", "b"):
+        fill(world, box, 3)
+    settle(world)
+    world.write_config(direction="pull")
+    (world.root / "b").rename(world.base / "out")
+    world.local.add("mine", message("mine"), "1.mine.host")
+    done = world.sync()
+    assert done.err == ""
+    assert world.server.mailboxes() == ["INBOX", "a", "b"]
+    assert world.local.mailboxes() == ["INBOX", "a", "mine"]
+    rename_there(world, "a", "c")
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX", "c", "mine"]
+
+
+def test_keep_leaves_a_mailbox_that_was_deleted_there(world):
+    fill(world, "a", 3)
+    fill(world, "b", 30)
+    settle(world)
+    world.write_config(deletes="keep")
+    world.server.do("delete", "a")
+    world.server.close()
+    for _ in range(2):
+        done = world.sync()
+        assert done.err == ""
+        assert world.local.mailboxes() == ["INBOX", "a", "b"]
+        assert len(world.local.files("a")) == 3
+        assert world.server.mailboxes() == ["INBOX", "b"]
+        world.server.close()
+
+
+# the brake
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_large_mailbox_stays_while_its_deletes_are_held(world, here):
+    fill(world, "big", 120, size=0)
+    fill(world, "other", 200, size=0)
+    settle(world)
+    if here:
+        (world.root / "big").rename(world.base / "out")
+    else:
+        world.server.do("delete", "big")
+        world.server.close()
+    for _ in range(2):
+        s = world.summary(status=3)
+        assert s["held"] == 120
+        assert s["mailboxes_deleted"] == 0
+        assert ("big" in world.server.mailboxes()) == here
+        assert ("big" in world.local.mailboxes()) != here
+        world.server.close()
+    s = world.summary("--allow-deletes")
+    assert s["mailboxes_deleted"] == 1
+    world.assert_settled()
+
+
+# parents
+
+
+def test_containers_become_directories_and_the_other_way(world):
+    world.server.create("p/q")
+    world.server.append("p/q", message("q"))
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX", "p/q"]
+    # a mailbox that is deleted while it has children
+    fill(world, "p", 2)
+    settle(world)
+    world.server.do("delete", "p")
+    world.server.close()
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX", "p/q"]
+    world.assert_settled()
+
+
+def test_a_parent_deleted_here_keeps_its_children_there(world):
+    fill(world, "p", 2)
+    fill(world, "p/q", 2)
+    settle(world)
+    for sub in ("cur", "new", "tmp"):
+        for name in os.listdir(world.root / "p" / sub):
+            (world.root / "p" / sub / name).unlink()
+        (world.root / "p" / sub).rmdir()
+    for name in os.listdir(world.root / "p"):
+        if name != "q":
+            (world.root / "p" / name).unlink()
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX", "p/q"]
+    world.assert_settled()
+
+
+# trouble with single ones
+
+
+def test_a_mailbox_that_vanishes_after_list(world, meddle):  # noqa: F811
+    for box in ("a", "b"):
+        fill(world, box, 3)
+    settle(world)
+    for box in ("a", "b"):
+        world.server.append(box, message("more " + box))
+    meddle(b"SELECT \"a\"", lambda: world.server.do("delete", "a"),
+           status=65)
+    assert len(world.local.files("b")) == 4
+    assert len(world.local.files("a")) == 3
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX", "b"]
+    world.assert_settled()
+
+
+def test_a_name_that_the_server_refuses(world):
+    world.sync()
+    for box in ("good", "v1.2"):
+        world.local.add(box, message(box), "1.x.host")
+    done = world.sync(status=65)
+    assert "v1.2" in done.err
+    assert world.server.mailboxes() == ["INBOX", "good"]
+    # and one that becomes refused: nothing happens to it
+    os.rename(world.root / "good", world.root / "v3.4")
+    done = world.sync(status=65)
+    assert "v3.4" in done.err or "good" in done.err
+    assert len(world.server.messages("good")) == 1
+    world.server.close()
+    assert len(os.listdir(world.root / "v3.4" / "new")) == 1
+    os.rename(world.root / "v3.4", world.root / "better")
+    os.rename(world.root / "v1.2", world.root / "v1")
+    world.sync()
+    world.assert_settled()
+
+
+def test_names_that_differ_in_case(world):
+    fill(world, "a", 2)
+    fill(world, "A", 3)
+    world.sync()
+    assert world.local.mailboxes() == ["A", "INBOX", "a"]
+    rename_there(world, "a", "Aa")
+    os.rename(world.root / "A", world.root / "aA")
+    world.sync()
+    assert sorted(world.server.mailboxes()) == ["Aa", "INBOX", "aA"]
+    world.assert_settled()
+
+
+def test_inbox_is_never_renamed(world):
+    """Dovecot refuses to; here it looks like an INBOX that was lost."""
+    for i in range(3):
+        world.server.append("INBOX", message("m%d" % i))
+    settle(world)
+    os.rename(world.root / "INBOX", world.root / "old")
+    s = world.summary("--trace", str(world.trace), status=3)
+    assert s["held"] == 3 and s["mailboxes_renamed"] == 0
+    assert not [c for c in world.commands() if c.startswith(b"RENAME")]
+    assert len(world.server.messages("INBOX")) == 3
+    assert len(world.server.messages("old")) == 3
+    world.server.close()
+    world.sync("--allow-deletes")
+    assert world.local.mailboxes() == ["INBOX", "old"]
+    assert world.local.files("INBOX") == []
+    assert len(world.local.files("old")) == 3
+    world.assert_settled()
+
+
+# subscriptions
+
+
+def subscribed(w):
+    lines = [re.sub(rb'.* "?([^"]+)"?$', rb"\1", line).decode()
+             for line in w.server.do("lsub") if line]
+    w.server.close()
+    return sorted(lines)
+
+
+def test_subscriptions(world):
+    for box in ("yes", "yes/child", "no", "no/child"):
+        world.server.create(box)
+        if box.startswith("yes"):
+            world.server.do("subscribe", box)
+    world.server.close()
+    world.local.add("made", message("x"), "1.x.host")
+    world.sync()
+    assert subscribed(world) == ["made", "yes", "yes/child"]
+    os.rename(world.root / "yes", world.root / "yea")
+    os.rename(world.root / "no", world.root / "nay")
+    world.sync()
+    assert subscribed(world) == ["made", "yea", "yea/child"]
+    (world.root / "made").rename(world.base / "out")
+    world.sync()
+    assert subscribed(world) == ["yea", "yea/child"]
+    world.assert_settled()
+
+
+# another delimiter and prefix; special uses
+
+
+def test_a_delimiter_that_changes_changes_nothing(world, dotted):
+    for box in ("a", "a/b", "c"):
+        fill(world, box, 5)
+    settle(world)
+    before = ids(world)
+    world.server.close()
+    there = dotted.maildir(world.user)
+    os.system("mkdir -p %s && cp -a %s/. %s" % (
+        there, world.server_process.maildir(world.user), there))
+    os.system("chmod -R a+rwX %s" % there.parent)
+    world.write_config(port=dotted.port)
+    s = world.summary()
+    assert s["pulled"] == s["pushed"] == s["failed"] == 0
+    assert s["mailboxes_created"] == s["mailboxes_renamed"] == 0
+    assert ids(world) == before
+    world.assert_idle()
+
+
+def test_special_uses(dotted_world):
+    w = dotted_world
+    for box in ("Everything", "Starred", "Sent"):
+        w.server.create("INBOX." + box)
+        w.server.append("INBOX." + box, message(box))
+    w.server.close()
+    w.sync()
+    assert w.local.mailboxes() == ["INBOX", "Sent"]
+    w.write_config(mailboxes=["*", "Starred"])
+    w.sync()
+    assert w.local.mailboxes() == ["INBOX", "Sent", "Starred"]
+
+
+def test_renames_below_a_prefix(dotted_world):
+    w = dotted_world
+    fill(w, "INBOX.a", 3)
+    fill(w, "INBOX.b", 3)
+    settle(w)
+    for old, new in (("a", "z"), ("b", "a"), ("z", "b")):
+        os.rename(w.root / old, w.root / new)
+    s = w.summary()
+    assert s["mailboxes_renamed"] == 2 and s["failed"] == 0
+    assert w.server.mailboxes() == ["INBOX", "INBOX.a", "INBOX.b"]
+    assert {m["body"].split(b"\r\n")[2] for m in w.server.messages(
+        "INBOX.a").values()} == {
+            b"Subject: message INBOX.b-%d" % i for i in range(3)}
+    w.server.close()
+    w.assert_idle()
