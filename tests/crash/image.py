@@ -63,6 +63,10 @@ class Image:
         self.tool("cp", "--sparse=always", str(self.kept), str(self.image))
         self.mount()
 
+    def flush(self):
+        """What was prepared for the run is on the disk before it begins."""
+        self.tool("sync", "-f", str(self.dir))
+
     def cut(self):
         """The power fails, and comes back."""
         fd = os.open(self.dir, os.O_RDONLY)

@@ -81,6 +81,9 @@ class Plain:
         shutil.rmtree(self.dir)
         shutil.copytree(self.kept, self.dir, symlinks=True)
 
+    def flush(self):
+        pass
+
     def close(self):
         pass
 
@@ -150,6 +153,7 @@ class Scene:
                 self.must_run()
             self.story.here(self.world)
         self.configure(user)
+        self.place.flush()
 
     def drop(self):
         """The server's side of the last trial goes."""

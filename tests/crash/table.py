@@ -13,6 +13,7 @@ makes the Ith of N parts of the work (for several at once).
 import argparse
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -90,6 +91,8 @@ def main():
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--part", default="1/1")
     args = parser.parse_args()
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda *_: sys.exit(1))
     part, parts = map(int, args.part.split("/"))
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     base = Path(tempfile.mkdtemp(prefix="mochila-", dir=memory))
