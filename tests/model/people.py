@@ -7,6 +7,7 @@ has the same token, an edited message has another one.
 """
 
 import functools
+import imaplib
 import os
 import random
 import re
@@ -85,9 +86,10 @@ class There:
                          uid)
                     for box in sorted(self.boxes())
                     for uid, m in self.server.messages(wire(box)).items()]
-        except AssertionError:
+        except (AssertionError, imaplib.IMAP4.error):
             if tries == 0:
                 raise
+        self.server.close()
         time.sleep(0.02)
         return self.look(tries - 1)
 
