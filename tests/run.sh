@@ -86,9 +86,9 @@ say "distcheck"
 say "quickstart"
 MOCHILA_BINARY=$work/gcc/mochila bash "$top/examples/quickstart.sh"
 
-# Each file of whole-program tests by itself, as many at once as there are
-# processors, the long ones first.  They wait for the disk most of the time, so
-# they get a file system in memory where it has 4 GiB to spare; what is to be
+# Each file of whole-program tests by itself, the long ones first, and one more
+# at once than there are processors, since they wait for servers and disks.
+# They get a file system in memory where it has 4 GiB to spare; what is to be
 # seen of a disk, the faults show.
 memory=/tmp
 if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1 || echo 0)" \
@@ -100,7 +100,7 @@ pytests() { # BINARY DIRECTORY
 	cd "$top/tests/$2"
 	find . -name 'test_*.py' ! -name test_acceptance.py -printf '%s %f\n' |
 		sort -rn | cut -d' ' -f2 |
-		MOCHILA=$1 xargs -P "$jobs" -I FILE bash -c 'one FILE'
+		MOCHILA=$1 xargs -P "$((jobs + 1))" -I FILE bash -c 'one FILE'
 }
 
 one() { # FILE
