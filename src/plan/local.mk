@@ -17,7 +17,8 @@ plan_tests = tests/unit/test-plan-brake tests/unit/test-plan-cases \
 	tests/unit/test-plan-tree tests/unit/test-plan-tree-cases \
 	tests/unit/test-plan-view
 check_PROGRAMS += $(plan_tests)
-TESTS += $(plan_tests)
+TESTS += $(plan_tests) tests/unit/check-cases.sh
+EXTRA_DIST += tests/unit/check-cases.sh
 plan_test_libs = libplan.a libmail.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 tests_unit_test_plan_brake_SOURCES = tests/unit/test-plan-brake.c
