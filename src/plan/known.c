@@ -164,14 +164,14 @@ name_of_here(struct known_tree *b, struct known *k)
 	const struct tree_policy *p = b->policy;
 
 	k->name = k->lname_ok ? k->lname : b->l[k->l].path;
-	k->why = TREE_CASE_L_RENAMED;
-	if (!k->lname_ok) {
+	k->why = TREE_CASE_L_RENAMED; /* case 113 */
+	if (!k->lname_ok) { /* case 108 */
 		k->bad = true;
 		k->why = TREE_CASE_BAD_NAME;
 	} else if (span_eq(k->lname, b->r[k->r].name)) {
 		k->wire = b->r[k->r].wire;
 	} else if (!layout_wire(b->mem, k->lname, p->delim, p->prefix,
-		       &k->wire)) {
+		       &k->wire)) { /* case 109 */
 		k->bad = true;
 		k->wire = b->r[k->r].wire;
 		k->why = TREE_CASE_NOT_FOR_SERVER;
@@ -218,7 +218,7 @@ choose_name(struct known_tree *b, size_t i)
 	k->path = r && l ? l->path : SPAN_NONE;
 	if (!r || !l)
 		return;
-	if (b->m[i].stay) {
+	if (b->m[i].stay) { /* case 119 */
 		k->bad = true;
 		k->why = TREE_CASE_REFUSED;
 		return;
@@ -234,20 +234,22 @@ choose_name(struct known_tree *b, size_t i)
 	if (k->r_new) { /* rule 6 */
 		k->name = r->name;
 		k->path = layout_path(b->mem, r->name, p->layout);
-		k->why = TREE_CASE_R_RENAMED;
+		k->why = TREE_CASE_R_RENAMED; /* case 114 */
+		/* cases 115 and 116: here too, alike or differently */
 		if (k->l_new || (one_way && !span_eq(l->path, k->path)))
 			k->why = span_eq(l->path, k->path)
 			    ? TREE_CASE_BOTH_RENAMED
 			    : TREE_CASE_TWO_NAMES;
 	} else if (k->l_new) {
 		name_of_here(b, k);
+		/* cases 115 and 116: there too, and it is not followed here */
 		if (one_way && !k->bad)
 			k->why = span_eq(k->wire, r->wire)
 			    ? TREE_CASE_BOTH_RENAMED
 			    : TREE_CASE_TWO_NAMES;
 	} else {
 		if (one_way)
-			k->why = TREE_CASE_ONE_WAY;
+			k->why = TREE_CASE_ONE_WAY; /* case 117 */
 		come_back(b, k, j);
 	}
 	if (k->float_r)

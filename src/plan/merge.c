@@ -184,6 +184,7 @@ merge_both(struct merge *m, const struct seen *s)
 		row_from_file(&row, s->l);
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
+	/* case 19 */
 	if (m->policy->expunge && !m->policy->no_local &&
 	    !m->policy->no_remote && (row.l.sys & FLAG_DELETED) &&
 	    (row.r.sys & FLAG_DELETED)) {
@@ -211,6 +212,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 
 	if (m->policy->no_local)
 		return;
+	/* case 28 */
 	if (m->policy->keep || (m->r->doubt && m->policy->no_remote)) {
 		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
 		op->file = s->l ? s->l->file : s->row->file;
@@ -218,13 +220,14 @@ merge_r_gone(struct merge *m, const struct seen *s)
 		return;
 	}
 	if (m->r->doubt) {
-		/* Without a look at the file there is nothing to push. */
+		/* case 18; with no look at the file there is nothing to push */
 		if (s->l) {
 			forget(m, CASE_DOUBT_R_GONE, s->row);
 			push(m, CASE_DOUBT_R_GONE, s->l, s->row);
 		}
 		return;
 	}
+	/* cases 7 and 8: a delete wins over flags */
 	op = add(m, OP_LDELETE,
 	    s->l && !flags_eq(s->l->flags, s->row->l) ? CASE_R_GONE_L_FLAGS
 						      : CASE_R_GONE,
@@ -233,7 +236,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 	op->shown = s->l ? s->l->flags : s->row->l;
 }
 
-/* cases 5 and 6 */
+/* cases 5 and 6: a delete wins over flags */
 static void
 merge_l_gone(struct merge *m, const struct seen *s)
 {
@@ -304,7 +307,7 @@ merge_rows(struct merge *m)
 		if (s.replaced)
 			merge_replaced(m, &s);
 		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
-			forget(m, CASE_LR_GONE, s.row);
+			forget(m, CASE_LR_GONE, s.row); /* case 9 */
 		else if (s.lside == SIDE_GONE)
 			merge_l_gone(m, &s);
 		else if (s.rside == SIDE_GONE)
@@ -415,12 +418,12 @@ merge_renumbered(struct merge *m)
 		const struct pair *row = &m->base->v[i];
 		size_t file = m->match.file_of[i];
 
-		if (file == PLAN_NONE) {
+		if (file == PLAN_NONE) { /* case 17 */
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
 		} else if (!m->l_used[file] && !m->l->v[file].hold) {
 			m->l_used[file] = true;
-			if (!m->policy->no_remote)
+			if (!m->policy->no_remote) /* case 16 */
 				push(m, CASE_RENUM_L_ONLY, &m->l->v[file],
 				    row);
 		}
@@ -438,13 +441,13 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 		return;
 	if (p->max_size && l->has_content && l->content.size > p->max_size) {
 		row.size = l->content.size;
-		if (!l->skipped)
+		if (!l->skipped) /* case 29 */
 			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row)
 			    ->file = l->file;
-	} else if (l->hold) {
+	} else if (l->hold) { /* case 13 */
 		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
 		    l->file;
-	} else if (l->has_content) {
+	} else if (l->has_content) { /* case 10 */
 		push(m, CASE_L_NEW, l, NULL);
 	}
 }
@@ -479,11 +482,11 @@ merge_new_uid(struct merge *m, const struct rmsg *r)
 	if (m->policy->no_local)
 		return;
 	if (is_over(m->policy, r) || (r->skipped && !r->has_meta)) {
-		if (!r->skipped)
+		if (!r->skipped) /* case 29 */
 			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row);
-	} else if (r->hold) {
+	} else if (r->hold) { /* case 14 */
 		add(m, OP_WAIT, CASE_R_HOLD, new_group(m), &row);
-	} else {
+	} else { /* case 11 */
 		add(m, OP_PULL, CASE_R_NEW, new_group(m), &row)->gid = r->gid;
 	}
 }

@@ -234,6 +234,7 @@ moved_twice(struct moves *m, struct op *p)
 	return false;
 }
 
+/* cases 22 and 24 to 27: new there */
 static void
 match_pull(struct moves *m, size_t at)
 {
@@ -244,13 +245,14 @@ match_pull(struct moves *m, size_t at)
 		if (moved_there(m, p) || moved_twice(m, p))
 			return;
 		x = find_live(m, &p->row, true);
-		if (x) {
+		if (x) { /* case 24 */
 			file_comes(p, OP_LCOPY, CASE_R_COPIED, x->box,
 			    x->row.uid, x->row.file);
 			p->row.fsize = x->row.fsize;
 			return;
 		}
 	}
+	/* case 27: another op fetches the same message */
 	if (p->gid.n && !map_add(&m->twins, p->gid, at)) {
 		p->kind = OP_LATER;
 		p->why = CASE_R_TWIN;
@@ -271,6 +273,7 @@ uid_comes(struct op *p, enum op_kind kind, enum plan_case why, uint32_t from,
 	p->row.idate = old->idate;
 }
 
+/* cases 21 and 23: new here */
 static void
 match_push(struct moves *m, size_t at)
 {
@@ -279,13 +282,13 @@ match_push(struct moves *m, size_t at)
 	struct op *d;
 
 	d = take(m, &m->rdel, &p->row, UINT32_MAX, p->file);
-	if (d) {
+	if (d) { /* case 21 */
 		not_deleted(m, d);
 		uid_comes(p, OP_RMOVE, CASE_L_MOVED, d->box, &d->row);
 		return;
 	}
 	x = find_live(m, &p->row, false);
-	if (x)
+	if (x) /* case 23 */
 		uid_comes(p, OP_RCOPY, CASE_L_COPIED, x->box, &x->row);
 }
 

@@ -126,7 +126,7 @@ add_known(struct known_tree *b, size_t i, enum tree_kind kind, enum tree_case wh
 	return op;
 }
 
-/* On both sides. */
+/* On both sides: cases 101, 112 to 117 and 119. */
 static void
 from_pair(struct known_tree *b, size_t i)
 {
@@ -140,9 +140,9 @@ from_pair(struct known_tree *b, size_t i)
 		add_known(b, i, TREE_RENAME_R, k->why);
 	else if (k->r_new && to_l)
 		add_known(b, i, TREE_RENAME_L, k->why);
-	else if (k->r_new || k->l_new)
+	else if (k->r_new || k->l_new) /* case 115 */
 		add_known(b, i, TREE_RENAMED, TREE_CASE_BOTH_RENAMED);
-	else if (b->l[k->l].damaged)
+	else if (b->l[k->l].damaged) /* case 112 */
 		add_known(b, i, TREE_SYNC, TREE_CASE_DAMAGED);
 	else
 		add_known(b, i, TREE_SYNC, k->why);
@@ -171,6 +171,7 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	}
 }
 
+/* cases 101, 105 to 107, 111 to 119 */
 static void
 from_journal(struct known_tree *b, size_t i)
 {
@@ -190,24 +191,25 @@ from_journal(struct known_tree *b, size_t i)
 	} else if (r && l) {
 		from_pair(b, i);
 		return;
-	} else if (is_inbox(b->j[i].name)) {
+	} else if (is_inbox(b->j[i].name)) { /* case 111 */
 		op = add_known(b, i,
 		    !r ? TREE_SKIP : p->write_l ? TREE_SYNC : TREE_LEAVE,
 		    TREE_CASE_INBOX_GONE);
-	} else if (r) {
+	} else if (r) { /* cases 106 and 118 */
 		op = p->write_r
 		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
 		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else if (l) {
+	} else if (l) { /* cases 105 and 118 */
 		op = p->write_l && !p->keep
 		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
 		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else {
+	} else { /* case 107 */
 		op = add_known(b, i, TREE_FORGET, TREE_CASE_BOTH_GONE);
 	}
 	name_by_place(b, i, op);
 }
 
+/* cases 102, 104 and 110 */
 static void
 from_remote(struct known_tree *b, size_t i)
 {
@@ -224,14 +226,15 @@ from_remote(struct known_tree *b, size_t i)
 	if (!known_selected(b, name, r))
 		return;
 	path = layout_path(b->mem, name, p->layout);
-	if (!map_add(&b->taken, path, 1)) {
+	if (!map_add(&b->taken, path, 1)) { /* case 110 */
 		op = add(b, TREE_SKIP, TREE_CASE_COLLISION);
 	} else if (map_get(&b->l_by_path, path, &at) && b->l_of[at] == KNOWN_NONE) {
+		/* case 104 */
 		b->l_of[at] = b->nj;
 		op = add(b, TREE_SYNC, TREE_CASE_PAIRED);
 		op->damaged = b->l[at].damaged;
 		op->now_path = b->l[at].path;
-	} else if (p->write_l) {
+	} else if (p->write_l) { /* case 102 */
 		op = add(b, TREE_CREATE_L, TREE_CASE_R_ONLY);
 		op->twin = map_get(&b->l_by_case, lower(b->mem, path), &at);
 	} else {
@@ -244,6 +247,7 @@ from_remote(struct known_tree *b, size_t i)
 	op->delim = r->delim;
 }
 
+/* cases 103 and 108 to 110 */
 static void
 from_local(struct known_tree *b, size_t i)
 {
@@ -255,6 +259,7 @@ from_local(struct known_tree *b, size_t i)
 
 	if (b->l_of[i] != KNOWN_NONE || !l->is_box)
 		return;
+	/* case 108 */
 	if (!layout_name_of_path(b->mem, path, p->layout, &name)) {
 		op = add(b, TREE_SKIP, TREE_CASE_BAD_NAME);
 		op->name = op->path = path;
@@ -262,15 +267,16 @@ from_local(struct known_tree *b, size_t i)
 	}
 	if (!known_selected(b, name, NULL))
 		return;
+	/* case 109 */
 	if (!layout_wire(b->mem, name, p->delim, p->prefix, &wire)) {
 		op = add(b, TREE_SKIP, TREE_CASE_NOT_FOR_SERVER);
 		wire = SPAN("");
 	} else if (map_get(&b->r_by_wire, wire, &at)) {
-		/* there under another directory's name, or not wanted */
+		/* case 110: there by another directory's name, or not wanted */
 		if (!known_selected(b, b->r[at].name, &b->r[at]))
 			return;
 		op = add(b, TREE_SKIP, TREE_CASE_COLLISION);
-	} else if (p->write_r) {
+	} else if (p->write_r) { /* case 103 */
 		op = add(b, TREE_CREATE_R, TREE_CASE_L_ONLY);
 		op->twin = map_get(&b->r_by_case, lower(b->mem, wire), &at);
 	} else {

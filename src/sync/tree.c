@@ -84,7 +84,10 @@ held_text(struct run *r, const struct sbox *b, uint64_t n, const char *what)
 	xfree(text);
 }
 
-/* A directory without cur/ or new/ that had messages: hands off. */
+/*
+ * cases 111 and 112: a directory without cur/ or new/ that had messages:
+ * hands off.
+ */
 static int
 damaged_box(
     struct run *r, struct sbox *b, uint64_t rows, bool *skip_r, struct err *e)

@@ -1,97 +1,5 @@
 /* Mailboxes: the truth table of journal, server and disk. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "plan/tree.h"
-
-static struct arena mem;
-
-struct input {
-	struct tree_journal j[16];
-	struct tree_remote r[16];
-	struct tree_local l[16];
-	size_t nj, nr, nl;
-	struct tree_policy p;
-};
-
-static void
-init(struct input *in)
-{
-	memset(in, 0, sizeof *in);
-	in->p = (struct tree_policy){.delim = '/', .list_complete = true,
-	    .write_r = true, .write_l = true};
-}
-
-/* What tree_match() finds, all guesses being right. */
-static void
-plan_of(const struct input *in, struct tree_plan *plan_r)
-{
-	struct tree_match m[16];
-
-	tree_match(&mem, in->j, in->nj, in->r, in->nr, in->l, in->nl,
-	    in->p.layout, m);
-	tree_plan(&mem, in->j, in->nj, in->r, in->nr, in->l, in->nl, m,
-	    &in->p, plan_r);
-}
-
-static void
-add_j(struct input *in, const char *name, uint64_t rows)
-{
-	struct span s = span_str(name);
-
-	in->j[in->nj] = (struct tree_journal){.id = in->nj + 1, .wire = s,
-	    .name = s, .path = layout_path(&mem, s, in->p.layout),
-	    .rows = rows};
-	in->nj++;
-}
-
-static void
-add_r(struct input *in, const char *name, bool selectable)
-{
-	struct span s = span_str(name);
-
-	in->r[in->nr++] = (struct tree_remote){.wire = s, .name = s,
-	    .delim = '/', .selectable = selectable};
-}
-
-static void
-add_l(struct input *in, const char *path, bool damaged)
-{
-	in->l[in->nl++] = (struct tree_local){.path = span_str(path),
-	    .is_box = true, .damaged = damaged};
-}
-
-/* "sync101 INBOX, deleteR106! a, " -- "!" is held */
-static void
-expect(const struct input *in, const char *want)
-{
-	static const char *const kind[] = {"sync", "createL", "createR",
-	    "deleteL", "deleteR", "forget", "skip", "renameR", "renameL",
-	    "renamed", "leave"};
-	struct tree_plan plan;
-	struct buf out;
-
-	plan_of(in, &plan);
-	buf_init(&out, 8192);
-	for (size_t i = 0; i < plan.n; i++) {
-		const struct tree_op *op = &plan.op[i];
-
-		buf_addf(&out, "%s%d%s%s %.*s, ", kind[op->kind],
-		    (int)op->why, op->held ? "!" : "",
-		    op->damaged && op->kind == TREE_SYNC ? "~" : "",
-		    SPAN_ARG(op->name));
-		if (op->kind == TREE_SKIP)
-			assert_true(op->text && *op->text);
-		assert_true(*tree_case_words(op->why) != '?');
-	}
-	assert_string_equal(buf_cstr(&out), want);
-	buf_release(&out);
-}
+#include "lists.h"
 
 static void
 test_every_combination_of_the_three_lists(void **state)
@@ -244,21 +152,6 @@ test_large_mailboxes_are_not_held(void **state)
 }
 
 static void
-test_what_cannot_be_a_mailbox_is_reported(void **state)
-{
-	struct input in;
-
-	(void)state;
-	init(&in);
-	in.p.delim = '.';
-	add_l(&in, "100%", false);    /* no name has that path */
-	add_l(&in, "v1.2", false);    /* the server's delimiter */
-	add_l(&in, "good", false);
-	expect(&in, "skip108 100%, createR103 good, skip109 v1.2, ");
-	arena_clear(&mem);
-}
-
-static void
 test_containers_are_no_mailboxes(void **state)
 {
 	struct input in;
@@ -272,20 +165,6 @@ test_containers_are_no_mailboxes(void **state)
 	add_j(&in, "a", 0);
 	add_l(&in, "a", false);
 	expect(&in, "createL102 a/b, deleteL105 a, ");
-	arena_clear(&mem);
-}
-
-static void
-test_one_directory_holds_one_mailbox(void **state)
-{
-	struct input in;
-
-	(void)state;
-	init(&in);
-	add_r(&in, "x", true);
-	add_r(&in, "y", true);
-	in.r[1].name = SPAN("x"); /* of another namespace, say */
-	expect(&in, "createL102 x, skip110 x, ");
 	arena_clear(&mem);
 }
 
@@ -309,52 +188,6 @@ test_what_is_not_selected_is_left_alone(void **state)
 	add_l(&in, "b3", false);
 	expect(&in, "sync101 a, ");
 	arena_clear(&mem);
-}
-
-static void
-test_damaged_directories_say_so(void **state)
-{
-	struct input in;
-
-	(void)state;
-	init(&in);
-	add_j(&in, "a", 1);
-	add_r(&in, "a", true);
-	add_l(&in, "a", true);
-	expect(&in, "sync112~ a, ");
-	arena_clear(&mem);
-}
-
-/* "x" of the journal is R there and L here; NULL: gone. */
-static void
-renamed(struct input *in, bool ids, const char *r, const char *l)
-{
-	init(in);
-	/* others, so that no list is damaged */
-	add_j(in, "k", 1);
-	add_r(in, "k", true);
-	add_l(in, "k", false);
-	add_j(in, "x", 5);
-	in->j[1].uidvalidity = 7;
-	in->j[1].uidnext = 6;
-	in->j[1].messages = 5;
-	in->j[1].cur_ino = 20;
-	in->j[1].new_ino = 21;
-	if (ids)
-		in->j[1].mailboxid = SPAN("M7");
-	if (r) {
-		add_r(in, r, true);
-		in->r[1].uidvalidity = 7;
-		in->r[1].uidnext = 6;
-		in->r[1].messages = 5;
-		if (ids)
-			in->r[1].mailboxid = SPAN("M7");
-	}
-	if (l) {
-		add_l(in, l, false);
-		in->l[1].cur_ino = 20;
-		in->l[1].new_ino = 21;
-	}
 }
 
 static void
@@ -390,22 +223,6 @@ test_every_way_to_be_renamed(void **state)
 				buf_release(&text);
 				arena_clear(&mem);
 			}
-}
-
-static void
-expect_steps(const struct input *in, const char *want)
-{
-	struct tree_plan plan;
-	struct buf out;
-
-	plan_of(in, &plan);
-	buf_init(&out, 8192);
-	for (size_t i = 0; i < plan.nstep; i++)
-		buf_addf(&out, "%c %.*s>%.*s, ",
-		    plan.step[i].remote ? 'R' : 'L',
-		    SPAN_ARG(plan.step[i].from), SPAN_ARG(plan.step[i].to));
-	assert_string_equal(buf_cstr(&out), want);
-	buf_release(&out);
 }
 
 static void
@@ -640,11 +457,8 @@ main(void)
 	    cmocka_unit_test(test_a_list_that_lost_most_deletes_nothing),
 	    cmocka_unit_test(test_an_empty_root_deletes_nothing),
 	    cmocka_unit_test(test_large_mailboxes_are_not_held),
-	    cmocka_unit_test(test_what_cannot_be_a_mailbox_is_reported),
 	    cmocka_unit_test(test_containers_are_no_mailboxes),
-	    cmocka_unit_test(test_one_directory_holds_one_mailbox),
 	    cmocka_unit_test(test_what_is_not_selected_is_left_alone),
-	    cmocka_unit_test(test_damaged_directories_say_so),
 	    cmocka_unit_test(test_every_way_to_be_renamed),
 	    cmocka_unit_test(test_a_rename_says_what_it_was_and_will_be),
 	    cmocka_unit_test(

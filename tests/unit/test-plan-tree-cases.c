@@ -1,0 +1,367 @@
+/*
+ * Cases 101 to 119 of doc/merge-table.md, each by itself.  What is expected
+ * comes from the words of the table.
+ */
+#include "lists.h"
+
+static int
+setup(void **state)
+{
+	(void)state;
+	arena_init(&mem);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	arena_release(&mem);
+	return 0;
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+/* A mailbox "a" that is everywhere, so that no list is empty. */
+static void
+with_a(struct input *in)
+{
+	init(in);
+	add_j(in, "a", 1);
+	add_r(in, "a", true);
+	add_l(in, "a", false);
+}
+
+static void
+test_case_101_on_both_sides(void **state)
+{
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	expect(&in, "sync101 a, ");
+	expect_steps(&in, "");
+}
+
+static void
+test_case_102_new_there_is_made_here(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_r(&in, "x", true);
+	expect(&in, "sync101 a, createL102 x, ");
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[1].path, SPAN("x")));
+}
+
+static void
+test_case_103_new_here_is_made_there(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_l(&in, "x", false);
+	expect(&in, "sync101 a, createR103 x, ");
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[1].wire, SPAN("x")));
+}
+
+static void
+test_case_104_new_on_both_sides_is_paired(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_r(&in, "x", true);
+	add_l(&in, "x", false);
+	expect(&in, "sync101 a, sync104 x, ");
+	plan_of(&in, &plan);
+	assert_int_equal(plan.op[1].id, 0);
+}
+
+static void
+test_case_105_deleted_there_is_deleted_here(void **state)
+{
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_j(&in, "x", 5);
+	add_l(&in, "x", false);
+	expect(&in, "sync101 a, deleteL105 x, ");
+	/* a listing that broke off proves nothing */
+	in.p.list_complete = false;
+	expect(&in, "sync101 a, deleteL105! x, ");
+}
+
+static void
+test_case_106_deleted_here_is_deleted_there(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_j(&in, "x", 5);
+	add_r(&in, "x", true);
+	expect(&in, "sync101 a, deleteR106 x, ");
+	/* its messages go first, and are counted by the brake */
+	plan_of(&in, &plan);
+	assert_int_equal(plan.op[1].rows, 5);
+}
+
+static void
+test_case_107_deleted_on_both_sides_is_forgotten(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_j(&in, "x", 5);
+	expect(&in, "sync101 a, forget107 x, ");
+	plan_of(&in, &plan);
+	assert_int_equal(plan.op[1].id, 2);
+}
+
+static void
+test_case_108_no_name_has_that_path(void **state)
+{
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_l(&in, "100%", false);
+	expect(&in, "skip108 100%, sync101 a, ");
+}
+
+static void
+test_case_109_the_server_cannot_have_that_name(void **state)
+{
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	in.p.delim = '.'; /* which "v1.2" has in it */
+	add_l(&in, "good", false);
+	add_l(&in, "v1.2", false);
+	expect(&in, "sync101 a, createR103 good, skip109 v1.2, ");
+}
+
+static void
+test_case_110_one_directory_holds_one_mailbox(void **state)
+{
+	struct input in;
+
+	(void)state;
+	init(&in);
+	add_r(&in, "x", true);
+	add_r(&in, "y", true);
+	in.r[1].name = SPAN("x"); /* of another namespace, say */
+	expect(&in, "createL102 x, skip110 x, ");
+	/* the journal's, where it has one, is the first */
+	add_j(&in, "y", 1);
+	in.j[0].name = in.j[0].path = SPAN("x");
+	add_l(&in, "x", false);
+	expect(&in, "skip110 x, sync101 x, ");
+}
+
+/* The directory that is missing goes as damaged: held, or made again. */
+static void
+test_case_111_inbox_is_never_deleted(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (uint64_t rows = 0; rows < 2; rows++) {
+		with_a(&in);
+		add_j(&in, "INBOX", rows);
+		add_r(&in, "INBOX", true);
+		expect(&in, "sync111~ INBOX, sync101 a, ");
+		plan_of(&in, &plan);
+		assert_int_equal(plan.op[0].rows, rows);
+
+		with_a(&in);
+		add_j(&in, "INBOX", rows);
+		add_l(&in, layout_path(&mem, SPAN("INBOX"), in.p.layout).p,
+		    false);
+		expect(&in, "skip111 INBOX, sync101 a, ");
+	}
+}
+
+/* How many rows it has decides whether it is held or mended. */
+static void
+test_case_112_a_damaged_directory_says_so(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (uint64_t rows = 0; rows < 2; rows++) {
+		init(&in);
+		add_j(&in, "a", rows);
+		add_r(&in, "a", true);
+		add_l(&in, "a", true);
+		expect(&in, "sync112~ a, ");
+		plan_of(&in, &plan);
+		assert_int_equal(plan.op[0].rows, rows);
+	}
+}
+
+static void
+test_case_113_renamed_here_is_renamed_there(void **state)
+{
+	struct input in;
+
+	(void)state;
+	for (int ids = 0; ids < 2; ids++) {
+		renamed(&in, ids, "x", "y");
+		expect(&in, "sync101 k, renameR113 y, ");
+		expect_steps(&in, "R x>y, ");
+	}
+}
+
+static void
+test_case_114_renamed_there_is_renamed_here(void **state)
+{
+	struct input in;
+
+	(void)state;
+	for (int ids = 0; ids < 2; ids++) {
+		renamed(&in, ids, "y", "x");
+		expect(&in, "sync101 k, renameL114 y, ");
+		expect_steps(&in, "L x>y, ");
+	}
+}
+
+static void
+test_case_115_renamed_alike_on_both_sides(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "y", "y");
+	expect(&in, "sync101 k, renamed115 y, ");
+	expect_steps(&in, "");
+	/* the journal follows */
+	plan_of(&in, &plan);
+	assert_int_equal(plan.op[1].id, 2);
+	assert_true(span_eq(plan.op[1].old_name, SPAN("x")));
+}
+
+static void
+test_case_116_the_servers_name_wins(void **state)
+{
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "y", "z");
+	expect(&in, "sync101 k, renameL116 y, ");
+	expect_steps(&in, "L z>y, ");
+	/* direction: pull */
+	in.p.write_r = false;
+	expect(&in, "sync101 k, renameL116 y, ");
+	/* direction: push */
+	in.p.write_r = true;
+	in.p.write_l = false;
+	expect(&in, "sync101 k, renameR116 z, ");
+	expect_steps(&in, "R y>z, ");
+}
+
+static void
+test_case_117_the_other_side_is_not_written_to(void **state)
+{
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "x", "y");
+	in.p.write_r = false;
+	expect(&in, "sync101 k, sync117 x, ");
+	expect_steps(&in, "");
+	renamed(&in, true, "y", "x");
+	in.p.write_l = false;
+	expect(&in, "sync101 k, sync117 x, ");
+	expect_steps(&in, "");
+}
+
+static void
+test_case_118_gone_on_one_side_and_kept_on_the_other(void **state)
+{
+	struct input in;
+
+	(void)state;
+	/* direction: pull */
+	renamed(&in, true, "x", NULL);
+	in.p.write_r = false;
+	expect(&in, "sync101 k, leave118 x, ");
+	/* direction: push */
+	renamed(&in, true, NULL, "x");
+	in.p.write_l = false;
+	expect(&in, "sync101 k, leave118 x, ");
+	/* deletes: keep */
+	renamed(&in, true, NULL, "x");
+	in.p.keep = true;
+	expect(&in, "sync101 k, leave118 x, ");
+}
+
+/* The caller says so once the other side has refused it. */
+static void
+test_case_119_a_refused_name_is_reported(void **state)
+{
+	static const char *const name[][2] = {{"x", "y"}, {"y", "x"}};
+	struct tree_match m[16];
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		renamed(&in, true, name[i][0], name[i][1]);
+		tree_match(&mem, in.j, in.nj, in.r, in.nr, in.l, in.nl,
+		    in.p.layout, m);
+		m[1].stay = true;
+		tree_plan(&mem, in.j, in.nj, in.r, in.nr, in.l, in.nl, m,
+		    &in.p, &plan);
+		assert_int_equal(plan.nstep, 0);
+		assert_int_equal(plan.n, 2);
+		assert_int_equal(plan.op[1].kind, TREE_SKIP);
+		assert_int_equal(plan.op[1].why, TREE_CASE_REFUSED);
+		assert_non_null(plan.op[1].text);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_case_101_on_both_sides),
+	    T(test_case_102_new_there_is_made_here),
+	    T(test_case_103_new_here_is_made_there),
+	    T(test_case_104_new_on_both_sides_is_paired),
+	    T(test_case_105_deleted_there_is_deleted_here),
+	    T(test_case_106_deleted_here_is_deleted_there),
+	    T(test_case_107_deleted_on_both_sides_is_forgotten),
+	    T(test_case_108_no_name_has_that_path),
+	    T(test_case_109_the_server_cannot_have_that_name),
+	    T(test_case_110_one_directory_holds_one_mailbox),
+	    T(test_case_111_inbox_is_never_deleted),
+	    T(test_case_112_a_damaged_directory_says_so),
+	    T(test_case_113_renamed_here_is_renamed_there),
+	    T(test_case_114_renamed_there_is_renamed_here),
+	    T(test_case_115_renamed_alike_on_both_sides),
+	    T(test_case_116_the_servers_name_wins),
+	    T(test_case_117_the_other_side_is_not_written_to),
+	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
+	    T(test_case_119_a_refused_name_is_reported),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
