@@ -3,4 +3,5 @@ dist_doc_DATA = README NEWS doc/architecture.md doc/merge-table.md \
 	doc/reliability.md doc/servers.md \
 	examples/config.yaml
 EXTRA_DIST += examples/quickstart.sh examples/demo-server.py COPYING \
-	.clang-format .ci/run tests/bench/bench.py
+	.clang-format .ci/run tests/bench/bench.py \
+	tests/bench/line.py tests/bench/run.sh

@@ -139,6 +139,9 @@ greeting(struct imap *s, bool *preauth_r, struct err *e)
 	if (rc < 0) {
 		/* BYE to begin with: the server does not want us now. */
 		e->scope = ERR_SCOPE_ACCOUNT;
+		/* errors of the stream name the host themselves */
+		if (rc == ERR_NET || rc == ERR_TIMEOUT || rc == ERR_TLS)
+			return rc;
 		return err_wrap(e, "%s port %u", s->conf->net.host,
 		    s->conf->net.port);
 	}

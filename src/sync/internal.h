@@ -12,7 +12,9 @@
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
- *	apply.c    carry out a plan: flags, deletes
+ *	apply.c    carry out a plan: rows, flags here, deletes
+ *	flags.c    flags on the server
+ *	trash.c    deletes that go to the trash
  *	transfer.c copies and moves between mailboxes
  *	pull.c     messages down
  *	push.c     messages up
@@ -178,7 +180,21 @@ int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
  * server may take a keyword and keep it not.  Only what it shows, to the next
  * pass, can be missed there later.
  */
-struct flags apply_unproven(struct run *r, struct flags f, struct flags sent);
+struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
+
+/* flags.c: N ops RFLAGS */
+int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n, struct err *e);
+
+/* trash.c: does RDELETE op go to the trash instead of being expunged? */
+bool trash_takes(struct run *r, const struct sbox *b, const struct op *op);
+/*
+ * SET of the selected mailbox into the trash; what did not go there is taken
+ * out of SET.  Only a server that tells what became of a COPY, or that can
+ * MOVE, is asked: else each run would put another copy there.
+ */
+int trash_move(
+    struct run *r, struct uidset *set, struct rview *back, struct err *e);
 
 /* An op of round 1 is done, or not; the last one records the row. */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,

@@ -77,7 +77,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 		return 0;
 	}
 	g->row.uid = res->uid;
-	g->row.r = apply_unproven(p->r, g->row.r, g->row.r);
+	g->row.r = flags_unproven(p->r, g->row.r, g->row.r);
 	if (op->why == CASE_L_REPLACED && op->old_uid) {
 		/* the file now belongs to the new row alone */
 		struct pair *old = pairs_find(&p->b->base, op->old_uid);

@@ -62,6 +62,37 @@ def test_a_label_given_and_taken_there(scripted):
     assert world.tokens(TRASH) == ([], [])
 
 
+def test_a_label_taken_here(scripted):
+    """The message keeps its other label: no trash, which would take both."""
+    world = start(scripted)
+    label(world, "m2", "work")
+    settle(world)
+    (_, _, path), = world.local.files("work")
+    path.unlink()
+    settle(world)
+    assert world.tokens("work") == ([], [])
+    assert len(world.tokens("INBOX")[1]) == 4
+    assert world.tokens(TRASH) == ([], [])
+    # the last one goes, and so does the message
+    world.file_of("m2").unlink()
+    settle(world)
+    assert world.tokens("INBOX")[0] == ["m0", "m1", "m3"]
+    assert world.tokens(TRASH) == (["m2"], ["m2"])
+
+
+def test_all_labels_taken_here_at_once(scripted):
+    world = start(scripted)
+    label(world, "m2", "work")
+    settle(world)
+    (_, _, path), = world.local.files("work")
+    path.unlink()
+    world.file_of("m2").unlink()
+    settle(world)
+    assert world.tokens("INBOX")[0] == ["m0", "m1", "m3"]
+    assert world.tokens("work") == ([], [])
+    assert world.tokens(TRASH) == (["m2"], ["m2"])
+
+
 def test_a_message_moved_here_between_labels(scripted):
     world = start(scripted)
     path = world.file_of("m3")

@@ -12,6 +12,7 @@ JSON; test_model.py runs all that were kept.
 
 import argparse
 import functools
+import imaplib
 import json
 import os
 import random
@@ -290,8 +291,10 @@ class Trial:
                 self.changes.bases += [states(x) for x in self.look()]
                 if self.people(op):
                     did[op[1], op[2]] = states(self.side[op[1]].look())
-            except FileNotFoundError:
-                pass  # the program renamed it: the person was too late
+            except (FileNotFoundError, AssertionError,
+                    imaplib.IMAP4.error):
+                # the program was there first
+                self.world.server.close()
         err = p.communicate(timeout=120)[1].decode(errors="replace")
         line.close()
         self.world.write_config(port=port)
@@ -611,7 +614,7 @@ class Bench:
             return None, Counter((c.token, c.box, c.flags) for c in here)
         except Failed as e:
             return e, None
-        except AssertionError as e:
+        except (AssertionError, imaplib.IMAP4.error) as e:
             return Failed("witness", str(e)), None
         finally:
             world.server.close()

@@ -7,6 +7,7 @@ has the same token, an edited message has another one.
 """
 
 import functools
+import imaplib
 import os
 import random
 import re
@@ -85,9 +86,10 @@ class There:
                          uid)
                     for box in sorted(self.boxes())
                     for uid, m in self.server.messages(wire(box)).items()]
-        except AssertionError:
+        except (AssertionError, imaplib.IMAP4.error):
             if tries == 0:
                 raise
+        self.server.close()
         time.sleep(0.02)
         return self.look(tries - 1)
 
@@ -216,6 +218,10 @@ class Here:
         self.count += 1
         return "%s.%d.model" % (token, self.count)
 
+    def has_base(self, box, base):
+        return any(path.name.split(":2,")[0] == base
+                   for _, _, path in self.local.files(box))
+
     def letter(self, box, flag):
         """The letter of FLAG, made known to the mailbox when it is new."""
         if flag in SYSTEM:
@@ -275,9 +281,9 @@ class Here:
         found = self.find(token)
         if not found or box not in self.boxes():
             return False
-        old_box, flags, path = found
+        _, flags, path = found
         base = path.name.split(":2,")[0]
-        if new or box == old_box:
+        if new or self.has_base(box, base):
             base = self.base(token)
         self.local.add(box, path.read_bytes(), base + self.info(box, flags),
                        "cur")
@@ -288,7 +294,9 @@ class Here:
         if not found or box not in self.boxes() or box == found[0]:
             return False
         _, flags, path = found
-        base = self.base(token) if new else path.name.split(":2,")[0]
+        base = path.name.split(":2,")[0]
+        if new or self.has_base(box, base):
+            base = self.base(token)
         return self.show(path, box, base, flags)
 
     def edit(self, token, new):

@@ -457,6 +457,58 @@ test_some_rows_are_not_all_rows(void **state)
 	arena_clear(&mem);
 }
 
+/*
+ * test-plan-property 1795537634, round 2851: both files of two equal messages
+ * were renamed.  The second one was pushed again, and its old message was to be
+ * deleted; a crash in between left three.  By inode it was the same, with files
+ * that are links of each other.
+ */
+static void
+test_equal_messages_that_are_all_renamed_are_not_new(void **state)
+{
+	static const char *const names[] = {"cur/33:2,S", "cur/34:2,S"};
+	struct rview rv = {.same = true};
+
+	(void)state;
+	/* as many files as rows, fewer, more */
+	for (unsigned files = 1; files <= 3; files++)
+		for (int stat = 0; stat < 2; stat++) {
+			struct pairs base = {.complete = true};
+			struct lview lv = {.complete = true};
+			struct pair row = the_row();
+			struct plan pl;
+
+			row.l.sys = row.r.sys = FLAG_SEEN;
+			row.uid = 18;
+			row.file = SPAN("cur/19:2,S");
+			pairs_add(&mem, &base, row);
+			row.uid = 19;
+			row.file = SPAN("cur/20:2,S");
+			pairs_add(&mem, &base, row);
+			for (unsigned i = 0; i < files; i++) {
+				struct lmsg f = new_file(i < 2 ? names[i]
+				    : "cur/35:2,S", 'A', false);
+
+				f.has_stat = stat;
+				f.has_content = !stat || i == 2;
+				f.ino = row.ino;
+				f.fsize = row.fsize;
+				f.mtime_ns = row.mtime_ns;
+				lview_add(&mem, &lv, f);
+			}
+			pl = merge(&base, &lv, &rv, false);
+			assert_plan(&pl, files == 1
+				? "record1(18,cur/33:2,S) "
+				  "delete on server5(19,cur/20:2,S) "
+				: files == 2 ? "record1(18,cur/33:2,S) "
+					       "record1(19,cur/34:2,S) "
+					     : "record1(18,cur/33:2,S) "
+					       "record1(19,cur/34:2,S) "
+					       "push10(0,cur/35:2,S) ");
+			arena_clear(&mem);
+		}
+}
+
 int
 main(void)
 {
@@ -469,6 +521,8 @@ main(void)
 	    cmocka_unit_test(
 		test_a_damaged_directory_gives_no_delete_that_is_not_held),
 	    cmocka_unit_test(test_some_rows_are_not_all_rows),
+	    cmocka_unit_test(
+		test_equal_messages_that_are_all_renamed_are_not_new),
 	};
 	int rc;
 

@@ -1,0 +1,106 @@
+/*
+ * trash: what becomes, on the server, of messages that were deleted here.
+ *
+ * on_local_delete: trash moves them to the trash; so it is always at Gmail's,
+ * where mailboxes are labels and an expunge only takes one away.  But:
+ *
+ *  1. In the trash itself a delete is a delete.
+ *  2. An older version of a draft is expunged (not at Gmail's).
+ *  3. At Gmail's a message that keeps another label only loses this one: the
+ *     trash would take it out of the other mailboxes, too.
+ */
+#include "sync/internal.h"
+
+#include "wire/resp.h"
+
+/* Rows of one size that are looked at. */
+#define SAME_SIZE_MAX 256
+
+/* These show the messages of other mailboxes. */
+#define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
+
+/* How many messages of OP's content this plan deletes there. */
+static size_t
+count_deletes(const struct run *r, const struct op *op)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *x = &r->plan.op[i];
+
+		n += x->kind == OP_RDELETE && !x->held &&
+		     memcmp(x->row.sha, op->row.sha, DIGEST_LEN) == 0;
+	}
+	return n;
+}
+
+/* Rule 3.  (What cannot be looked up goes to the trash.) */
+static bool
+keeps_label(struct run *r, const struct op *op)
+{
+	struct jfound *found;
+	struct err e = {0};
+	size_t n = 0, rows = 0;
+
+	if (journal_rows_of_size(r->j, op->row.size, SAME_SIZE_MAX, &r->pass,
+		&found, &n, &e) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (memcmp(found[i].row.sha, op->row.sha, DIGEST_LEN) != 0)
+			continue;
+		for (size_t k = 0; k < r->nbox; k++)
+			rows += r->box[k].j.id == found[i].box &&
+				!(r->box[k].listed.attrs & ATTR_VIRTUAL);
+	}
+	return rows > 1 && rows > count_deletes(r, op);
+}
+
+bool
+trash_takes(struct run *r, const struct sbox *b, const struct op *op)
+{
+	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
+
+	if (r->trash.n == 0 || span_eq(b->j.wire, r->trash))
+		return false;
+	if (gmail)
+		return !keeps_label(r, op);
+	return op->why != CASE_L_REPLACED;
+}
+
+/* Their place is another mailbox now: it is looked at in the next pass. */
+static void
+touch(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		if (span_eq(r->box[i].j.wire, r->trash))
+			r->box[i].touched = true;
+}
+
+int
+trash_move(
+    struct run *r, struct uidset *set, struct rview *back, struct err *e)
+{
+	bool can_move = (imap_caps(r->imap) & IMAP_CAP_MOVE) != 0;
+	struct imap_copied c = {0};
+	struct uidset gone;
+	int rc;
+
+	if (r->trash_closed ||
+	    (!can_move && !(imap_caps(r->imap) & IMAP_CAP_UIDPLUS)))
+		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "this server cannot move messages to the trash (neither "
+		    "MOVE nor COPYUID); set on_local_delete: expunge");
+	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);
+	touch(r);
+	if (rc != 0 || can_move)
+		return rc; /* what was not there, is gone all the same */
+	uidset_init(&gone);
+	for (size_t i = 0; i < c.n; i++)
+		uidset_add(&gone, c.v[i].from);
+	if (uidset_count(&gone) < uidset_count(set))
+		r->trash_closed = true;
+	uidset_clear(set);
+	uidset_add_set(set, &gone);
+	uidset_release(&gone);
+	return 0;
+}
