@@ -17,6 +17,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -682,6 +683,7 @@ def main():
     p.add_argument("--no-shrink", action="store_true")
     p.add_argument("--shrink-seconds", type=float, default=180)
     o = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # in memory where that is possible: runs are many, disks are slow
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     scratch = Path(tempfile.mkdtemp(prefix="mochila-model-", dir=memory))
