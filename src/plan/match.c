@@ -99,6 +99,11 @@ file_key(struct arena *mem, const struct lmsg *f, bool stat, struct span *k_r)
 	return stat ? f->has_stat : f->has_content;
 }
 
+/*
+ * N rows and M files of one key give as many pairs as the smaller number.  A
+ * row that is left without its file would be a delete, and the file a push:
+ * with a crash between the two the message were doubled.
+ */
 static void
 match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
     bool stat, struct plan_match *m)
