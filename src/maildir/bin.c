@@ -2,7 +2,9 @@
  * The bin: what we remove from a Maildir, by run.
  *
  *  1. A message is durable in the bin before it is gone from its mailbox, or
- *     it is one rename.
+ *     it is one rename.  The names of a batch are made durable together, the
+ *     bin's directory before the mailbox's; only then may the journal forget
+ *     the messages.
  *  2. Names and directories are as they were, so that putting back is the
  *     same move the other way.
  *  3. Nothing that is there, in the bin or in the Maildir, is replaced.
@@ -65,7 +67,7 @@ move_aside(struct maildir *m, int from, const char *name, int to, struct err *e)
 }
 
 int
-maildir_move(struct maildir *m, int from, const char *name, int to, bool sync,
+maildir_move(struct maildir *m, int from, const char *name, int to,
     bool *made_r, struct err *e)
 {
 	bool made = true;
@@ -83,8 +85,6 @@ maildir_move(struct maildir *m, int from, const char *name, int to, bool sync,
 		if (rc == 0)
 			err_clear(e);
 	}
-	if (rc == 0 && sync && (fsync(to) != 0 || fsync(from) != 0))
-		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	if (rc == 0 && made_r)
 		*made_r = made;
 	return rc;
@@ -125,12 +125,32 @@ maildir_bin(struct maildir *m, struct span path, struct span file, int bin_fd,
 		rc = make_bin_dir(
 		    bin_fd, path, file.p[0] == 'c' ? "cur" : "new", &to, e);
 	if (rc == 0) {
-		rc = maildir_move(m, dir, name, to, true, NULL, e);
+		rc = maildir_move(m, dir, name, to, NULL, e);
 		if (rc < 0 && e->sys == ENOENT)
 			rc = e->code = ERR_STALE;
 	}
 	arena_release(&mem);
 	return rc < 0 ? bin_error(e) : 0;
+}
+
+int
+maildir_bin_sync(
+    struct maildir *m, struct span path, int bin_fd, struct err *e)
+{
+	static const char *const sub[] = {"cur", "new"};
+
+	for (size_t i = 0; i < 2; i++) {
+		AUTO_STR dir = xasprintf("%.*s%s%s", SPAN_ARG(path),
+		    path.n ? "/" : "", sub[i]);
+		AUTO_FD fd = maildir_openat(bin_fd, span_str(dir));
+
+		if (fd < 0 && errno == ENOENT)
+			continue; /* nothing came from there */
+		if (fd < 0 || fsync(fd) != 0)
+			return err_sys(e, ERR_SCOPE_BOX, errno,
+			    "fsync the bin's '%s'", dir);
+	}
+	return maildir_sync(m, path, e);
 }
 
 /* Every regular file of FROM goes to TO; both are durable then. */
@@ -153,7 +173,7 @@ move_all(struct maildir *m, int from, int to, struct err *e)
 		if (fstatat(from, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
-		rc = maildir_move(m, from, x->d_name, to, false, NULL, e);
+		rc = maildir_move(m, from, x->d_name, to, NULL, e);
 		if (rc < 0 && e->sys == ENOENT) {
 			err_clear(e); /* renamed just now; rmdir will tell */
 			rc = 0;

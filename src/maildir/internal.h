@@ -79,10 +79,10 @@ int maildir_file(struct maildir *m, struct span path, struct span file,
  * A message moves between the bin and a mailbox under its name, or, where TO
  * has such a name already, under a new base; a copy of it that is there to
  * the byte (of a move that was cut off) takes its place.  *made_r (may be
- * NULL): false for such a copy.  Both directories are fsynced when SYNC.
+ * NULL): false for such a copy.  The caller fsyncs both directories.
  */
 int maildir_move(struct maildir *m, int from, const char *name, int to,
-    bool sync, bool *made_r, struct err *e);
+    bool *made_r, struct err *e);
 
 /* A digest for one message; give it back (NULL is fine) for the next. */
 struct digest *maildir_take_digest(struct maildir *m);

@@ -219,10 +219,13 @@ int maildir_create(struct maildir *m, struct span path, struct err *e);
 /*
  * The bin: STATE/bin/RUN/, one directory per run, holding the same tree as
  * the Maildir.  bin_fd is the run's directory.  Bytes are durable in the bin
- * before the message is gone from the mailbox.
+ * before the message is gone from the mailbox; its going is durable after
+ * maildir_bin_sync(), once for all of the mailbox.
  */
 int maildir_bin(struct maildir *m, struct span path, struct span file,
     int bin_fd, struct err *e);
+int maildir_bin_sync(struct maildir *m, struct span path, int bin_fd,
+    struct err *e);
 /* Whole mailbox directory (not its child mailboxes) into the bin. */
 int maildir_bin_box(struct maildir *m, struct span path, int bin_fd,
     struct err *e);

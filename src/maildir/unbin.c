@@ -45,7 +45,7 @@ put_back(struct unbin *u, int from, const char *name, int to, struct err *e)
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !S_ISREG(st.st_mode))
 		return 0;
-	rc = maildir_move(u->m, from, name, to, false, &made, e);
+	rc = maildir_move(u->m, from, name, to, &made, e);
 	if (rc == 0)
 		u->n += made;
 	return rc;

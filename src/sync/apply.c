@@ -346,8 +346,8 @@ delete_remote(
 }
 
 static int
-delete_local(
-    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
+delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
+    bool *binned, struct err *e)
 {
 	int rc;
 
@@ -363,7 +363,7 @@ delete_local(
 			rc = maildir_bin(
 			    r->m, b->j.path, op->file, r->bin_fd, e);
 		if (rc == 0) {
-			b->wrote_l = true;
+			b->wrote_l = *binned = true;
 			journal_del_pair(batch, b->j.id, op->uid);
 			report_op(r, b, op);
 			continue;
@@ -382,19 +382,23 @@ int
 apply_deletes(struct run *r, struct sbox *b, struct err *e)
 {
 	struct journal_batch *batch;
-	struct err first = {0};
+	struct err first;
+	bool binned = false;
 	int rc;
 
 	if (b->del_from == b->del_to)
 		return 0;
 	batch = record_begin(r, b);
-	rc = delete_local(r, b, batch, e);
-	if (rc == 0)
-		rc = delete_remote(r, b, batch, e);
-	if (rc != 0) {
-		first = *e;
-		b->undone = true;
+	rc = delete_local(r, b, batch, &binned, e);
+	first = *e;
+	if (binned && maildir_bin_sync(r->m, b->j.path, r->bin_fd, e) != 0) {
+		journal_batch_free(&batch);
+		b->undone = b->rescan = true;
+		return e->code;
 	}
+	if (rc == 0)
+		rc = delete_remote(r, b, batch, &first);
+	b->undone |= rc != 0;
 	if (record_commit(r, b, &batch, e) != 0)
 		return e->code;
 	if (rc != 0)

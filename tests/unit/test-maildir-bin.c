@@ -32,6 +32,7 @@ test_there_and_back(void **state)
 				SPAN("cur/1.a:2,S"), bin, &e));
 	assert_int_equal(0, maildir_bin(f->m, SPAN("box"), SPAN("new/2.b"),
 				bin, &e));
+	assert_int_equal(0, maildir_bin_sync(f->m, SPAN("box"), bin, &e));
 	assert_int_equal(tempdir_count(f->dir, "box/cur"), 0);
 	assert_int_equal(tempdir_count(f->dir, "box/new"), 0);
 	assert_int_equal(ERR_STALE, maildir_bin(f->m, SPAN("box"),
@@ -111,6 +112,8 @@ test_maildirpp_mailboxes_too(void **state)
 	put(f, ".a.b/cur/2.b:2,S", "two");
 	assert_int_equal(0, maildir_bin(f->m, SPAN(""), SPAN("cur/1.a:2,S"),
 				bin, &e));
+	/* nothing came from new/ */
+	assert_int_equal(0, maildir_bin_sync(f->m, SPAN(""), bin, &e));
 	assert_int_equal(0, maildir_bin_box(f->m, SPAN(".a.b"), bin, &e));
 	assert_false(tempdir_exists(f->dir, ".a.b"));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));

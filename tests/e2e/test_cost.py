@@ -1,0 +1,99 @@
+"""What a run costs: round trips, commands, and calls that wait for a disk.
+
+The counts are exact, so that no change makes a run dearer unnoticed."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+from world import message
+
+DURABLE = "fsync,fdatasync,syncfs,sync_file_range,msync"
+
+
+class Cost:
+    def __init__(self, world):
+        world.server.close()
+        world.trace.unlink(missing_ok=True)
+        calls = world.base / "calls"
+        done = subprocess.run(
+            ["strace", "-f", "-e", "trace=" + DURABLE, "-o", str(calls),
+             world.binary, "-c", str(world.config), "sync", "--json",
+             "--trace", str(world.trace)],
+            env=world.env(), capture_output=True, timeout=60)
+        if done.returncode and b"PTRACE" in done.stderr:
+            pytest.skip("strace may not trace here")
+        assert done.returncode == 0, done.stderr
+        out = done.stdout.decode()
+        self.trips = int(re.search(r'"round_trips": ?(\d+)', out).group(1))
+        words = (re.match(rb"(?:UID )?[A-Z]+", c) for c in world.commands())
+        self.commands = Counter(w.group().decode() for w in words if w)
+        self.durable = Counter(re.findall(
+            r"\b(\w+)\(", re.sub(r"<\.\.\..*", "", calls.read_text())))
+
+
+@pytest.fixture
+def settled(world):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    for i in range(20):
+        world.server.append("INBOX", message("m%d" % i))
+    world.server.create("other")
+    world.sync()
+    world.assert_idle()
+    return world
+
+
+# Each run logs in, lists with STATUS, and logs out.
+ALWAYS = Counter(("AUTHENTICATE", "ENABLE", "ID", "NAMESPACE", "LIST",
+                  "LOGOUT"))
+
+
+def check(cost, trips, durable, *commands):
+    assert cost.commands - ALWAYS == Counter(commands)
+    assert ALWAYS - cost.commands == Counter()
+    assert (cost.trips, sum(cost.durable.values())) == (trips, durable), (
+        cost.durable)
+
+
+def test_nothing_to_do(settled):
+    check(Cost(settled), 4, 0)
+
+
+def test_one_new_message_there(settled):
+    settled.server.append("INBOX", message("new"))
+    check(Cost(settled), 8, 8, "SELECT", "UID FETCH", "UID FETCH",
+          "UID FETCH")
+    settled.assert_settled()
+
+
+def test_one_flag_here(settled):
+    name, _, path = settled.local.files("INBOX")[0]
+    os.rename(path, settled.root / "INBOX" / "cur" /
+              (path.name.split(":2,")[0] + ":2,F"))
+    check(Cost(settled), 7, 6, "SELECT", "SELECT", "UID STORE")
+    settled.assert_settled()
+
+
+@pytest.mark.parametrize("n, trips, more", [
+    (2, 5, ()), (20, 6, ("UID SEARCH",))])
+def test_deletes_there_cost_the_disk_no_more_when_many(settled, n, trips,
+                                                       more):
+    uids = sorted(settled.server.messages("INBOX", bodies=False))[:n]
+    settled.server.expunge("INBOX", uids)
+    settled.write_config(max_deletes=100)
+    check(Cost(settled), trips, 12, "SELECT", *more)
+    settled.assert_settled()
+
+
+@pytest.mark.parametrize("n", [2, 20])
+def test_moves_here_cost_no_more_when_many(settled, n):
+    for name, _, path in settled.local.files("INBOX")[:n]:
+        os.rename(path, settled.root / "other" / "cur" /
+                  (path.name.split(":2,")[0] + ":2,"))
+    check(Cost(settled), 8, 8, "SELECT", "SELECT", "SELECT", "UID MOVE")
+    settled.assert_settled()
