@@ -12,8 +12,8 @@
 #include <stdio.h>
 
 /* Send up to MAX, read down to MIN. */
-#define WINDOW_MAX 32
-#define WINDOW_MIN 8
+#define WINDOW_MAX 128
+#define WINDOW_MIN 64
 #define WINDOW_OCTETS (4u << 20)
 /* Larger ones wait for "+", so that a refusal does not cost the upload. */
 #define NONSYNC_MAX (1u << 20)

@@ -321,12 +321,14 @@ may_replace(const struct search *s, const struct op *op)
 	return at != 0;
 }
 
-/* Rule 3.  One offset for all messages of a size: they share a command. */
+/*
+ * Rule 3.  One offset for all messages of about a size (from a power of two to
+ * the next): they share a command.
+ */
 static void
 choose_windows(const struct search *s, struct question *q)
 {
-	uint64_t size = q->op->row.size, end = END_OCTETS;
-	uint64_t mix = (size ^ s->r->seed) * 0x9e3779b97f4a7c15u;
+	uint64_t size = q->op->row.size, end = END_OCTETS, least = 1, mix;
 
 	if (may_replace(s, q->op)) {
 		q->n = 1;
@@ -334,9 +336,12 @@ choose_windows(const struct search *s, struct question *q)
 		return;
 	}
 	if (q->id.n) {
+		while (least <= size / 2)
+			least *= 2;
+		mix = (least ^ s->r->seed) * 0x9e3779b97f4a7c15u;
 		q->n = 1;
 		q->len[0] = WINDOW;
-		q->off[0] = size > WINDOW ? (mix >> 16) % (size - WINDOW) : 0;
+		q->off[0] = least > WINDOW ? (mix >> 16) % (least - WINDOW) : 0;
 		return;
 	}
 	q->n = 2;
