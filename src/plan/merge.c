@@ -185,7 +185,7 @@ merge_both(struct merge *m, const struct seen *s)
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
 	/* case 19 */
-	if (m->policy->expunge && !m->policy->no_local &&
+	if (m->policy->expunge && !m->policy->keep && !m->policy->no_local &&
 	    !m->policy->no_remote && (row.l.sys & FLAG_DELETED) &&
 	    (row.r.sys & FLAG_DELETED)) {
 		uint32_t group = new_group(m);
@@ -212,19 +212,19 @@ merge_r_gone(struct merge *m, const struct seen *s)
 
 	if (m->policy->no_local)
 		return;
-	/* case 28 */
-	if (m->policy->keep || (m->r->doubt && m->policy->no_remote)) {
-		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
-		op->file = s->l ? s->l->file : s->row->file;
-		op->shown = s->l ? s->l->flags : s->row->l;
-		return;
-	}
-	if (m->r->doubt) {
+	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
 		if (s->l) {
 			forget(m, CASE_DOUBT_R_GONE, s->row);
 			push(m, CASE_DOUBT_R_GONE, s->l, s->row);
 		}
+		return;
+	}
+	/* case 28 */
+	if (m->policy->keep || m->r->doubt) {
+		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
+		op->file = s->l ? s->l->file : s->row->file;
+		op->shown = s->l ? s->l->flags : s->row->l;
 		return;
 	}
 	/* cases 7 and 8: a delete wins over flags */

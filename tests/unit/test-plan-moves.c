@@ -412,6 +412,33 @@ test_case_28_keep(void **state)
 	assert_int_equal(pl.box[0].ldeletes, 0);
 }
 
+/* What an older state of the server lacks goes up again all the same. */
+static void
+test_case_28_does_not_stop_case_18(void **state)
+{
+	(void)state;
+	policy.keep = true;
+	box[0].r.doubt = true;
+	row(0, 7, "cur/a:2,S", 1, FLAG_SEEN);
+	file(0, "cur/a:2,S", 1, FLAG_SEEN);
+	plan();
+	assert_int_equal(find(OP_PUSH)->why, CASE_DOUBT_R_GONE);
+	find(OP_FORGET);
+	assert_int_equal(pl.n, 2);
+}
+
+static void
+test_case_28_keeps_what_expunge_would_remove(void **state)
+{
+	(void)state;
+	policy.keep = policy.expunge = true;
+	row(0, 7, "cur/a:2,", 1, 0);
+	file(0, "cur/a:2,T", 1, FLAG_DELETED);
+	there(0, 7, 1, FLAG_DELETED);
+	plan();
+	only(OP_RECORD, CASE_LR_FLAGS);
+}
+
 static void
 test_case_28_a_kept_file_is_not_new(void **state)
 {
@@ -615,6 +642,8 @@ main(void)
 	    T(test_case_16_a_renumbered_file_moves),
 	    T(test_moves_do_not_brake),
 	    T(test_case_28_keep),
+	    T(test_case_28_does_not_stop_case_18),
+	    T(test_case_28_keeps_what_expunge_would_remove),
 	    T(test_case_28_a_kept_file_is_not_new),
 	    T(test_case_28_a_move_on_the_server_is_followed),
 	    T(test_case_29_too_large_both_ways),
