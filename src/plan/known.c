@@ -282,6 +282,30 @@ know(struct known_tree *b, bool first)
 	}
 }
 
+/*
+ * What is new on the server may find its place taken by a directory whose
+ * mailbox is gone, and which was taken along with its parent.
+ */
+static void
+fresh_movers(struct known_tree *b, struct rename_mover *v)
+{
+	const struct tree_policy *p = b->policy;
+
+	for (size_t i = 0; i < b->nr && p->write_l; i++) {
+		const struct tree_remote *r = &b->r[i];
+		struct span wire = b->rm[b->nj + i].now, name = r->name;
+
+		if (b->r_of[i] != KNOWN_NONE || !r->selectable)
+			continue;
+		if (!span_eq(wire, r->wire)) /* taken along */
+			name = layout_name(b->mem, wire, r->delim, p->prefix);
+		if (!known_selected(b, name, r))
+			continue;
+		v[i].fresh = true;
+		v[i].want = layout_path(b->mem, name, p->layout);
+	}
+}
+
 /* Everybody on one side: the journal's, then those that it does not have. */
 static size_t
 movers(struct known_tree *b, bool remote)
@@ -305,7 +329,11 @@ movers(struct known_tree *b, bool remote)
 	for (size_t i = 0; i < many; i++, n++)
 		if (of[i] == KNOWN_NONE && (!remote || b->r[i].selectable))
 			v[n].now = remote ? b->r[i].wire : b->l[i].path;
-	return n;
+	if (remote)
+		return n;
+	memset(v + n, 0, b->nr * sizeof *v);
+	fresh_movers(b, v + n);
+	return n + b->nr;
 }
 
 static void
@@ -383,7 +411,7 @@ known_settle(struct known_tree *b)
 	b->r_held = arena_array(mem, b->nr + 1, sizeof *b->r_held);
 	b->l_of = arena_array(mem, b->nl + 1, sizeof *b->l_of);
 	b->rm = arena_array(mem, b->nj + b->nr + 1, sizeof *b->rm);
-	b->lm = arena_array(mem, b->nj + b->nl + 1, sizeof *b->lm);
+	b->lm = arena_array(mem, b->nj + b->nl + b->nr + 1, sizeof *b->lm);
 	index_places(b, false);
 	/* Each time one more mailbox is seen otherwise, so this ends. */
 	do {

@@ -40,7 +40,10 @@ struct known_tree {
 	struct known *k; /* nj */
 	size_t *r_of, *l_of; /* whose they are, index into j; KNOWN_NONE */
 	bool *r_held; /* known not to be the mailbox of that name */
-	/* The first nj are the journal's, the rest in the order of the lists. */
+	/*
+	 * The first nj are the journal's, the rest in the order of the lists;
+	 * then, of .lm, those of the server that are to be made here.
+	 */
 	struct rename_mover *rm, *lm;
 	struct rename_steps steps;
 	struct map r_by_wire, l_by_path; /* where they are now */

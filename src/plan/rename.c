@@ -38,7 +38,7 @@ below(const struct order *o, struct span s, struct span top)
 static bool
 pending(const struct rename_mover *m)
 {
-	return m->want.p && !span_eq(m->now, m->want);
+	return m->want.p && !m->fresh && !span_eq(m->now, m->want);
 }
 
 static bool
@@ -190,6 +190,30 @@ untie(struct order *o, size_t *at_r)
 	return false;
 }
 
+/* Those below V[i] come back, or are doomed as well. */
+static bool
+goes_alone(const struct order *o, size_t i)
+{
+	for (size_t k = 0; k < o->n; k++)
+		if (below(o, o->v[k].now, o->v[i].now) && !o->v[k].want.p &&
+		    !o->v[k].doomed)
+			return false;
+	return true;
+}
+
+/* Where a mailbox is to be made lies one that is to be deleted. */
+static bool
+make_room(struct order *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		for (size_t k = 0; o->v[i].fresh && k < o->n; k++)
+			if (o->v[k].doomed &&
+			    span_eq(o->v[k].now, o->v[i].want) &&
+			    goes_alone(o, k) && put_aside(o, k))
+				return true;
+	return false;
+}
+
 bool
 rename_order(struct arena *mem, struct rename_mover *v, size_t n, char sep,
     struct span prefix, bool remote, struct rename_steps *out,
@@ -216,9 +240,9 @@ rename_order(struct arena *mem, struct rename_mover *v, size_t n, char sep,
 			step(&o, i, v[i].want);
 			moved = true;
 		}
-		if (!any)
+		if (!any && !make_room(&o))
 			return true;
-		if (!moved && !untie(&o, blocked_r))
+		if (any && !moved && !untie(&o, blocked_r))
 			return false;
 	}
 }

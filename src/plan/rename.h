@@ -15,6 +15,7 @@ struct rename_mover {
 	struct span want; /* .p NULL: wherever it is taken along to */
 	bool doomed;      /* will be deleted: may be put out of the way */
 	bool aside;       /* it was */
+	bool fresh;       /* nowhere; it will be made where it wants to be */
 };
 
 struct rename_steps {
@@ -25,9 +26,10 @@ struct rename_steps {
 /*
  * SEP: the delimiter of levels; 0: nothing is taken along.  PREFIX: in front
  * of top-level names.  What has to get out of another's way, and cannot go
- * where it wants to yet, or is doomed, is put aside (TREE_ASIDE).  False when
- * v[*blocked_r] cannot come to where it has to: what is in the way stays
- * there.  Then V and OUT are of no use.
+ * where it wants to yet, or is doomed, is put aside (TREE_ASIDE); so is what is
+ * doomed and came to where one that is fresh wants to be, unless others would
+ * have to go aside with it.  False when v[*blocked_r] cannot come to where it
+ * has to: what is in the way stays there.  Then V and OUT are of no use.
  */
 bool rename_order(struct arena *mem, struct rename_mover *v, size_t n,
     char sep, struct span prefix, bool remote, struct rename_steps *out,

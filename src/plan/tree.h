@@ -167,6 +167,14 @@ void tree_match(struct arena *mem, const struct tree_journal *j, size_t nj,
     size_t nl, enum layout layout, struct tree_match *m);
 
 /*
+ * Mailbox I of the journal is taken for R[at]: does a mailbox above it, whose
+ * match M holds, have its name changed in just the same way?
+ */
+bool tree_goes_along(const struct tree_journal *j, size_t nj,
+    const struct tree_remote *r, const struct tree_match *m, size_t i,
+    size_t at);
+
+/*
  * Total and deterministic.  A mailbox that patterns exclude is not touched,
  * also when the journal has it; so is a virtual one that they do not name.  A
  * deletion of a mailbox is held (op.held) when LIST is not complete or lost

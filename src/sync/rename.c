@@ -24,10 +24,13 @@ same_message(const struct pair *row, const struct rmsg *m)
 		(m->idate - row->idate <= 1 && row->idate - m->idate <= 1));
 }
 
+/* UNKNOWN: of the messages that were looked for none is there. */
+enum verdict { OTHER, UNKNOWN, SAME };
+
 /* Do the rows' messages lie in the mailbox that is selected? */
 static int
 compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
-    bool *same_r, struct err *e)
+    enum verdict *v_r, struct err *e)
 {
 	size_t step = (rows->n + SAMPLE - 1) / SAMPLE, agree = 0, differ = 0;
 	struct rview view = {0};
@@ -51,13 +54,13 @@ compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
 	uidset_release(&set);
 	uidset_release(&view.vanished);
 	if (rc == 0)
-		*same_r = agree > 0 && differ == 0;
+		*v_r = differ > 0 ? OTHER : agree > 0 ? SAME : UNKNOWN;
 	return rc;
 }
 
 static int
 look_there(struct run *r, const struct jbox *j, struct span wire,
-    struct arena *mem, bool *same_r, struct err *e)
+    struct arena *mem, enum verdict *v_r, struct err *e)
 {
 	struct imap_selected sel;
 	struct rview view = {0};
@@ -68,7 +71,7 @@ look_there(struct run *r, const struct jbox *j, struct span wire,
 	rc = journal_pairs(r->j, j->id, mem, &rows, e);
 	if (rc != 0)
 		return rc;
-	*same_r = rows.n == 0; /* nothing to lose; see plan/same.c */
+	*v_r = rows.n == 0 ? SAME : OTHER; /* nothing to lose; plan/same.c */
 	if (rows.n == 0)
 		return 0;
 	r->selected_wire = SPAN_NONE;
@@ -77,10 +80,10 @@ look_there(struct run *r, const struct jbox *j, struct span wire,
 	uidvalidity = view.uidvalidity;
 	uidset_release(&view.vanished);
 	if (rc == 0 && uidvalidity == j->uidvalidity)
-		rc = compare_remote(r, &rows, mem, same_r, e);
+		rc = compare_remote(r, &rows, mem, v_r, e);
 	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
 		err_clear(e);
-		*same_r = false;
+		*v_r = OTHER;
 		rc = 0;
 	}
 	return rc;
@@ -152,25 +155,44 @@ look_here(struct run *r, const struct lists *ls, const struct jbox *j,
 	return rc;
 }
 
+/*
+ * Where all the messages are others, the mailbox may be another one, or the
+ * same one whose messages were edited: that is what it is if its parent was
+ * renamed, for a rename takes it there.
+ */
+static void
+look_above(struct lists *ls, const bool *unknown)
+{
+	for (size_t i = 0; i < ls->njbox; i++)
+		if (unknown[i] &&
+		    tree_goes_along(ls->tj, ls->njbox, ls->tr, ls->m, i,
+			ls->m[i].r))
+			ls->m[i].rhow = TREE_BY_GUESS;
+}
+
 int
 rename_verify(struct run *r, struct lists *ls, struct err *e)
 {
+	bool *unknown = arena_array(&r->mem, ls->njbox + 1, sizeof *unknown);
 	int rc = 0;
 
 	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
 		const struct jbox *j = &ls->jbox[i];
 		struct tree_match *m = &ls->m[i];
+		enum verdict v = OTHER;
 		struct arena mem;
 		bool same;
 
+		unknown[i] = false;
 		if (m->rhow != TREE_BY_GUESS && m->lhow != TREE_BY_GUESS)
 			continue;
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
 			rc = look_there(
-			    r, j, ls->tr[m->r].wire, &mem, &same, e);
-			if (rc == 0 && !same)
+			    r, j, ls->tr[m->r].wire, &mem, &v, e);
+			unknown[i] = v == UNKNOWN;
+			if (rc == 0 && v != SAME)
 				m->rhow = TREE_NOT;
 		}
 		if (rc == 0 && m->lhow == TREE_BY_GUESS) {
@@ -181,6 +203,8 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 		}
 		arena_release(&mem);
 	}
+	if (rc == 0)
+		look_above(ls, unknown);
 	return rc;
 }
 

@@ -115,6 +115,53 @@ def test_children_go_with_their_parent(world, here):
     world.assert_settled()
 
 
+def test_a_child_with_other_messages_goes_with_its_parent(world):
+    """That none of its messages is left does not make it another mailbox."""
+    for box in ("p", "p/a", "p/a/b"):
+        world.server.create(box)
+    for box in ("p/a", "p/a/b"):
+        world.server.append(box, message("old " + box))
+    settle(world)
+    before = ids(world)
+    for box in ("p/a", "p/a/b"):
+        uid = min(world.server.messages(box, bodies=False))
+        world.server.expunge(box, [uid])
+        world.server.append(box, message("new " + box))
+    rename_there(world, "p", "q")
+    s = world.summary()
+    assert s["mailboxes_renamed"] == 3
+    assert s["mailboxes_created"] == s["mailboxes_deleted"] == 0
+    assert s["pulled"] == s["deleted_local"] == 2
+    assert ids(world) == {name.replace("p", "q", 1): number
+                          for name, number in before.items()}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("same_number", [False, True])
+def test_another_child_of_a_renamed_parent(world, dovecot, same_number):
+    """The directory of the one that is gone was taken to its place."""
+    for box in ("p", "p/a"):
+        fill(world, box, 3)
+    settle(world)
+    before = ids(world)
+    number = re.search(rb"UIDVALIDITY (\d+)", world.server.status(
+        "p/a", "(UIDVALIDITY)")).group(1).decode()
+    world.server.do("delete", "p/a")
+    rename_there(world, "p", "q")
+    fill(world, "q/a", 3, token="other")
+    world.server.close()
+    if same_number:
+        dovecot.doveadm("mailbox", "update", "-u", world.user,
+                        "--uid-validity", number, "q/a")
+    s = world.summary()
+    assert s["pulled"] == s["deleted_local"] == 3
+    assert s["mailboxes_renamed"] == s["mailboxes_deleted"] == 1
+    assert ids(world)["q"] == before["p"]
+    assert ids(world)["q/a"] != before["p/a"]
+    assert world.local.mailboxes() == ["INBOX", "q", "q/a"]
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("here", [False, True])
 def test_children_in_maildirpp_lie_beside_their_parent(world, here):
     world.write_config(layout="maildir++")

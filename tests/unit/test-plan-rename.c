@@ -12,7 +12,8 @@
 static struct arena mem;
 
 struct want {
-	const char *now, *want; /* want NULL: none; "!": doomed */
+	/* now "": fresh; want NULL: none, "!": doomed */
+	const char *now, *want;
 };
 
 static bool
@@ -27,7 +28,7 @@ order(const struct want *w, size_t n, char sep, bool remote,
 		v[i] = (struct rename_mover){.id = i + 1,
 		    .now = span_str(w[i].now),
 		    .want = doomed ? SPAN_NONE : span_str(w[i].want),
-		    .doomed = doomed};
+		    .doomed = doomed, .fresh = *w[i].now == '\0'};
 	}
 	*steps = (struct rename_steps){.n = 0};
 	return rename_order(&mem, v, n, sep, SPAN("P/"), remote, steps,
@@ -119,6 +120,25 @@ test_what_is_doomed_gets_out_of_the_way(void **state)
 }
 
 static void
+test_what_is_doomed_makes_room_for_what_is_new(void **state)
+{
+	(void)state;
+	/* it was taken to where another is to be made */
+	EXPECT("a>b b/x>P/x-mochila-aside ", '/', false, {"a", "b"},
+	    {"a/x", "!"}, {"", "b/x"});
+	/* what is below comes back, or goes with it */
+	EXPECT("a>b b/x>P/x-mochila-aside P/x-mochila-aside/y>b/x/y ", '/',
+	    false, {"a", "b"}, {"a/x", "!"}, {"a/x/y", "b/x/y"}, {"a/x/z", "!"},
+	    {"", "b/x"}, {"", "b/x/z"});
+	/* unless it is nobody's */
+	EXPECT("a>b ", '/', false, {"a", "b"}, {"a/x", "!"}, {"a/x/y", NULL},
+	    {"", "b/x"});
+	/* what stays is not moved, and nobody waits in vain */
+	EXPECT("", '/', false, {"x", NULL}, {"", "x"}, {"y", "!"},
+	    {"", "z"});
+}
+
+static void
 test_what_stays_in_the_way_is_said(void **state)
 {
 	(void)state;
@@ -157,6 +177,8 @@ main(void)
 	    cmocka_unit_test(test_a_chain_goes_from_its_end),
 	    cmocka_unit_test(test_of_a_ring_one_is_put_aside),
 	    cmocka_unit_test(test_what_is_doomed_gets_out_of_the_way),
+	    cmocka_unit_test(
+		test_what_is_doomed_makes_room_for_what_is_new),
 	    cmocka_unit_test(test_what_stays_in_the_way_is_said),
 	    cmocka_unit_test(test_names_that_were_put_aside_are_known),
 	};

@@ -230,6 +230,36 @@ test_names_that_moved_on(void **state)
 }
 
 static void
+test_a_child_goes_along_with_its_parent(void **state)
+{
+	struct input in = {.nj = 0};
+
+	(void)state;
+	add_j(&in, "a", 1);
+	add_j(&in, "a/b", 2);
+	add_j(&in, "a/b/c", 3);
+	add_j(&in, "ax", 4);
+	add_r(&in, "n", 1);
+	add_r(&in, "n/b", 2);
+	add_r(&in, "n/b/c", 3);
+	add_r(&in, "nx", 4);
+	add_r(&in, "n/d", 5);
+	add_r(&in, "o/b", 6);
+	in.m[0] = (struct tree_match){.rhow = TREE_BY_GUESS, .r = 0};
+	assert_true(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 1));
+	assert_true(tree_goes_along(in.j, in.nj, in.r, in.m, 2, 2));
+	/* not by the way: another level, name or parent */
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 3, 3));
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 4));
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 5));
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 2, 1));
+	/* nor is it its own parent, and one that is gone proves nothing */
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 0, 0));
+	in.m[0].rhow = TREE_NOT;
+	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 1));
+}
+
+static void
 test_inbox_is_inbox(void **state)
 {
 	struct input in = {.nj = 0};
@@ -306,6 +336,7 @@ main(void)
 	    cmocka_unit_test(test_a_tree_of_one_second_is_told_by_last_levels),
 	    cmocka_unit_test(test_two_of_one_second_are_told_by_their_numbers),
 	    cmocka_unit_test(test_names_that_moved_on),
+	    cmocka_unit_test(test_a_child_goes_along_with_its_parent),
 	    cmocka_unit_test(test_inbox_is_inbox),
 	    cmocka_unit_test(test_a_path_with_its_inodes),
 	    cmocka_unit_test(test_inodes_at_another_path_are_a_guess),

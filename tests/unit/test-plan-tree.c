@@ -225,6 +225,28 @@ test_every_way_to_be_renamed(void **state)
 			}
 }
 
+/* The child's directory was taken to where the new one is to be. */
+static void
+test_another_child_of_a_renamed_parent(void **state)
+{
+	const struct span out = SPAN("!y/c");
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "y", "x");
+	add_j(&in, "x/c", 3);
+	add_r(&in, "y/c", true);
+	add_l(&in, "x/c", false);
+	expect_steps(&in, "L x>y, L y/c>c-mochila-aside, ");
+	expect(&in, "sync101 k, renameL114 y, createL102 y/c, "
+		    "deleteL105 c-mochila-aside, ");
+	/* not to be made here, so in nobody's way */
+	in.p.patterns = &out;
+	in.p.npatterns = 1;
+	expect_steps(&in, "L x>y, ");
+	arena_clear(&mem);
+}
+
 static void
 test_a_rename_says_what_it_was_and_will_be(void **state)
 {
@@ -460,6 +482,7 @@ main(void)
 	    cmocka_unit_test(test_containers_are_no_mailboxes),
 	    cmocka_unit_test(test_what_is_not_selected_is_left_alone),
 	    cmocka_unit_test(test_every_way_to_be_renamed),
+	    cmocka_unit_test(test_another_child_of_a_renamed_parent),
 	    cmocka_unit_test(test_a_rename_says_what_it_was_and_will_be),
 	    cmocka_unit_test(
 		test_direction_and_keep_leave_the_other_side_alone),
