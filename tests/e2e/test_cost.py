@@ -24,7 +24,7 @@ class Cost:
             ["strace", "-f", "-e", "trace=" + DURABLE, "-o", str(calls),
              world.binary, "-c", str(world.config), "sync", "--json",
              "--trace", str(world.trace)],
-            env=world.env(), capture_output=True, timeout=60)
+            env=world.traced_env(), capture_output=True, timeout=60)
         if done.returncode and b"PTRACE" in done.stderr:
             pytest.skip("strace may not trace here")
         assert done.returncode == 0, done.stderr

@@ -59,13 +59,6 @@ def can_trace():
         return False
 
 
-def traced_env(world):
-    """No leak can be looked for under strace."""
-    env = world.env()
-    env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-    return env
-
-
 class Failed(Exception):
     def __init__(self, kind, text):
         super().__init__("%s: %s" % (kind, text))
@@ -209,7 +202,7 @@ class Trial:
     # runs of the program
 
     def call(self, *args, wrap=()):
-        env = traced_env(self.world) if wrap else self.world.env()
+        env = self.world.traced_env() if wrap else self.world.env()
         try:
             return subprocess.run(
                 [*wrap, self.world.binary, "-c", str(self.world.config),

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from model import can_trace, traced_env
+from model import can_trace
 from relay import Relay
 from world import digest, message
 
@@ -25,7 +25,7 @@ def traced(world):
     done = subprocess.run(
         ["strace", "-f", "-y", "-qq", "-s", "300", "-o", str(out), "-e",
          "trace=" + CALLS, world.binary, "-c", str(world.config), "sync"],
-        env=traced_env(world), capture_output=True)
+        env=world.traced_env(), capture_output=True)
     assert done.returncode == 0, done.stderr
     calls = [LINE.match(line) for line in out.read_text().splitlines()]
     return [(m.group(1), m.group(2)) for m in calls if m]
