@@ -258,20 +258,27 @@ local_octets(struct search *s, const struct candidate *c, uint64_t off,
 		   n, out, &e) == 0;
 }
 
+struct span
+moves_message_id(struct run *r, const struct sbox *b, struct span file)
+{
+	struct span id = SPAN_NONE;
+	struct err e = {0};
+	struct buf head;
+
+	buf_init(&head, 2 * HEAD_OCTETS);
+	if (maildir_sample(
+		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
+		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
+	buf_release(&head);
+	return id;
+}
+
 static struct span
 local_id(struct search *s, struct candidate *c)
 {
-	struct buf head;
-
-	if (c->has_id)
-		return c->id;
+	if (!c->has_id)
+		c->id = moves_message_id(s->r, &s->r->box[c->box], c->file);
 	c->has_id = true;
-	c->id = SPAN_NONE;
-	buf_init(&head, 2 * HEAD_OCTETS);
-	if (local_octets(s, c, 0, HEAD_OCTETS, &head))
-		header_field(
-		    &s->r->pass, buf_span(&head), "Message-ID", &c->id);
-	buf_release(&head);
 	return c->id;
 }
 

@@ -18,9 +18,6 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
-#include "mail/header.h"
-
-#define HEAD_OCTETS 16384
 
 void
 transfer_undone(struct run *r, const struct op *op)
@@ -250,25 +247,18 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct op **v, size_t *n, struct err *e)
 {
 	struct map uid_of;
-	struct buf head;
 	size_t left = 0;
 	int rc;
 
 	if (b->r.uidnext == 0 || *n == 0)
 		return 0;
 	map_init(&uid_of);
-	buf_init(&head, 2 * HEAD_OCTETS);
 	rc = ids_there(r, b, &uid_of, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
-		struct err local = {0};
-		struct span id;
+		struct span id = moves_message_id(r, b, v[i]->file);
 		uint64_t uid = 0;
 
-		buf_clear(&head);
-		if (maildir_sample(r->m, b->j.path, v[i]->file, 0, HEAD_OCTETS,
-			&head, &local) == 0 &&
-		    header_field(
-			&r->pass, buf_span(&head), "Message-ID", &id) &&
+		if (id.n > 0 &&
 		    map_get(&uid_of, id, &uid) && uid != 0) {
 			map_set(&uid_of, id, 0);
 			landed(r, b, batch, v[i], (uint32_t)uid,
@@ -279,7 +269,6 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	}
 	if (rc == 0)
 		*n = left;
-	buf_release(&head);
 	map_release(&uid_of);
 	return rc;
 }
