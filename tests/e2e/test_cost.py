@@ -79,6 +79,19 @@ def test_one_flag_here(settled):
     settled.assert_settled()
 
 
+@pytest.mark.parametrize("n, trips, before", [(2, 6, 0), (20, 7, 1)])
+def test_many_new_here_go_into_the_selected_mailbox(settled, n, trips,
+                                                    before):
+    for i in range(n):
+        path = settled.root / "INBOX" / "new" / ("here%d.desk" % i)
+        path.write_bytes(message("here%d" % i).replace(b"\r\n", b"\n"))
+    check(Cost(settled), trips, 6, *["APPEND"] * n, *["SELECT"] * (before + 1))
+    words = [c.split()[0] for c in settled.commands()]
+    assert words[words.index(b"APPEND") - 1] == (
+        b"SELECT" if before else b"LIST")
+    settled.assert_settled()
+
+
 @pytest.mark.parametrize("n, trips, more", [
     (2, 5, ()), (20, 6, ("UID SEARCH",))])
 def test_deletes_there_cost_the_disk_no_more_when_many(settled, n, trips,
