@@ -187,13 +187,13 @@ refuse_clear(const struct imap *s, struct err *e)
 	    s->conf->net.host);
 }
 
-/* RFC 5161; RFC 7162 §3.2.3. */
+/*
+ * RFC 5161; RFC 7162 §3.2.3.  Only sent: the answer comes with that of what is
+ * asked next (session.c, rule 4).
+ */
 static int
 enable(struct imap *s, struct err *e)
 {
-	uint32_t enabled = 0;
-	int rc;
-
 	if (!(s->caps & IMAP_CAP_ENABLE) ||
 	    !(s->offers_qresync || s->offers_uidonly))
 		return 0;
@@ -203,26 +203,8 @@ enable(struct imap *s, struct err *e)
 	/* All else we do goes by UID, so it costs nothing (RFC 9586 §3). */
 	if (s->offers_uidonly)
 		wire_cmd_raw(&s->cmd, " UIDONLY");
-	rc = imap_send(s, e);
-	if (rc < 0)
-		return rc;
-	do {
-		rc = imap_next(s, e);
-		if (rc < 0)
-			return rc;
-		if (s->resp.type != RESP_ENABLED)
-			continue;
-		for (const struct wire_node *n = s->resp.words; n;
-		     n = n->next) {
-			if (wire_is_atom(n, "QRESYNC") && s->offers_qresync)
-				enabled |= IMAP_CAP_QRESYNC;
-			if (wire_is_atom(n, "UIDONLY") && s->offers_uidonly)
-				enabled |= IMAP_CAP_UIDONLY;
-		}
-	} while (imap_tag_number(s) != s->tag);
-	if (s->resp.cond == COND_OK)
-		s->caps |= enabled;
-	return 0;
+	s->enable_tag = s->tag;
+	return imap_send(s, e);
 }
 
 static int

@@ -77,8 +77,8 @@ enum {
 
 /*
  * Connect, TLS, greeting, login (SASL-IR and the capabilities that come with
- * the tagged OK are used), ENABLE QRESYNC.  CONF is borrowed for the life of
- * the session, .password only for this call.  Login refused: ERR_AUTH, tried
+ * the tagged OK are used); ENABLE QRESYNC goes out with the first command.
+ * CONF is borrowed for the life of the session, .password only for this call.  Login refused: ERR_AUTH, tried
  * once.  Never sends a password in clear over a network unless allowed.
  */
 int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
@@ -87,6 +87,7 @@ void imap_logout(struct imap *s);
 void imap_free(struct imap **s);
 DEFINE_AUTO(imap)
 
+/* What ENABLE gives is among them once the first command is answered. */
 uint32_t imap_caps(const struct imap *s);
 /* APPENDLIMIT=N of the capabilities (RFC 7889); 0: none was told. */
 uint64_t imap_append_limit(const struct imap *s);

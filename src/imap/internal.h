@@ -39,6 +39,8 @@ struct imap {
 	uint64_t append_limit; /* APPENDLIMIT=N; 0: not told */
 	/* CAPABILITY said so; .caps has them once ENABLED did. */
 	bool offers_qresync, offers_uidonly;
+	uint32_t enable_tag; /* of ENABLE while it is not answered; else 0 */
+	uint32_t enabled;    /* IMAP_CAP_* that ENABLED listed */
 	uint32_t dropped;    /* IMAP_CAP_* that the server turned out to lack */
 	uint32_t message_limit; /* MESSAGELIMIT=n (RFC 9738); 0: any number */
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
@@ -94,6 +96,9 @@ enum imap_got {
  * session has been noted.  BYE is ERR_BYE, except while leaving.
  */
 int imap_next(struct imap *s, struct err *e);
+/* Wait for the answer to ENABLE, if it is still to come: what it gave is in
+ * s->caps from here on. */
+int imap_enabled(struct imap *s, struct err *e);
 /*
  * The next tagged response: its number in *tag_r.  Bodies that nobody asked
  * for are dropped.

@@ -73,10 +73,13 @@ imap_select(struct imap *s, struct span wire, bool read_only,
     struct imap_selected *sel_r, struct rview *r, struct err *e)
 {
 	const uint32_t tiers = IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE;
-	const uint32_t had = s->caps & tiers, lacked = s->dropped;
+	uint32_t had, lacked = s->dropped;
 	struct imap_selected sel;
-	int rc;
+	int rc = imap_enabled(s, e);
 
+	if (rc < 0)
+		return rc;
+	had = s->caps & tiers;
 	for (;;) {
 		bool asked = uidvalidity && modseq;
 

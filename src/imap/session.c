@@ -4,6 +4,9 @@
  *  2. What untagged data says about the session is noted here, whichever
  *     command happens to be running (RFC 3501 §5.2).
  *  3. After an error of the connection nothing is sent or read any more.
+ *  4. ENABLE goes out with the first command after the login, and its answer is
+ *     taken here.  Until then nothing that it enables is used: imap_select()
+ *     waits for it.
  */
 #include "imap/internal.h"
 
@@ -188,6 +191,31 @@ note_code(struct imap *s)
 	}
 }
 
+/* What is listed counts, once ENABLE is answered with OK. */
+static void
+note_enabled(struct imap *s)
+{
+	for (const struct wire_node *n = s->resp.words; n && s->enable_tag;
+	     n = n->next) {
+		if (wire_is_atom(n, "QRESYNC") && s->offers_qresync)
+			s->enabled |= IMAP_CAP_QRESYNC;
+		if (wire_is_atom(n, "UIDONLY") && s->offers_uidonly)
+			s->enabled |= IMAP_CAP_UIDONLY;
+	}
+}
+
+/* Rule 4: is this the answer to ENABLE? */
+static bool
+enable_answered(struct imap *s)
+{
+	if (!s->enable_tag || imap_tag_number(s) != s->enable_tag)
+		return false;
+	s->enable_tag = 0;
+	if (s->resp.cond == COND_OK)
+		s->caps |= s->enabled;
+	return true;
+}
+
 /* Rule 2. */
 static int
 note(struct imap *s, struct err *e)
@@ -205,6 +233,9 @@ note(struct imap *s, struct err *e)
 		return imap_break(s, e);
 	case RESP_CAPABILITY:
 		imap_note_caps(s, r->words);
+		return 0;
+	case RESP_ENABLED:
+		note_enabled(s);
 		return 0;
 	case RESP_EXISTS:
 		/* Without CLOSED the last one is that of the new mailbox. */
@@ -284,8 +315,8 @@ read_response(struct imap *s, struct err *e)
 	}
 }
 
-int
-imap_next(struct imap *s, struct err *e)
+static int
+next_response(struct imap *s, struct err *e)
 {
 	int rc;
 
@@ -301,6 +332,32 @@ imap_next(struct imap *s, struct err *e)
 	if (rc == IMAP_GOT_RESPONSE && note(s, e) < 0)
 		return e->code;
 	return rc;
+}
+
+int
+imap_next(struct imap *s, struct err *e)
+{
+	int rc;
+
+	do
+		rc = next_response(s, e);
+	while (rc == IMAP_GOT_RESPONSE && enable_answered(s));
+	return rc;
+}
+
+int
+imap_enabled(struct imap *s, struct err *e)
+{
+	while (s->enable_tag) {
+		int rc = next_response(s, e);
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		if (rc < 0)
+			return rc;
+		(void)enable_answered(s);
+	}
+	return 0;
 }
 
 int

@@ -318,14 +318,18 @@ ids_meet(struct search *s, const struct question *q)
 	return false;
 }
 
+/* Rule 5: is a candidate of Q's Message-ID in the mailbox of Q? */
 static bool
-may_replace(const struct search *s, const struct op *op)
+may_replace(struct search *s, const struct question *q)
 {
-	size_t at = first_of_size(s, op->row.size);
+	size_t at = first_of_size(s, q->op->row.size);
 
-	while (at && !(replaces(&s->v[at - 1], op) && may_be(&s->v[at - 1], op)))
-		at = s->v[at - 1].next;
-	return at != 0;
+	for (; at; at = s->v[at - 1].next)
+		if (replaces(&s->v[at - 1], q->op) &&
+		    may_be(&s->v[at - 1], q->op) &&
+		    span_eq(local_id(s, &s->v[at - 1]), q->id))
+			return true;
+	return false;
 }
 
 /*
@@ -333,11 +337,11 @@ may_replace(const struct search *s, const struct op *op)
  * the next): they share a command.
  */
 static void
-choose_windows(const struct search *s, struct question *q)
+choose_windows(struct search *s, struct question *q)
 {
 	uint64_t size = q->op->row.size, end = END_OCTETS, least = 1, mix;
 
-	if (may_replace(s, q->op)) {
+	if (may_replace(s, q)) {
 		q->n = 1;
 		q->len[0] = WHOLE_OCTETS;
 		return;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "base/fs.h"
+#include "imap/internal.h"
 
 static void
 test_login_command_and_enable(void **state)
@@ -16,6 +17,9 @@ test_login_command_and_enable(void **state)
 	struct err e = START(f, LOGIN_ALL, "C m3 LOGOUT", "S * BYE", "S m3 OK");
 
 	assert_int_equal(e.code, 0);
+	/* it goes out with what comes next */
+	assert_false(imap_caps(f->s) & IMAP_CAP_QRESYNC);
+	assert_int_equal(0, imap_enabled(f->s, &e));
 	assert_true(imap_caps(f->s) & IMAP_CAP_QRESYNC);
 	assert_true(imap_caps(f->s) & IMAP_CAP_CONDSTORE);
 	imap_logout(f->s);
@@ -144,6 +148,7 @@ test_the_trace_masks_the_password(void **state)
 	assert_int_equal(0, imap_trace_open(path, &f->conf.trace, &e));
 	e = START(f, LOGIN_ALL);
 	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_enabled(f->s, &e));
 	imap_free(&f->s);
 	imap_trace_free(&f->conf.trace);
 	buf_init(&b, 1u << 20);

@@ -52,9 +52,17 @@ test_only_what_enabled_lists_is_used(void **state)
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
 		struct err e = START(f,
 		    GREET("ENABLE UIDONLY CONDSTORE QRESYNC"),
-		    "C m2 ENABLE QRESYNC UIDONLY", v[i].said, "S m2 OK");
+		    "C m2 ENABLE QRESYNC UIDONLY", v[i].said, "S m2 OK",
+		    v[i].caps & IMAP_CAP_QRESYNC
+			? "C m3 SELECT \"INBOX\""
+			: "C m3 SELECT \"INBOX\" (CONDSTORE)",
+		    "S * 0 EXISTS",
+		    "S * OK [UIDVALIDITY 9]", "S m3 OK");
+		struct rview r;
 
 		assert_int_equal(e.code, 0);
+		(void)open_box(f, 0, &r);
+		uidset_release(&r.vanished);
 		assert_int_equal(imap_caps(f->s) &
 			(IMAP_CAP_QRESYNC | IMAP_CAP_UIDONLY),
 		    v[i].caps);
