@@ -110,3 +110,22 @@ def test_moves_here_cost_no_more_when_many(settled, n):
                   (path.name.split(":2,")[0] + ":2,"))
     check(Cost(settled), 7, 8, "SELECT", "SELECT", "SELECT", "UID MOVE")
     settled.assert_settled()
+
+
+def test_equal_sizes_cost_a_move_no_octets(settled):
+    """What lies there already, of the same sizes and of one second, is no
+    reason to look at more than a sample: its Message-IDs are others."""
+    when = 1795000000
+    for i in range(10):
+        settled.server.append("other", message("o%d" % i, size=5000), when=when)
+        settled.server.append("INBOX", message("n%d" % i, size=5000), when=when)
+    settled.sync()
+    settled.assert_settled()
+    settled.trace.unlink(missing_ok=True)
+    uids = sorted(settled.server.messages("INBOX", bodies=False))[-10:]
+    settled.server.select("INBOX")
+    settled.server.do("uid", "MOVE", ",".join(map(str, uids)), "other")
+    settled.sync("--trace", str(settled.trace))
+    samples = [c for c in settled.commands() if b"PEEK[]" in c]
+    assert samples and all(c.endswith(b".64>)") for c in samples)
+    settled.assert_settled()
