@@ -4,7 +4,7 @@
 
 /* Commands under way at once. */
 #define META_WINDOW 4
-#define SAMPLE_WINDOW 8
+#define SAMPLE_WINDOW 32
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192
 
