@@ -9,6 +9,7 @@
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
+ *	local.c    of that, the Maildir's side
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
@@ -72,6 +73,8 @@ struct sbox {
 	bool observed;
 	struct pairs base;
 	struct lview l;
+	/* l.delta, see local.c; owned, until the pass ends */
+	struct uidset l_gone, l_look;
 	struct rview r;
 	struct maildir_stamp stamp; /* of l */
 	bool stamp_coarse;	    /* cannot be trusted: record NONE */
@@ -151,6 +154,15 @@ int observe_box(struct run *r, struct sbox *b, struct err *e);
 /* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+
+/* local.c: l, stamp, letters; without the files of rows that are as they say */
+int local_observe(struct run *r, struct sbox *b, struct err *e);
+/* Once the rows are at hand: their files, too. */
+int local_fill(struct run *r, struct sbox *b, struct err *e);
+/* --full: compare every file with its row. */
+int local_recheck(struct run *r, struct sbox *b, struct err *e);
+/* What a killed run of ours left in tmp/; we hold the lock. */
+int local_clean(struct run *r, struct sbox *b, struct err *e);
 
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);

@@ -299,8 +299,11 @@ next_pass(struct run *r)
 	for (size_t i = 0; i < r->nbox; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (b->observed)
+		if (b->observed) {
 			uidset_release(&b->r.vanished);
+			uidset_release(&b->l_look);
+			uidset_release(&b->l_gone);
+		}
 		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
 		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
 			     b->touched;
