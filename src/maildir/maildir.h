@@ -117,6 +117,20 @@ int maildir_drop_moved(struct maildir *m, struct span path, struct lview *v,
 struct lmsg maildir_named(struct arena *mem, struct span file,
     const struct kwletters *letters, uint32_t *unknown);
 
+/*
+ * Work in a mailbox that was looked at:
+ *	maildir_watch -> deliveries, moves, copies, flags, bin -> maildir_watched
+ *
+ * maildir_watch: does the mailbox still have the stamp SEEN, and can it be told
+ * from here on who changes it?  maildir_watched ends that.  True: nobody but
+ * this struct maildir changed cur/ or new/ since SEEN, and *stamp_r, which is
+ * no NONE, is the stamp of what that left there.  False says nothing.
+ */
+bool maildir_watch(struct maildir *m, struct span path,
+    const struct maildir_stamp *seen);
+bool maildir_watched(struct maildir *m, struct span path,
+    const struct cancel *c, struct maildir_stamp *stamp_r);
+
 /* Fill in has_stat, ino, fsize, mtime_ns.  ERR_STALE: gone. */
 int maildir_stat(struct maildir *m, struct span path, struct lmsg *msg,
     struct err *e);

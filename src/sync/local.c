@@ -17,6 +17,10 @@
  *     has is new, as if the view and the rows were complete.
  *
  * --full wants to look at every file, and gets all of them.
+ *
+ * What we write ourselves changes the directory's times, too.  It is not read
+ * again for that where it can be told that nobody else changed it meanwhile
+ * (maildir/watch.c): then what was seen and what we did is what there is.
  */
 #include "sync/internal.h"
 
@@ -201,6 +205,62 @@ local_fill(struct run *r, struct sbox *b, struct err *e)
 }
 
 /* What a killed run of ours left in tmp/; we hold the lock. */
+/* What the files of B were when they were looked at; NONE: not known. */
+static struct maildir_stamp
+seen_stamp(const struct sbox *b)
+{
+	if (b->l.same)
+		return b->j.stamp;
+	return b->l.complete && !b->l.damaged && !b->stamp_coarse
+		   ? b->stamp
+		   : MAILDIR_STAMP_NONE;
+}
+
+static void
+watch(struct run *r, struct sbox *b)
+{
+	struct maildir_stamp seen = seen_stamp(b);
+
+	if (b->observed && !b->failed && !b->rescan && !b->local_missing &&
+	    !b->remote_missing)
+		b->watched = maildir_watch(r->m, b->j.path, &seen);
+}
+
+static bool
+writes_here(enum op_kind kind)
+{
+	return kind == OP_PULL || kind == OP_LCOPY || kind == OP_LMOVE ||
+	       kind == OP_LFLAGS || kind == OP_LDELETE;
+}
+
+void
+local_watch(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		r->box[i].writes_l = r->box[i].watched = r->box[i].reread =
+		    false;
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op->held || !writes_here(op->kind))
+			continue;
+		r->box[op->box].writes_l = true;
+		if (op->kind == OP_LMOVE)
+			r->box[op->from].writes_l = true;
+	}
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].writes_l)
+			watch(r, &r->box[i]);
+}
+
+bool
+local_untouched(struct run *r, struct sbox *b, struct maildir_stamp *stamp_r)
+{
+	return b->watched &&
+	       maildir_watched(r->m, b->j.path, r->o->cancel, stamp_r) &&
+	       !b->reread;
+}
+
 int
 local_clean(struct run *r, struct sbox *b, struct err *e)
 {

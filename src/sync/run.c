@@ -266,8 +266,10 @@ each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
 static int
 apply_pass(struct run *r, struct err *e)
 {
-	int rc = each_box(r, apply_rows, e);
+	int rc;
 
+	local_watch(r);
+	rc = each_box(r, apply_rows, e);
 	if (rc == 0)
 		rc = apply_transfers(r, e);
 	if (rc == 0)

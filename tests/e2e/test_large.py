@@ -2,7 +2,10 @@
 next to nothing, and what is odd beside it is seen all the same."""
 
 import os
+import re
 import shutil
+import subprocess
+import time
 
 import pytest
 
@@ -108,3 +111,52 @@ def test_changes_of_both_sides_to_different_messages(settled):
     assert len(paths(settled)) == 12
     assert len(settled.server.messages("INBOX", bodies=False)) == 12
     settled.assert_settled()
+
+
+def fill_both(world, first, last):
+    """Messages FIRST to LAST there, as links to one file; synced."""
+    there = world.server_process.maildir(world.user)
+    world.server.select("INBOX")
+    one = there / "tmp" / ("one-%d" % first)
+    one.write_bytes(message("one").replace(b"\r\n", b"\n"))
+    owner = there.stat()
+    os.chown(one, owner.st_uid, owner.st_gid)
+    for i in range(first, last):
+        os.link(one, there / "new" / ("%d.link" % i))
+    one.unlink()
+    world.sync()
+    assert len(paths(world)) == last
+
+
+def peak(world):
+    """High-water mark of memory of one run, in octets."""
+    world.server.close()
+    child = subprocess.Popen([world.binary, "-c", str(world.config), "sync"],
+                             env=world.env())
+    kib = 0
+    while child.poll() is None:
+        try:
+            with open("/proc/%d/status" % child.pid) as status:
+                found = re.search(r"VmHWM:\s+(\d+)", status.read())
+        except OSError:
+            found = None
+        kib = int(found.group(1)) if found else kib
+        time.sleep(0.0005)
+    assert child.returncode == 0
+    return 1024 * kib
+
+
+def test_memory_follows_the_change_not_the_mailbox(world):
+    with open(world.binary, "rb") as binary:
+        sanitized = b"__asan_init" in binary.read()
+    if sanitized:
+        pytest.skip("the sanitizer has its own memory")
+    peaks = []
+    few, many = 2000, 22000
+    for first, last in (0, few), (few, many):
+        fill_both(world, first, last)
+        path = paths(world)[7]
+        path.rename(cur(world, base(path) + ":2,%s" % "SF"[len(peaks)]))
+        peaks.append(peak(world))
+        world.assert_idle()
+    assert peaks[1] - peaks[0] < 400 * (many - few), peaks
