@@ -1,12 +1,11 @@
 /*
  * Open addressing with linear probing, at most 3/4 full, deletion by moving
- * back what follows (no tombstones).  SipHash-1-3 with a random key.
+ * back what follows (no tombstones).
  */
 #include "base/map.h"
 
 #include "base/alloc.h"
-
-#include <sys/random.h>
+#include "base/hash.h"
 
 /* Bytes, or a number: 64 bits of it also where size_t has fewer. */
 struct map_key {
@@ -19,53 +18,6 @@ struct map_slot {
 	struct map_key key;
 	uint64_t v;
 };
-
-#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-
-static void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = ROTL(v[1], 13) ^ v[0];
-	v[0] = ROTL(v[0], 32);
-	v[2] += v[3];
-	v[3] = ROTL(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = ROTL(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = ROTL(v[1], 17) ^ v[2];
-	v[2] = ROTL(v[2], 32);
-}
-
-static uint64_t
-sip(const uint64_t seed[2], const void *data, size_t n)
-{
-	const unsigned char *p = data;
-	uint64_t v[4] = {
-	    seed[0] ^ UINT64_C(0x736f6d6570736575),
-	    seed[1] ^ UINT64_C(0x646f72616e646f6d),
-	    seed[0] ^ UINT64_C(0x6c7967656e657261),
-	    seed[1] ^ UINT64_C(0x7465646279746573),
-	};
-	uint64_t last = (uint64_t)n << 56, m;
-
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&m, p, 8);
-		v[3] ^= m;
-		sip_round(v);
-		v[0] ^= m;
-	}
-	for (size_t i = 0; i < n; i++)
-		last |= (uint64_t)p[i] << (8 * i);
-	v[3] ^= last;
-	sip_round(v);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 static struct map_key
 number_key(uint64_t key)
@@ -83,8 +35,8 @@ bytes_key(struct span key)
 static uint64_t
 hash_of(const struct map *m, struct map_key key)
 {
-	uint64_t h = key.p ? sip(m->seed, key.p, (size_t)key.n)
-			   : sip(m->seed, &key.n, sizeof key.n);
+	uint64_t h = key.p ? hash_octets(m->seed, key.p, (size_t)key.n)
+			   : hash_octets(m->seed, &key.n, sizeof key.n);
 
 	return h ? h : 1;
 }
@@ -191,11 +143,7 @@ void
 map_init(struct map *m)
 {
 	*m = (struct map){0};
-	if (getrandom(m->seed, sizeof m->seed, 0) != sizeof m->seed) {
-		/* only a kernel without it: a fixed seed is slow at worst */
-		m->seed[0] = (uint64_t)(uintptr_t)m;
-		m->seed[1] = 1;
-	}
+	hash_seed(m->seed);
 }
 
 void

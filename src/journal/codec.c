@@ -389,6 +389,22 @@ codec_get_pair(struct arena *mem, struct span value, struct pair *p_r)
 }
 
 bool
+codec_get_pair_file(struct arena *mem, struct span value, struct span *file_r,
+    struct flags *l_r)
+{
+	uint64_t layout;
+	struct in in = begin(value, LAYOUT, &layout);
+	struct span file = get_bytes(&in, get_u(&in));
+	struct flags l = get_flags(&in, mem);
+
+	if (in.bad)
+		return false;
+	*file_r = file;
+	*l_r = l;
+	return true;
+}
+
+bool
 codec_get_pair_size(struct span value, uint64_t *size_r)
 {
 	uint64_t layout, size;

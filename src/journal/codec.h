@@ -33,6 +33,9 @@ bool codec_get_box(struct arena *mem, struct span value, struct jbox *box_r);
 void codec_put_pair(struct buf *b, const struct pair *p); /* without .uid */
 bool codec_get_pair(struct arena *mem, struct span value,
     struct pair *p_r);
+/* .file, borrowed from VALUE, and .l, in MEM; no more is looked at. */
+bool codec_get_pair_file(struct arena *mem, struct span value,
+    struct span *file_r, struct flags *l_r);
 /* .size alone; what comes after it is not looked at. */
 bool codec_get_pair_size(struct span value, uint64_t *size_r);
 

@@ -7,6 +7,7 @@
  *	upgrade.c  a journal of an older format
  *	codec.c    rows as bytes
  *	read.c     reading
+ *	files.c    reading the file names of a large mailbox
  *	write.c    a batch, one transaction
  *	check.c    is it sound
  */

@@ -94,6 +94,26 @@ int journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 int journal_pairs_in(struct journal *j, uint64_t box,
     const struct uidset *set, struct arena *mem, struct pairs *p_r,
     struct err *e);
+/*
+ * All rows of a mailbox, one after the other, ascending UIDs, and of each only
+ * what its file shows: for mailboxes whose rows are too many to be held at
+ * once.  A reading transaction is open from begin to end: no waiting in
+ * between.
+ *	begin -> next > 0 ... -> end (also after an error)
+ * next: 1, or 0 after the last one.  *f_r.file is valid until the next call;
+ * what f_r->l needs is in MEM.
+ */
+struct jfile {
+	uint32_t uid;
+	struct span file; /* "": the file belongs to another row by now */
+	struct flags l;
+};
+struct journal_files;
+int journal_files_begin(struct journal *j, uint64_t box,
+    struct journal_files **w_r, struct err *e);
+int journal_files_next(struct journal_files *w, struct arena *mem,
+    struct jfile *f_r, struct err *e);
+void journal_files_end(struct journal_files **w);
 /* How many UIDs of SET have rows (also remote holds). */
 int journal_count_in(struct journal *j, uint64_t box,
     const struct uidset *set, uint64_t *n_r, struct err *e);

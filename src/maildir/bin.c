@@ -129,6 +129,8 @@ maildir_bin(struct maildir *m, struct span path, struct span file, int bin_fd,
 		if (rc < 0 && e->sys == ENOENT)
 			rc = e->code = ERR_STALE;
 	}
+	if (rc == 0)
+		maildir_note(m, path, file, SPAN_NONE, SPAN_NONE);
 	arena_release(&mem);
 	return rc < 0 ? bin_error(e) : 0;
 }

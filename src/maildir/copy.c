@@ -161,6 +161,7 @@ maildir_copy_to(struct maildir *m, struct arena *mem, struct span from,
 	rc = make_copy(&c, how, e);
 	if (rc < 0)
 		return rc;
+	maildir_note(m, SPAN_NONE, SPAN_NONE, to, at);
 	*shown_r = shown;
 	*lmsg_r = maildir_lmsg(at, shown, &c.st);
 	return 0;

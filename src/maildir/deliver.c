@@ -270,6 +270,7 @@ maildir_deliver_publish(struct maildir_delivery *d, struct arena *mem,
 	if (fs_move(d->tmp_dir, d->tmp, in_new ? b->new : b->cur, file.p + 4,
 		false, e) < 0)
 		return maildir_write_error(d->path, e);
+	maildir_note(d->m, SPAN_NONE, SPAN_NONE, d->path, file);
 	d->tmp = NULL;
 	*shown_r = shown;
 	*lmsg_r = maildir_lmsg(file, shown, &st);

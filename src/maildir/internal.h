@@ -5,6 +5,7 @@
  *	list.c     which mailboxes there are
  *	stamp.c    has anything changed
  *	scan.c     what is there
+ *	watch.c    was it changed by us alone
  *	read.c     content, for comparison and upload
  *	deliver.c  a message that comes down
  *	change.c   flags, durability
@@ -52,6 +53,7 @@ struct maildir {
 	/* Base names of mailboxes that messages were moved to; see move.c. */
 	struct map taken;
 	struct arena taken_mem;
+	struct maildir_watch *watch; /* owned; NULL: none yet */
 };
 
 /* PATH below DIRFD, each component a directory and no symlink; -1, errno. */
@@ -70,6 +72,15 @@ int maildir_box(struct maildir *m, struct span path,
 int maildir_whole_box(struct maildir *m, struct span path,
     const struct maildir_box **b_r, struct err *e);
 void maildir_forget_box(struct maildir *m); /* directories change */
+
+/*
+ * We have just taken the file WENT from the mailbox FROM, and put CAME into TO
+ * (each may be "").  To be called after each change of cur/ or new/, before
+ * the next one.
+ */
+void maildir_note(struct maildir *m, struct span from, struct span went,
+    struct span to, struct span came);
+void maildir_watch_free(struct maildir_watch **w);
 
 /* "cur/x" -> the fd of cur/ and "x"; ERR_STALE when that cannot be. */
 int maildir_file(struct maildir *m, struct span path, struct span file,

@@ -5,7 +5,7 @@ libmaildir_a_SOURCES = \
 	src/maildir/letters.c src/maildir/list.c src/maildir/maildir.h \
 	src/maildir/move.c src/maildir/open.c src/maildir/read.c \
 	src/maildir/rename.c src/maildir/scan.c src/maildir/stamp.c \
-	src/maildir/unbin.c
+	src/maildir/unbin.c src/maildir/watch.c
 
 maildir_tests = tests/unit/test-maildir-bin tests/unit/test-maildir-change \
 	tests/unit/test-maildir-copy tests/unit/test-maildir-deliver \
@@ -13,7 +13,7 @@ maildir_tests = tests/unit/test-maildir-bin tests/unit/test-maildir-change \
 	tests/unit/test-maildir-list tests/unit/test-maildir-move \
 	tests/unit/test-maildir-moving tests/unit/test-maildir-read \
 	tests/unit/test-maildir-rename tests/unit/test-maildir-scan \
-	tests/unit/test-maildir-stamp
+	tests/unit/test-maildir-stamp tests/unit/test-maildir-watch
 check_PROGRAMS += $(maildir_tests)
 TESTS += $(maildir_tests)
 maildir_test_libs = libmaildir.a libplan.a libmail.a libbase.a \
@@ -48,3 +48,5 @@ tests_unit_test_maildir_move_SOURCES = tests/unit/test-maildir-move.c
 tests_unit_test_maildir_move_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_rename_SOURCES = tests/unit/test-maildir-rename.c
 tests_unit_test_maildir_rename_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_watch_SOURCES = tests/unit/test-maildir-watch.c
+tests_unit_test_maildir_watch_LDADD = $(maildir_test_libs)

@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "mail/layout.h"
 #include "mail/name.h"
+#include "mail/nameset.h"
 #include "plan/view.h"
 
 struct maildir;
@@ -98,6 +99,37 @@ bool maildir_stamp_settle(const struct maildir_stamp *s,
 int maildir_scan(struct maildir *m, struct span path,
     const struct kwletters *letters, struct arena *mem, struct lview *v_r,
     struct maildir_stamp *stamp_r, uint32_t *letters_seen_r, struct err *e);
+
+/*
+ * The same, without the files whose names are in KNOWN: those are seen in it,
+ * and v->delta says so.  When v->damaged, all that there is.  What was seen has
+ * to be completed by maildir_drop_moved() once names that have a base in common
+ * with a file of V are in V, too.
+ */
+int maildir_scan_rest(struct maildir *m, struct span path,
+    const struct kwletters *letters, struct nameset *known, struct arena *mem,
+    struct lview *v_r, struct maildir_stamp *stamp_r, uint32_t *letters_seen_r,
+    struct err *e);
+/* Of files with one base those that were moved while they were read. */
+int maildir_drop_moved(struct maildir *m, struct span path, struct lview *v,
+    struct err *e);
+/* FILE, borrowed, as its name shows it; *unknown gets letters added to it. */
+struct lmsg maildir_named(struct arena *mem, struct span file,
+    const struct kwletters *letters, uint32_t *unknown);
+
+/*
+ * Work in a mailbox that was looked at:
+ *	maildir_watch -> deliveries, moves, copies, flags, bin -> maildir_watched
+ *
+ * maildir_watch: does the mailbox still have the stamp SEEN, and can it be told
+ * from here on who changes it?  maildir_watched ends that.  True: nobody but
+ * this struct maildir changed cur/ or new/ since SEEN, and *stamp_r, which is
+ * no NONE, is the stamp of what that left there.  False says nothing.
+ */
+bool maildir_watch(struct maildir *m, struct span path,
+    const struct maildir_stamp *seen);
+bool maildir_watched(struct maildir *m, struct span path,
+    const struct cancel *c, struct maildir_stamp *stamp_r);
 
 /* Fill in has_stat, ino, fsize, mtime_ns.  ERR_STALE: gone. */
 int maildir_stat(struct maildir *m, struct span path, struct lmsg *msg,

@@ -164,6 +164,8 @@ maildir_move_to(struct maildir *m, struct arena *mem, struct span from,
 	}
 	if (rc < 0)
 		return rc;
+	if (dir != todir || strcmp(name, at.p + 4) != 0)
+		maildir_note(m, from, file, to, at);
 	/* Another inode where it was copied; a reader may be faster. */
 	if (fstatat(todir, at.p + 4, &moved, AT_SYMLINK_NOFOLLOW) == 0)
 		st = moved;

@@ -74,6 +74,7 @@ maildir_free(struct maildir **m)
 	if (!*m)
 		return;
 	maildir_forget_box(*m);
+	maildir_watch_free(&(*m)->watch);
 	map_release(&(*m)->taken);
 	arena_release(&(*m)->taken_mem);
 	digest_free(&(*m)->spare);

@@ -9,6 +9,10 @@
  *     names.  So of two files of one base it is asked whether they are there,
  *     and a file that is in new/ and cur/ at once counts for cur/.  Others
  *     are two files, and both are shown.
+ *  3. A file whose name is known (maildir_scan_rest) is only marked: nothing
+ *     is kept of it, and its name is not looked at more closely.  Rule 2 for
+ *     such a file and one that is not known is the caller's, who has their
+ *     names: maildir_drop_moved().
  */
 #include "maildir/internal.h"
 
@@ -27,6 +31,7 @@ struct scan {
 	const struct kwletters *letters;
 	struct arena *mem;
 	struct lview *v;
+	struct nameset *known; /* NULL: none */
 	uint32_t unknown;
 };
 
@@ -41,17 +46,41 @@ is_regular(int dirfd, const struct dirent *d)
 	       S_ISREG(st.st_mode);
 }
 
+struct lmsg
+maildir_named(struct arena *mem, struct span file,
+    const struct kwletters *letters, uint32_t *unknown)
+{
+	struct name name = name_split(span_of(file.p + 4, file.n - 4));
+	struct lmsg msg = {.file = file, .base = name.base};
+	uint32_t more = 0;
+
+	msg.flags = name_flags(mem, name.info, letters, &more);
+	*unknown |= more;
+	return msg;
+}
+
+/* Rule 3. */
+static bool
+is_known(struct scan *s, const char *sub, const char *d_name)
+{
+	char file[4 + sizeof((struct dirent *)0)->d_name];
+	size_t n = strlen(d_name);
+
+	if (!s->known)
+		return false;
+	memcpy(file, sub, 3);
+	file[3] = '/';
+	memcpy(file + 4, d_name, n);
+	return nameset_see(s->known, span_of(file, n + 4));
+}
+
 static void
 add_file(struct scan *s, const char *sub, const char *d_name)
 {
 	struct span file = span_str(arena_printf(s->mem, "%s/%s", sub, d_name));
-	struct name name = name_split(span_of(file.p + 4, file.n - 4));
-	struct lmsg msg = {.file = file, .base = name.base};
-	uint32_t unknown = 0;
 
-	msg.flags = name_flags(s->mem, name.info, s->letters, &unknown);
-	s->unknown |= unknown;
-	lview_add(s->mem, s->v, msg);
+	lview_add(
+	    s->mem, s->v, maildir_named(s->mem, file, s->letters, &s->unknown));
 }
 
 /* A fresh descriptor: the offset of a shared one would be moved. */
@@ -72,7 +101,7 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 	}
 	while ((errno = 0, x = readdir(d)) != NULL)
 		if (name_is_message(span_str(x->d_name)) &&
-		    is_regular(dirfd(d), x))
+		    is_regular(dirfd(d), x) && !is_known(s, sub, x->d_name))
 			add_file(s, sub, x->d_name);
 	sys = errno;
 	closedir(d);
@@ -95,8 +124,7 @@ still_there(int box, struct span file, uint64_t *ino_r)
 }
 
 /*
- * Rule 2, of A and a later B with one base.  The file that is not to count,
- * or NULL.
+ * Rule 2, of A and B with one base.  The file that is not to count, or NULL.
  */
 static struct lmsg *
 which_is_not(int box, struct lmsg *a, struct lmsg *b)
@@ -107,14 +135,15 @@ which_is_not(int box, struct lmsg *a, struct lmsg *b)
 		return b;
 	if (!still_there(box, a->file, &ino_a))
 		return a;
-	/* new/ comes first; between link() and unlink() it is in both */
-	return ino_a == ino_b && a->file.p[0] != b->file.p[0] ? a : NULL;
+	/* between link() and unlink() it is in both */
+	if (ino_a != ino_b || a->file.p[0] == b->file.p[0])
+		return NULL;
+	return a->file.p[0] == 'n' ? a : b;
 }
 
 static void
-drop_moved(struct scan *s, int box)
+drop_moved(struct lview *v, int box)
 {
-	struct lview *v = s->v;
 	struct map by_base;
 	size_t n = 0;
 
@@ -141,9 +170,10 @@ drop_moved(struct scan *s, int box)
 }
 
 static bool
-same_files(const struct lview *a, const struct lview *b)
+same_files(
+    const struct nameset *known, const struct lview *a, const struct lview *b)
 {
-	if (a->n != b->n)
+	if (a->n != b->n || (known && !nameset_seen_alike(known)))
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!span_eq(a->v[i].file, b->v[i].file))
@@ -167,12 +197,14 @@ scan_once(struct scan *s, struct maildir_stamp *stamp_r, bool *settled_r,
 		return rc;
 	*settled_r = maildir_stamp_settle(&before, NULL);
 	s->unknown = 0;
+	if (s->known)
+		nameset_begin(s->known);
 	rc = scan_dir(s, b->fd, "new", e);
 	if (rc == 0)
 		rc = scan_dir(s, b->fd, "cur", e);
 	if (rc < 0)
 		return rc;
-	drop_moved(s, b->fd);
+	drop_moved(s->v, b->fd);
 	rc = maildir_stamp(s->m, s->path, &after, e);
 	if (rc < 0)
 		return rc;
@@ -195,7 +227,8 @@ scan_stable(struct scan *s, struct maildir_stamp *stamp_r, struct err *e)
 		if (rc < 0)
 			return rc;
 		s->v->complete =
-		    equal && (settled || (i > 0 && same_files(&last, s->v)));
+		    equal &&
+		    (settled || (i > 0 && same_files(s->known, &last, s->v)));
 		if (s->v->complete)
 			return 0;
 		last = *s->v;
@@ -210,6 +243,7 @@ scan_damaged(struct scan *s, struct err *e)
 	const struct maildir_box *b;
 
 	s->v->damaged = true;
+	s->known = NULL;
 	if (maildir_box(s->m, s->path, &b, e) < 0) {
 		if (e->code == ERR_STALE)
 			err_clear(e);
@@ -219,19 +253,24 @@ scan_damaged(struct scan *s, struct err *e)
 		return e->code;
 	if (b->cur >= 0 && scan_dir(s, b->fd, "cur", e) < 0)
 		return e->code;
-	drop_moved(s, b->fd);
+	drop_moved(s->v, b->fd);
 	maildir_forget_box(s->m);
 	return 0;
 }
 
 int
-maildir_scan(struct maildir *m, struct span path,
-    const struct kwletters *letters, struct arena *mem, struct lview *v_r,
-    struct maildir_stamp *stamp_r, uint32_t *letters_seen_r, struct err *e)
+maildir_scan_rest(struct maildir *m, struct span path,
+    const struct kwletters *letters, struct nameset *known, struct arena *mem,
+    struct lview *v_r, struct maildir_stamp *stamp_r, uint32_t *letters_seen_r,
+    struct err *e)
 {
 	struct lview v = {0};
-	struct scan s = {
-	    .m = m, .path = path, .letters = letters, .mem = mem, .v = &v};
+	struct scan s = {.m = m,
+	    .path = path,
+	    .letters = letters,
+	    .mem = mem,
+	    .v = &v,
+	    .known = known};
 	struct maildir_stamp stamp = MAILDIR_STAMP_NONE;
 
 	/* Not what was open a while ago: it may have been replaced. */
@@ -245,9 +284,31 @@ maildir_scan(struct maildir *m, struct span path,
 		if (scan_damaged(&s, e) < 0)
 			return e->code;
 	}
+	v.delta = known && !v.damaged;
 	*v_r = v;
 	*stamp_r = stamp;
 	if (letters_seen_r)
 		*letters_seen_r = s.unknown;
+	return 0;
+}
+
+int
+maildir_scan(struct maildir *m, struct span path,
+    const struct kwletters *letters, struct arena *mem, struct lview *v_r,
+    struct maildir_stamp *stamp_r, uint32_t *letters_seen_r, struct err *e)
+{
+	return maildir_scan_rest(
+	    m, path, letters, NULL, mem, v_r, stamp_r, letters_seen_r, e);
+}
+
+int
+maildir_drop_moved(
+    struct maildir *m, struct span path, struct lview *v, struct err *e)
+{
+	const struct maildir_box *b;
+
+	if (maildir_box(m, path, &b, e) < 0)
+		return e->code;
+	drop_moved(v, b->fd);
 	return 0;
 }

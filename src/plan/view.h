@@ -63,6 +63,13 @@ struct lview {
 	bool same;     /* not looked at: as in the journal; v is empty */
 	bool complete; /* v is all there is: absence is meant */
 	bool damaged;  /* directory, cur/ or new/ missing: absence is not */
+	/*
+	 * Unchanged files of rows that are not at hand are left out.  At hand is
+	 * then each row whose file is not there under its name, or shows other
+	 * flags, or has its base in common with a file of V: what is in V and
+	 * no file of these is new.
+	 */
+	bool delta;
 };
 
 /* A message on the server. */

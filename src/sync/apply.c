@@ -22,6 +22,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* What was moved shows what somebody may have changed since it was agreed on. */
+static bool
+shows_its_row(struct run *r, const struct sbox *b, const struct pair *row)
+{
+	uint32_t unknown = 0;
+
+	return row->file.n <= 4 ||
+	       flags_eq(maildir_named(
+			    &r->pass, row->file, &b->letters, &unknown)
+			    .flags,
+		   row->l);
+}
+
 void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
@@ -41,6 +54,8 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 		 op->kind == OP_RCOPY) &&
 		!flags_eq(op->shown, g->row.l)))
 		b->undone = b->rescan = true;
+	if (!shows_its_row(r, b, &g->row))
+		b->reread = true;
 	if (op->left_uid)
 		journal_del_pair(
 		    batch, r->box[op->left_box].j.id, op->left_uid);

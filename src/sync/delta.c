@@ -13,6 +13,9 @@
 /* More vanished than this, and than a quarter of the rows, is asked about. */
 #define CONFIRM_MIN 10
 
+/* Flags of rows that were passed over. */
+#define SCRATCH_OCTETS 65536
+
 /*
  * Does the delta agree with EXISTS?  *since_r: how many UIDs given out since
  * the cursor it shows.
@@ -59,17 +62,22 @@ no_answer(int rc, const struct err *e)
 static int
 known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
 {
+	struct journal_files *w = NULL;
 	struct arena mem;
-	struct pairs rows = {0};
-	int rc;
+	struct jfile f;
+	int rc = journal_files_begin(r->j, b->j.id, &w, e);
 
 	arena_init(&mem);
-	rc = journal_pairs(r->j, b->j.id, &mem, &rows, e);
-	for (size_t i = 0; i < rows.n; i++)
-		uidset_add(set, rows.v[i].uid);
+	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
+		rc = 0;
+		uidset_add(set, f.uid);
+		if (mem.used > SCRATCH_OCTETS)
+			arena_clear(&mem);
+	}
 	for (size_t i = 0; i < b->nhold; i++)
 		if (b->hold[i].uid)
 			uidset_add(set, b->hold[i].uid);
+	journal_files_end(&w);
 	arena_release(&mem);
 	return rc;
 }

@@ -9,6 +9,7 @@
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	observe.c  what changed on each side of one mailbox
+ *	local.c    of that, the Maildir's side
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
@@ -31,7 +32,10 @@
  *     follows sees them, finds them equal to the rows, and moves the cursor
  *     on.
  *  3. A directory stamp is recorded only for a scan whose every difference is
- *     done; a stamp is taken only once the clock has left its tick.
+ *     done; a stamp is taken only once the clock has left its tick.  What we
+ *     change ourselves after a scan (or after stamp and journal agreed) needs
+ *     none where nobody else was seen to change anything, and every change of
+ *     ours is in the rows.
  *  4. Deletes come last, after everything that brings messages to a side has
  *     been recorded for all mailboxes.  A move is no delete: its row goes from
  *     one mailbox to the other in one transaction.
@@ -72,9 +76,14 @@ struct sbox {
 	bool observed;
 	struct pairs base;
 	struct lview l;
+	/* l.delta, see local.c; owned, until the pass ends */
+	struct uidset l_gone, l_look;
 	struct rview r;
 	struct maildir_stamp stamp; /* of l */
 	bool stamp_coarse;	    /* cannot be trusted: record NONE */
+	bool writes_l;		    /* the plan has work in the directory */
+	bool watched;		    /* what others do there is known (local.c) */
+	bool reread;		    /* we leave work there for the next pass */
 	struct kwletters letters;
 	uint32_t letters_seen; /* a..z in use without a meaning */
 	struct jhold *hold;    /* all of the mailbox, due or not; run's arena */
@@ -151,6 +160,21 @@ int observe_box(struct run *r, struct sbox *b, struct err *e);
 /* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+
+/* local.c: l, stamp, letters; without the files of rows that are as they say */
+int local_observe(struct run *r, struct sbox *b, struct err *e);
+/* Once the rows are at hand: their files, too. */
+int local_fill(struct run *r, struct sbox *b, struct err *e);
+/* --full: compare every file with its row. */
+int local_recheck(struct run *r, struct sbox *b, struct err *e);
+/* Before a pass writes into directories: who else does? */
+void local_watch(struct run *r);
+/* B's part of the pass is done and recorded; *stamp_r: nobody else was there,
+ * and this is what it left. */
+bool local_untouched(
+    struct run *r, struct sbox *b, struct maildir_stamp *stamp_r);
+/* What a killed run of ours left in tmp/; we hold the lock. */
+int local_clean(struct run *r, struct sbox *b, struct err *e);
 
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);

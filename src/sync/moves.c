@@ -117,7 +117,8 @@ current_file(struct search *s, uint32_t box, struct pair *row)
 
 	if (b->local_missing || row->file.n == 0)
 		return false;
-	if (!b->observed || b->l.same)
+	if (!b->observed || b->l.same ||
+	    (b->l.delta && !uidset_has(&b->l_gone, row->uid)))
 		return true;
 	if (!s->has_bases[box]) {
 		s->has_bases[box] = true;

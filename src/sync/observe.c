@@ -1,114 +1,15 @@
 /*
  * observe: what changed on each side of one mailbox since the journal.
  *
- * The server's side in three tiers, each mailbox by the best that there is for
- * it: QRESYNC and CONDSTORE tell what changed (delta.c), plain servers list all
- * UIDs with their flags, each time.  A delta that does not add up is thrown
- * away and everything is listed; what is missing then is not taken for deleted
- * when the server's numbers went back.
+ * The Maildir's side is in local.c; the server's is in three tiers, each mailbox
+ * by the best that there is for it: QRESYNC and CONDSTORE tell what changed
+ * (delta.c), plain servers list all UIDs with their flags, each time.  A delta
+ * that does not add up is thrown away and everything is listed; what is missing
+ * then is not taken for deleted when the server's numbers went back.
  */
 #include "sync/internal.h"
 
-#include "base/map.h"
 #include "wire/resp.h"
-
-/* A file whose stat or content must be looked at, though a row names it. */
-static int
-recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
-    const struct pair *row, struct err *e)
-{
-	int rc = maildir_stat(r->m, b->j.path, m, e);
-
-	if (rc != 0)
-		return rc;
-	if (m->fsize == row->fsize && m->mtime_ns == row->mtime_ns) {
-		m->content.size = row->size;
-		memcpy(m->content.sha, row->sha, sizeof row->sha);
-		m->has_content = true;
-		return 0;
-	}
-	return maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
-}
-
-/* --full: compare every file with its row. */
-static int
-recheck_all(struct run *r, struct sbox *b, struct err *e)
-{
-	struct map by_file;
-	uint64_t at;
-	int rc = 0;
-
-	map_init(&by_file);
-	for (size_t i = 0; i < b->base.n; i++)
-		map_add(&by_file, b->base.v[i].file, i);
-	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
-		if (!map_get(&by_file, b->l.v[i].file, &at))
-			continue;
-		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
-		if (rc == ERR_STALE || e->scope == ERR_SCOPE_MSG) {
-			b->rescan = true;
-			rc = 0;
-		}
-	}
-	map_release(&by_file);
-	return rc;
-}
-
-/* Letters of the mailbox: the file rules; the journal mends what it lost. */
-static int
-load_letters(struct run *r, struct sbox *b, struct err *e)
-{
-	bool exists;
-	int rc;
-
-	memset(&b->letters, 0, sizeof b->letters);
-	if (!b->local_missing) {
-		rc = maildir_letters_load(
-		    r->m, b->j.path, r->kw, &b->letters, &exists, e);
-		if (rc != 0)
-			return rc;
-	}
-	for (int i = 0; i < 26; i++) {
-		bool taken = b->letters.id[i] != 0;
-
-		for (int k = 0; k < 26 && !taken; k++)
-			taken = b->j.letters.id[i] != 0 &&
-				b->letters.id[k] == b->j.letters.id[i];
-		if (!taken)
-			b->letters.id[i] = b->j.letters.id[i];
-	}
-	b->j.letters = b->letters;
-	return 0;
-}
-
-static int
-observe_local(struct run *r, struct sbox *b, struct err *e)
-{
-	struct maildir_stamp before;
-	int rc;
-
-	b->l = (struct lview){.same = true};
-	b->letters_seen = 0;
-	rc = load_letters(r, b, e);
-	if (rc != 0 || !b->dirty_l)
-		return rc;
-	if (b->local_missing) {
-		/* seen to be gone, by a complete listing of the root */
-		b->l = (struct lview){.complete = true};
-		return 0;
-	}
-	b->stamp_coarse = maildir_stamp(r->m, b->j.path, &before, e) != 0 ||
-			  !maildir_stamp_settle(&before, r->o->cancel);
-	err_clear(e);
-	b->l = (struct lview){0};
-	rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,
-	    &b->stamp, &b->letters_seen, e);
-	if (rc != 0)
-		return rc;
-	if (!b->l.complete && !b->l.damaged)
-		b->rescan = true;
-	return 0;
-}
 
 /* UIDs of the view that neither row nor hold knows. */
 static void
@@ -274,9 +175,10 @@ load_base(struct run *r, struct sbox *b, struct err *e)
 	b->base = (struct pairs){.complete = true};
 	if (b->j.id == 0)
 		return 0;
-	if (!b->l.same || b->r.complete || b->r.renumbered)
+	if ((!b->l.same && !b->l.delta) || b->r.complete || b->r.renumbered)
 		return journal_pairs(r->j, b->j.id, &r->pass, &b->base, e);
 	uidset_init(&touched);
+	uidset_add_set(&touched, &b->l_look);
 	uidset_add_set(&touched, &b->r.vanished);
 	for (size_t i = 0; i < b->r.n; i++)
 		uidset_add(&touched, b->r.v[i].uid);
@@ -360,22 +262,6 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	return list_all(r, b, b->j.rows == 0 || b->r.renumbered, e);
 }
 
-/* What a killed run of ours left in tmp/; we hold the lock. */
-static int
-clean_tmp(struct run *r, struct sbox *b, struct err *e)
-{
-	uint32_t n = 0;
-	int rc;
-
-	if (r->o->dry_run || b->local_missing)
-		return 0;
-	rc = maildir_clean_tmp(r->m, b->j.path, &n, e);
-	if (n > 0)
-		log_debug(r->o->log, "%s: %.*s: %u unfinished files removed",
-		    r->a->name, SPAN_ARG(b->j.name), n);
-	return rc;
-}
-
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -384,18 +270,22 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 
 	b->observed = true;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
-	rc = observe_local(r, b, e);
+	uidset_init(&b->l_look);
+	uidset_init(&b->l_gone);
+	rc = local_observe(r, b, e);
 	if (rc == 0)
-		rc = clean_tmp(r, b, e);
+		rc = local_clean(r, b, e);
 	if (rc == 0)
 		rc = observe_remote(r, b, e);
 	if (rc == 0 && b->l.same && (b->r.renumbered || b->r.doubt)) {
 		/* both need the files to decide */
 		b->dirty_l = true;
-		rc = observe_local(r, b, e);
+		rc = local_observe(r, b, e);
 	}
 	if (rc == 0)
 		rc = load_base(r, b, e);
+	if (rc == 0)
+		rc = local_fill(r, b, e);
 	if (rc != 0)
 		return rc;
 	if (!b->r.same && !b->remote_missing) {
@@ -417,6 +307,6 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 	}
 	uidset_release(&fresh);
 	if (rc == 0 && r->o->full && !b->l.same)
-		rc = recheck_all(r, b, e);
+		rc = local_recheck(r, b, e);
 	return rc;
 }

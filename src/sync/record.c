@@ -58,6 +58,7 @@ record_marks(struct run *r, struct sbox *b, struct err *e)
 {
 	struct journal_batch *batch;
 	bool marks = !b->undone && !b->failed;
+	struct maildir_stamp ours;
 
 	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
 		b->j.uidvalidity = b->r.uidvalidity;
@@ -65,7 +66,11 @@ record_marks(struct run *r, struct sbox *b, struct err *e)
 		b->j.highestmodseq = b->r.highestmodseq;
 		b->j.messages = b->r.exists;
 	}
-	if (!b->l.same && b->l.complete && !b->l.damaged) {
+	if (local_untouched(r, b, &ours) && marks && !b->keep_stamp &&
+	    !b->rescan) {
+		b->j.stamp = ours;
+		b->wrote_l = false;
+	} else if (!b->l.same && b->l.complete && !b->l.damaged) {
 		if (marks && !b->keep_stamp && !b->stamp_coarse)
 			b->j.stamp = b->stamp;
 		else if (maildir_stamp_eq(&b->j.stamp, &b->stamp))

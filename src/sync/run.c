@@ -266,8 +266,10 @@ each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
 static int
 apply_pass(struct run *r, struct err *e)
 {
-	int rc = each_box(r, apply_rows, e);
+	int rc;
 
+	local_watch(r);
+	rc = each_box(r, apply_rows, e);
 	if (rc == 0)
 		rc = apply_transfers(r, e);
 	if (rc == 0)
@@ -299,8 +301,11 @@ next_pass(struct run *r)
 	for (size_t i = 0; i < r->nbox; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (b->observed)
+		if (b->observed) {
 			uidset_release(&b->r.vanished);
+			uidset_release(&b->l_look);
+			uidset_release(&b->l_gone);
+		}
 		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
 		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
 			     b->touched;

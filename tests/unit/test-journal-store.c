@@ -80,6 +80,49 @@ test_a_batch_that_changes_nothing_writes_nothing(void **state)
 	assert_int_equal(rows_of(f, id), 3);
 }
 
+/* Over so many pages that some are let go of on the way. */
+static void
+test_names_are_told_one_by_one_as_the_rows_have_them(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = add_box(f, "a", 12000), b = add_box(f, "b", 2);
+	uint32_t kw = kwtab_intern(f->kw, SPAN("work"));
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+	struct pair p = row(f, 7);
+	struct journal_files *w = NULL;
+	struct jfile x;
+	struct pairs all;
+	struct arena mem;
+	struct err e;
+	size_t n = 0;
+	int rc;
+
+	p.l = (struct flags){.sys = FLAG_SEEN, .n = 1, .kw = &kw};
+	journal_put_pair(batch, a, &p);
+	commit(batch);
+	assert_int_equal(0, journal_pairs(f->j, a, &f->mem, &all, &e));
+	arena_init(&mem);
+	assert_int_equal(0, journal_files_begin(f->j, a, &w, &e));
+	while ((rc = journal_files_next(w, &mem, &x, &e)) > 0) {
+		assert_int_equal(x.uid, all.v[n].uid);
+		assert_true(span_eq(x.file, all.v[n].file));
+		assert_true(flags_eq(x.l, all.v[n].l));
+		n++;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(n, 12000);
+	assert_true(mem.used < 1000);
+	journal_files_end(&w);
+	assert_null(w);
+	assert_int_equal(0, journal_files_begin(f->j, b, &w, &e));
+	assert_int_equal(1, journal_files_next(w, &mem, &x, &e));
+	journal_files_end(&w);
+	assert_int_equal(0, journal_files_begin(f->j, b + 1, &w, &e));
+	assert_int_equal(0, journal_files_next(w, &mem, &x, &e));
+	journal_files_end(&w);
+	arena_release(&mem);
+}
+
 static void
 test_a_row_that_is_too_large_fails_the_whole_batch(void **state)
 {
@@ -574,6 +617,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_what_was_put_is_there_after_reopening),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
+	    T(test_names_are_told_one_by_one_as_the_rows_have_them),
 	    T(test_a_row_that_is_too_large_fails_the_whole_batch),
 	    T(test_mailbox_numbers_are_never_given_twice),
 	    T(test_an_aborted_batch_leaves_nothing),

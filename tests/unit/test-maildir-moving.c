@@ -127,6 +127,76 @@ a_file_caught_between_new_and_cur_counts_once_in_cur(void **state)
 }
 
 static void
+known_names_are_marked_and_left_out(void **state)
+{
+	struct env *v = *state;
+	struct nameset known;
+	struct uidset gone;
+
+	mkbox(v, "a");
+	put(v, "a/cur/x:2,S", "one");
+	put(v, "a/cur/y:2,Sa", "two");
+	put(v, "a/new/z", "three");
+	mkdirs(v, "a/cur/d:2,");
+	nameset_init(&known);
+	nameset_add(&known, SPAN("cur/x:2,S"), 1);
+	nameset_add(&known, SPAN("cur/y:2,"), 2);
+	nameset_add(&known, SPAN("cur/z"), 3);
+	nameset_add(&known, SPAN("cur/d:2,"), 4); /* no file any more */
+	assert_int_equal(maildir_scan_rest(v->m, SPAN("a"), NULL, &known,
+			     &v->mem, &view, &stamp, &letters_seen, &v->e),
+	    0);
+	assert_true(view.complete && view.delta);
+	assert_int_equal(view.n, 2);
+	assert_non_null(find("cur/y:2,Sa"));
+	assert_non_null(find("new/z"));
+	assert_int_equal(letters_seen, 1);
+	uidset_init(&gone);
+	nameset_unseen(&known, &gone);
+	assert_int_equal(uidset_count(&gone), 3);
+	assert_false(uidset_has(&gone, 1));
+	uidset_release(&gone);
+	/* what lacks a directory is told whole */
+	remove_all(arena_printf(&v->mem, "%s/a/new", v->root));
+	assert_int_equal(maildir_scan_rest(v->m, SPAN("a"), NULL, &known,
+			     &v->mem, &view, &stamp, &letters_seen, &v->e),
+	    0);
+	assert_true(view.damaged && !view.delta);
+	assert_int_equal(view.n, 2);
+	nameset_release(&known);
+}
+
+/* Whichever of the two the view has first. */
+static void
+what_moved_is_dropped_once_both_names_are_there(void **state)
+{
+	struct env *v = *state;
+
+	mkbox(v, "a");
+	put(v, "a/cur/x:2,S", "one");
+	put(v, "a/new/y", "two");
+	assert_int_equal(
+	    linkat(v->fd, "a/new/y", v->fd, "a/cur/y:2,S", 0), 0);
+	for (int turn = 0; turn < 2; turn++) {
+		static const char *const file[2][2] = {
+		    {"cur/x:2,", "cur/x:2,S"}, {"new/y", "cur/y:2,S"}};
+
+		view = (struct lview){0};
+		for (int i = 0; i < 2; i++)
+			for (int k = 0; k < 2; k++)
+				lview_add(&v->mem, &view,
+				    maildir_named(&v->mem,
+					span_str(file[i][k ^ turn]), NULL,
+					&letters_seen));
+		assert_int_equal(
+		    maildir_drop_moved(v->m, SPAN("a"), &view, &v->e), 0);
+		assert_int_equal(view.n, 2);
+		assert_non_null(find("cur/x:2,S"));
+		assert_non_null(find("cur/y:2,S"));
+	}
+}
+
+static void
 without_cur_or_new_it_is_damaged_and_shows_what_there_is(void **state)
 {
 	struct env *v = *state;
@@ -290,6 +360,8 @@ main(void)
 	    TEST(letters_mean_what_they_are_told_and_others_are_reported),
 	    TEST(two_files_of_one_base_are_both_shown),
 	    TEST(a_file_caught_between_new_and_cur_counts_once_in_cur),
+	    TEST(known_names_are_marked_and_left_out),
+	    TEST(what_moved_is_dropped_once_both_names_are_there),
 	    TEST(without_cur_or_new_it_is_damaged_and_shows_what_there_is),
 	    TEST(an_unreadable_directory_is_an_error_of_the_mailbox),
 	    TEST(coarse_times_give_a_complete_view_but_no_stamp),

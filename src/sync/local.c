@@ -1,0 +1,277 @@
+/*
+ * local: what changed in the directory of one mailbox since the journal.
+ *
+ * A directory whose times are those of the journal is not read.  One that is
+ * read is held against the names of the rows, of which only hashes are kept
+ * (mail/nameset.h): so memory follows what changed, and 21 octets a row.
+ *
+ * Of such a delta (lview.delta) is known:
+ *  1. l_gone: rows whose file is not there under its name.  All other rows have
+ *     theirs, as it was.
+ *  2. l_look: those; rows whose file shows other flags than they say, which is
+ *     how a row stands that was moved, or that letters got another meaning;
+ *     and rows that have their base in common with a file that is not known.
+ *     They are at hand, and those that the server's side speaks of.
+ *  3. For each row at hand whose file is there, the view has that file
+ *     (local_fill).  So what the view lacks is gone, and what no row at hand
+ *     has is new, as if the view and the rows were complete.
+ *
+ * --full wants to look at every file, and gets all of them.
+ *
+ * What we write ourselves changes the directory's times, too.  It is not read
+ * again for that where it can be told that nobody else changed it meanwhile
+ * (maildir/watch.c): then what was seen and what we did is what there is.
+ */
+#include "sync/internal.h"
+
+#include "base/map.h"
+
+/* Flags that were looked at. */
+#define SCRATCH_OCTETS 65536
+
+/* A file whose stat or content must be looked at, though a row names it. */
+static int
+recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
+    const struct pair *row, struct err *e)
+{
+	int rc = maildir_stat(r->m, b->j.path, m, e);
+
+	if (rc != 0)
+		return rc;
+	if (m->fsize == row->fsize && m->mtime_ns == row->mtime_ns) {
+		m->content.size = row->size;
+		memcpy(m->content.sha, row->sha, sizeof row->sha);
+		m->has_content = true;
+		return 0;
+	}
+	return maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
+}
+
+int
+local_recheck(struct run *r, struct sbox *b, struct err *e)
+{
+	struct map by_file;
+	uint64_t at;
+	int rc = 0;
+
+	map_init(&by_file);
+	for (size_t i = 0; i < b->base.n; i++)
+		map_add(&by_file, b->base.v[i].file, i);
+	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
+		if (!map_get(&by_file, b->l.v[i].file, &at))
+			continue;
+		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
+		if (rc == ERR_STALE || e->scope == ERR_SCOPE_MSG) {
+			b->rescan = true;
+			rc = 0;
+		}
+	}
+	map_release(&by_file);
+	return rc;
+}
+
+/* Letters of the mailbox: the file rules; the journal mends what it lost. */
+static int
+load_letters(struct run *r, struct sbox *b, struct err *e)
+{
+	bool exists;
+	int rc;
+
+	memset(&b->letters, 0, sizeof b->letters);
+	if (!b->local_missing) {
+		rc = maildir_letters_load(
+		    r->m, b->j.path, r->kw, &b->letters, &exists, e);
+		if (rc != 0)
+			return rc;
+	}
+	for (int i = 0; i < 26; i++) {
+		bool taken = b->letters.id[i] != 0;
+
+		for (int k = 0; k < 26 && !taken; k++)
+			taken = b->j.letters.id[i] != 0 &&
+				b->letters.id[k] == b->j.letters.id[i];
+		if (!taken)
+			b->letters.id[i] = b->j.letters.id[i];
+	}
+	b->j.letters = b->letters;
+	return 0;
+}
+
+/* The names of all rows; of some more than that has to be looked at. */
+static int
+know_rows(struct run *r, struct sbox *b, struct nameset *known, struct err *e)
+{
+	struct journal_files *w = NULL;
+	struct arena mem;
+	struct jfile f;
+	int rc = journal_files_begin(r->j, b->j.id, &w, e);
+
+	arena_init(&mem);
+	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
+		struct lmsg m;
+
+		rc = 0;
+		if (f.file.n <= 4) {
+			uidset_add(&b->l_gone, f.uid);
+			continue;
+		}
+		nameset_add(known, f.file, f.uid);
+		m = maildir_named(&mem, f.file, &b->letters, &b->letters_seen);
+		if (!flags_eq(m.flags, f.l))
+			uidset_add(&b->l_look, f.uid);
+		if (mem.used > SCRATCH_OCTETS)
+			arena_clear(&mem);
+	}
+	journal_files_end(&w);
+	arena_release(&mem);
+	return rc;
+}
+
+/* Only what is not as the rows say. */
+static int
+scan_delta(struct run *r, struct sbox *b, struct err *e)
+{
+	struct nameset known;
+	uint32_t letters = 0;
+	int rc;
+
+	nameset_init(&known);
+	nameset_reserve(&known, b->j.rows);
+	rc = know_rows(r, b, &known, e);
+	if (rc == 0)
+		rc = maildir_scan_rest(r->m, b->j.path, &b->letters, &known,
+		    &r->pass, &b->l, &b->stamp, &letters, e);
+	b->letters_seen |= letters;
+	if (rc == 0 && b->l.delta) {
+		nameset_unseen(&known, &b->l_gone);
+		uidset_add_set(&b->l_look, &b->l_gone);
+		for (size_t i = 0; i < b->l.n; i++)
+			nameset_of_base(&known, b->l.v[i].base, &b->l_look);
+	}
+	nameset_release(&known);
+	return rc;
+}
+
+int
+local_observe(struct run *r, struct sbox *b, struct err *e)
+{
+	struct maildir_stamp before;
+	int rc;
+
+	b->l = (struct lview){.same = true};
+	b->letters_seen = 0;
+	uidset_clear(&b->l_gone);
+	uidset_clear(&b->l_look);
+	rc = load_letters(r, b, e);
+	if (rc != 0 || !b->dirty_l)
+		return rc;
+	if (b->local_missing) {
+		/* seen to be gone, by a complete listing of the root */
+		b->l = (struct lview){.complete = true};
+		return 0;
+	}
+	b->stamp_coarse = maildir_stamp(r->m, b->j.path, &before, e) != 0 ||
+			  !maildir_stamp_settle(&before, r->o->cancel);
+	err_clear(e);
+	b->l = (struct lview){0};
+	if (b->j.id && b->j.rows > 0 && !r->o->full)
+		rc = scan_delta(r, b, e);
+	else
+		rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,
+		    &b->stamp, &b->letters_seen, e);
+	if (rc != 0)
+		return rc;
+	if (!b->l.complete && !b->l.damaged)
+		b->rescan = true;
+	return 0;
+}
+
+int
+local_fill(struct run *r, struct sbox *b, struct err *e)
+{
+	uint32_t letters = 0;
+
+	if (!b->l.delta)
+		return 0;
+	for (size_t i = 0; i < b->base.n; i++) {
+		const struct pair *row = &b->base.v[i];
+
+		if (row->file.n > 4 && !uidset_has(&b->l_gone, row->uid))
+			lview_add(&r->pass, &b->l,
+			    maildir_named(
+				&r->pass, row->file, &b->letters, &letters));
+	}
+	return maildir_drop_moved(r->m, b->j.path, &b->l, e);
+}
+
+/* What a killed run of ours left in tmp/; we hold the lock. */
+/* What the files of B were when they were looked at; NONE: not known. */
+static struct maildir_stamp
+seen_stamp(const struct sbox *b)
+{
+	if (b->l.same)
+		return b->j.stamp;
+	return b->l.complete && !b->l.damaged && !b->stamp_coarse
+		   ? b->stamp
+		   : MAILDIR_STAMP_NONE;
+}
+
+static void
+watch(struct run *r, struct sbox *b)
+{
+	struct maildir_stamp seen = seen_stamp(b);
+
+	if (b->observed && !b->failed && !b->rescan && !b->local_missing &&
+	    !b->remote_missing)
+		b->watched = maildir_watch(r->m, b->j.path, &seen);
+}
+
+static bool
+writes_here(enum op_kind kind)
+{
+	return kind == OP_PULL || kind == OP_LCOPY || kind == OP_LMOVE ||
+	       kind == OP_LFLAGS || kind == OP_LDELETE;
+}
+
+void
+local_watch(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		r->box[i].writes_l = r->box[i].watched = r->box[i].reread =
+		    false;
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op->held || !writes_here(op->kind))
+			continue;
+		r->box[op->box].writes_l = true;
+		if (op->kind == OP_LMOVE)
+			r->box[op->from].writes_l = true;
+	}
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].writes_l)
+			watch(r, &r->box[i]);
+}
+
+bool
+local_untouched(struct run *r, struct sbox *b, struct maildir_stamp *stamp_r)
+{
+	return b->watched &&
+	       maildir_watched(r->m, b->j.path, r->o->cancel, stamp_r) &&
+	       !b->reread;
+}
+
+int
+local_clean(struct run *r, struct sbox *b, struct err *e)
+{
+	uint32_t n = 0;
+	int rc;
+
+	if (r->o->dry_run || b->local_missing)
+		return 0;
+	rc = maildir_clean_tmp(r->m, b->j.path, &n, e);
+	if (n > 0)
+		log_debug(r->o->log, "%s: %.*s: %u unfinished files removed",
+		    r->a->name, SPAN_ARG(b->j.name), n);
+	return rc;
+}
