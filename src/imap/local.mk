@@ -15,7 +15,7 @@ imap_tests = tests/unit/test-imap-append tests/unit/test-imap-change \
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
-	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
+	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
 
 tests_unit_test_imap_append_SOURCES = tests/unit/test-imap-append.c \
 	tests/unit/dialogue.h
