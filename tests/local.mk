@@ -7,7 +7,8 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/servers_courier.py tests/e2e/servers_cyrus.py \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
-	tests/e2e/test_busy.py tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_explain.py \
+	tests/e2e/test_busy.py tests/e2e/test_compress.py \
+	tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_explain.py \
 	tests/e2e/test_faults.py tests/e2e/test_keywords.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_moves.py \
