@@ -23,6 +23,9 @@
 #include <zlib.h>
 
 #define WINDOW (-15) /* the largest, and no header (RFC 4978 §4) */
+/* Text takes a third of the time of level 6 and 5% more; base64 does not mind.
+ */
+#define LEVEL 4
 #define RAW_CHUNK (64u << 10)
 /* A flush is 5 octets, a block's code tables at most some 300. */
 #define MUTE_MAX (64u << 10)
@@ -56,8 +59,8 @@ net_deflate_open(const struct net_conf *conf, struct span rest,
 	struct net_deflate *d = xcalloc(1, sizeof *d);
 
 	d->conf = conf;
-	d->have_out = deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-			  WINDOW, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+	d->have_out = deflateInit2(&d->out, LEVEL, Z_DEFLATED, WINDOW, 8,
+			  Z_DEFAULT_STRATEGY) == Z_OK;
 	d->have_in = inflateInit2(&d->in, WINDOW) == Z_OK;
 	if (!d->have_out || !d->have_in) {
 		net_deflate_free(&d);
