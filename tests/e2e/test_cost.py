@@ -82,10 +82,10 @@ def test_tls_costs_its_handshake(tls_world):
     tls_world.sync()
     line = Turns(tls_world.server_process.tls_port)
     tls_world.write_config(port=line.port)
-    assert tls_world.summary()["round_trips"] == 4
+    assert tls_world.summary()["round_trips"] == 3
     line.wait()
     # hello, and the end of the handshake, on which the greeting follows
-    assert line.turns == 2 + 4
+    assert line.turns == 2 + 3
     line.close()
 
 
