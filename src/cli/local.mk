@@ -15,7 +15,7 @@ TESTS += tests/unit/test-cli-args tests/unit/test-cli-locate \
 cli_test_libs = libcli.a libsync.a libimap.a libjournal.a libmaildir.a \
 	libconfig.a libnet.a libplan.a libwire.a libmail.a libbase.a \
 	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(LMDB_LIBS) $(YAML_LIBS) \
-	$(GSASL_LIBS) $(JANSSON_LIBS) $(PTHREAD_LIBS)
+	$(ZLIB_LIBS) $(GSASL_LIBS) $(JANSSON_LIBS) $(PTHREAD_LIBS)
 tests_unit_test_cli_args_SOURCES = tests/unit/test-cli-args.c
 tests_unit_test_cli_args_LDADD = $(cli_test_libs)
 tests_unit_test_cli_locate_SOURCES = tests/unit/test-cli-locate.c

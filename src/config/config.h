@@ -33,6 +33,7 @@ struct config_account {
 	enum net_tls tls;
 	bool allow_plaintext;
 	const char *tls_ca; /* NULL: system */
+	enum net_compress compress;
 	const char *user;
 	/* One of the three, or none (then sync says so: ERR_CONFIG). */
 	const char *password;

@@ -44,6 +44,7 @@ static const struct key keys[] = {
     {"maildir", KEY_PATH, AT(maildir), 0, 0},
     {"layout", KEY_LAYOUT, AT(layout), 0, 0},
     {"mailboxes", KEY_PATTERNS, AT(mailboxes), 0, 0},
+    {"compress", KEY_COMPRESS, 0, 0, 0},
     {"connections", KEY_NUMBER, AT(connections), 1, 16},
     {"disable_extensions", KEY_EXTENSIONS, AT(disable_extensions), 0, 0},
     {"max_deletes", KEY_NUMBER, AT(max_deletes), 0, 1000000000},

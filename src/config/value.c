@@ -420,6 +420,7 @@ get_choice(const struct load *l, const struct key *k, const struct ynode *n,
 	    [KEY_DELETES] = {"sync", "keep"},
 	    [KEY_ON_LOCAL_DELETE] = {"expunge", "trash"},
 	    [KEY_COPY] = {"reflink", "link", "bytes"},
+	    [KEY_COMPRESS] = {"auto", "on", "off"},
 	};
 	size_t i;
 	int rc = value_get_word(l, k->name, n, words[k->type], &i, e);
@@ -436,6 +437,8 @@ get_choice(const struct load *l, const struct key *k, const struct ynode *n,
 		a->keep = i == 1;
 	else if (k->type == KEY_ON_LOCAL_DELETE)
 		a->to_trash = i == 1;
+	else if (k->type == KEY_COMPRESS)
+		a->compress = (enum net_compress)i;
 	else
 		a->copy = (enum config_copy)i;
 	return 0;
@@ -557,6 +560,7 @@ value_get(const struct load *l, const struct key *k, const struct ynode *key,
 	case KEY_DELETES:
 	case KEY_ON_LOCAL_DELETE:
 	case KEY_COPY:
+	case KEY_COMPRESS:
 		return get_choice(l, k, n, a, e);
 	case KEY_MAILBOX:
 		return get_mailbox(l, k->name, n, (const char **)field, e);

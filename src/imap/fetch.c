@@ -7,6 +7,9 @@
 #define SAMPLE_WINDOW 32
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192
+/* Of an answer, about; and what sizes and dates add to it. */
+#define META_OCTETS 60u
+#define SIZE_OCTETS 60u
 
 bool
 imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
@@ -218,8 +221,13 @@ int
 imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e)
 {
-	uint64_t due = s->exists + s->expunged;
-	int rc;
+	uint64_t due, n = all ? s->exists : uidset_count(set);
+	int rc = imap_expect(s,
+	    n * (META_OCTETS + (with_size ? SIZE_OCTETS : 0)), e);
+
+	if (rc < 0)
+		return rc;
+	due = s->exists + s->expunged;
 
 	s->view = r;
 	s->mem = mem;
@@ -354,11 +362,15 @@ imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
 	size_t sent = 0;
 	int rc = 0;
 	struct err first = {0};
+	uint64_t octets = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		assert(v[i].len <= SAMPLE_MAX);
 		v[i].got = SPAN_NONE;
+		octets += v[i].len;
 	}
+	if (imap_expect(s, octets, e) < 0)
+		return e->code;
 	while ((sent < n && first.code == 0) || nout > 0) {
 		if (sent < n && first.code == 0 && nout < SAMPLE_WINDOW) {
 			size_t to = sent + 1;

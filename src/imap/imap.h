@@ -1,5 +1,5 @@
 /*
- * imap: one session with one server.  RFC 3501, 4315, 4959, 5161, 5258,
+ * imap: one session with one server.  RFC 3501, 4315, 4959, 4978, 5161, 5258,
  * 5819, 6851, 7162, 7888.
  *
  * Straight calls, one thread.  Errors: scope tells what is lost.
@@ -86,6 +86,15 @@ int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
 void imap_logout(struct imap *s);
 void imap_free(struct imap **s);
 DEFINE_AUTO(imap)
+
+/*
+ * So many octets are about to be fetched or sent.  When it is much, with what
+ * was expected before in this session, compression is turned on first, where
+ * the server offers it and net_conf.compress allows it; at most one round trip
+ * in a session.  While commands are under way it only counts.  Errors: of the
+ * connection; a refusal is none.
+ */
+int imap_expect(struct imap *s, uint64_t octets, struct err *e);
 
 /* What ENABLE gives is among them once the first command is answered. */
 uint32_t imap_caps(const struct imap *s);

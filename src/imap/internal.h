@@ -3,6 +3,7 @@
  *
  *	session.c  one command out, one response in; what untagged data means
  *	connect.c  greeting, capabilities, STARTTLS, ENABLE, LOGOUT
+ *	compress.c COMPRESS=DEFLATE, once it pays
  *	auth.c     LOGIN and SASL
  *	list.c     LIST, STATUS, NAMESPACE
  *	select.c   SELECT, EXAMINE, UNSELECT
@@ -51,6 +52,7 @@ struct imap {
 	bool whole;          /* s->resp is a complete response */
 	bool logged_in;
 	bool said_id;        /* ID was sent */
+	uint64_t expected;   /* octets, as imap_expect() was told */
 	bool broken;         /* no more use; why says it */
 	bool leaving;        /* LOGOUT was sent: BYE is fine */
 	struct err why;

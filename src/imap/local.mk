@@ -1,21 +1,22 @@
 noinst_LIBRARIES += libimap.a
 libimap_a_SOURCES = \
 	src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c \
-	src/imap/connect.c src/imap/copy.c src/imap/fetch.c \
-	src/imap/folder.c src/imap/imap.h src/imap/internal.h \
+	src/imap/compress.c src/imap/connect.c src/imap/copy.c \
+	src/imap/fetch.c src/imap/folder.c src/imap/imap.h src/imap/internal.h \
 	src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c \
 	src/imap/session.c \
 	src/imap/trace.c
 
 imap_tests = tests/unit/test-imap-append tests/unit/test-imap-change \
-	tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
-	tests/unit/test-imap-fetch tests/unit/test-imap-folder \
-	tests/unit/test-imap-list tests/unit/test-imap-msgid \
-	tests/unit/test-imap-session tests/unit/test-imap-tiers
+	tests/unit/test-imap-compress tests/unit/test-imap-copy \
+	tests/unit/test-imap-dialogue tests/unit/test-imap-fetch \
+	tests/unit/test-imap-folder tests/unit/test-imap-list \
+	tests/unit/test-imap-msgid tests/unit/test-imap-session \
+	tests/unit/test-imap-tiers
 check_PROGRAMS += $(imap_tests)
 TESTS += $(imap_tests)
 imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
-	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
+	$(CMOCKA_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
 
 tests_unit_test_imap_append_SOURCES = tests/unit/test-imap-append.c \
 	tests/unit/dialogue.h
@@ -23,6 +24,9 @@ tests_unit_test_imap_append_LDADD = $(imap_test_libs)
 tests_unit_test_imap_change_SOURCES = tests/unit/test-imap-change.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_change_LDADD = $(imap_test_libs)
+tests_unit_test_imap_compress_SOURCES = tests/unit/test-imap-compress.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_compress_LDADD = $(imap_test_libs)
 tests_unit_test_imap_copy_SOURCES = tests/unit/test-imap-copy.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_copy_LDADD = $(imap_test_libs)

@@ -3,6 +3,7 @@
  *
  *	dial.c    from a name to a connected socket
  *	tls.c     OpenSSL: context, handshake, one read, one write
+ *	deflate.c zlib: packs what goes out, unpacks what comes
  *	stream.c  buffers, waiting, and the calls of stream.h
  */
 #ifndef NET_INTERNAL_H
@@ -45,5 +46,29 @@ enum net_io net_tls_read(struct net_tls_session *t, char *p, size_t n,
     size_t *n_r, short *events_r, struct err *e);
 enum net_io net_tls_write(struct net_tls_session *t, const char *p, size_t n,
     size_t *n_r, short *events_r, struct err *e);
+
+/*
+ * Compression, without I/O: the caller moves the octets.  Errors: ERR_PROTO,
+ * scope CONN.
+ */
+struct net_deflate;
+
+/* REST: packed octets that have come already; copied. */
+int net_deflate_open(const struct net_conf *conf, struct span rest,
+    struct net_deflate **d_r, struct err *e);
+void net_deflate_free(struct net_deflate **d);
+/* S (below 2 GiB) and a sync flush, appended to OUT; of nothing, nothing. */
+int net_deflate_pack(
+    struct net_deflate *d, struct span s, struct buf *out, struct err *e);
+/*
+ * Up to N (not 0) unpacked octets to P.  NET_IO_DONE: *n_r of them.
+ * NET_IO_AGAIN: more has to be read, into net_deflate_room(), and its number
+ * told to net_deflate_came(); without waiting, as there may be some of it.
+ * NET_IO_END: the peer ended its side.
+ */
+enum net_io net_deflate_unpack(
+    struct net_deflate *d, char *p, size_t n, size_t *n_r, struct err *e);
+char *net_deflate_room(struct net_deflate *d, size_t *n_r);
+void net_deflate_came(struct net_deflate *d, size_t n);
 
 #endif

@@ -4,6 +4,9 @@
  *     and the cancel.
  *  2. While there is something to send, what comes in is taken in too (up to
  *     IN_MAX), so that two full pipes cannot wait for each other.
+ *  3. Compressed or not, octets go out at the same moments: what is queued is
+ *     packed when it is sent, and ends with a sync flush.  in[] and IN_MAX
+ *     are of what has been unpacked.
  */
 #include "net/internal.h"
 
@@ -26,7 +29,9 @@ struct stream {
 	bool loopback;
 	int64_t silence_ms;
 	struct net_tls_session *tls; /* NULL: plain */
+	struct net_deflate *deflate; /* NULL: not compressed */
 	struct buf out;
+	struct buf packed; /* of out, when compressed */
 	char *in; /* owned; in[start..end) is received and not consumed */
 	size_t start, end, cap;
 	bool ended;   /* the peer closed */
@@ -44,6 +49,7 @@ stream_open(const struct net_conf *conf, struct stream **s_r, struct err *e)
 	s->fd = -1;
 	s->silence_ms = conf->silence_ms;
 	buf_init(&s->out, OUT_MAX);
+	buf_init(&s->packed, OUT_MAX);
 	if (net_dial(conf, deadline, &s->fd, &s->loopback, e) < 0 ||
 	    (conf->tls == NET_TLS_IMPLICIT &&
 		net_tls_open(conf, s->fd, deadline, &s->tls, e) < 0)) {
@@ -59,10 +65,12 @@ stream_free(struct stream **s)
 {
 	if (!*s)
 		return;
+	net_deflate_free(&(*s)->deflate);
 	net_tls_free(&(*s)->tls);
 	if ((*s)->fd >= 0)
 		close((*s)->fd);
 	buf_wipe(&(*s)->out);
+	buf_wipe(&(*s)->packed);
 	xfree((*s)->in);
 	xfree(*s);
 	*s = NULL;
@@ -86,6 +94,23 @@ stream_starttls(struct stream *s, struct err *e)
 	    clock_mono_ms() + s->conf->connect_ms, &s->tls, e);
 }
 
+int
+stream_compress(struct stream *s, struct err *e)
+{
+	if (stream_flush(s, e) < 0 ||
+	    net_deflate_open(s->conf, stream_peek(s), &s->deflate, e) < 0)
+		return e->code;
+	s->start = s->end;
+	return 0;
+}
+
+bool
+stream_may_compress(const struct stream *s)
+{
+	return s->conf->compress == NET_COMPRESS_ON ||
+	    (s->conf->compress == NET_COMPRESS_AUTO && !s->loopback);
+}
+
 static enum net_io
 plain_result(struct stream *s, ssize_t rc, short events, size_t *n_r,
     short *events_r, struct err *e)
@@ -106,23 +131,52 @@ plain_result(struct stream *s, ssize_t rc, short events, size_t *n_r,
 	return NET_IO_FAILED;
 }
 
+/* One attempt below the compression; the statistics are taken here. */
+static enum net_io
+lower_read(struct stream *s, char *p, size_t n, size_t *n_r, short *events_r,
+    struct err *e)
+{
+	enum net_io io = s->tls
+	    ? net_tls_read(s->tls, p, n, n_r, events_r, e)
+	    : plain_result(s, recv(s->fd, p, n, 0), POLLIN, n_r, events_r, e);
+
+	if (io == NET_IO_DONE)
+		s->stats.bytes_in += *n_r;
+	return io;
+}
+
+static enum net_io
+lower_write(struct stream *s, const char *p, size_t n, size_t *n_r,
+    short *events_r, struct err *e)
+{
+	enum net_io io = s->tls
+	    ? net_tls_write(s->tls, p, n, n_r, events_r, e)
+	    : plain_result(s, send(s->fd, p, n, MSG_NOSIGNAL), POLLOUT, n_r,
+		  events_r, e);
+
+	if (io == NET_IO_DONE)
+		s->stats.bytes_out += *n_r;
+	return io;
+}
+
 static enum net_io
 io_read(struct stream *s, char *p, size_t n, size_t *n_r, short *events_r,
     struct err *e)
 {
-	if (s->tls)
-		return net_tls_read(s->tls, p, n, n_r, events_r, e);
-	return plain_result(s, recv(s->fd, p, n, 0), POLLIN, n_r, events_r, e);
-}
+	if (!s->deflate)
+		return lower_read(s, p, n, n_r, events_r, e);
+	for (;;) {
+		size_t room, came = 0;
+		enum net_io io = net_deflate_unpack(s->deflate, p, n, n_r, e);
 
-static enum net_io
-io_write(struct stream *s, const char *p, size_t n, size_t *n_r,
-    short *events_r, struct err *e)
-{
-	if (s->tls)
-		return net_tls_write(s->tls, p, n, n_r, events_r, e);
-	return plain_result(s, send(s->fd, p, n, MSG_NOSIGNAL), POLLOUT, n_r,
-	    events_r, e);
+		if (io != NET_IO_AGAIN)
+			return io;
+		char *raw = net_deflate_room(s->deflate, &room);
+		io = lower_read(s, raw, room, &came, events_r, e);
+		if (io != NET_IO_DONE)
+			return io;
+		net_deflate_came(s->deflate, came);
+	}
 }
 
 static void
@@ -158,7 +212,6 @@ take_in(struct stream *s, short *events_r, struct err *e)
 	io = io_read(s, s->in + s->end, s->cap - s->end, &n, events_r, e);
 	if (io == NET_IO_DONE) {
 		s->end += n;
-		s->stats.bytes_in += n;
 	} else if (io == NET_IO_END) {
 		s->ended = true;
 	}
@@ -191,16 +244,17 @@ stream_write(struct stream *s, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-int
-stream_flush(struct stream *s, struct err *e)
+/* All of P, which the server may be slow to take (rule 2). */
+static int
+send_all(struct stream *s, struct span p, struct err *e)
 {
 	size_t sent = 0;
 
-	while (sent < s->out.n) {
+	while (sent < p.n) {
 		short wevents = 0, revents = 0;
 		size_t n = 0;
-		enum net_io io = io_write(s, s->out.p + sent, s->out.n - sent,
-		    &n, &wevents, e);
+		enum net_io io =
+		    lower_write(s, p.p + sent, p.n - sent, &n, &wevents, e);
 
 		if (io == NET_IO_FAILED)
 			return e->code;
@@ -208,7 +262,6 @@ stream_flush(struct stream *s, struct err *e)
 			return closed(s, e);
 		if (io == NET_IO_DONE) {
 			sent += n;
-			s->stats.bytes_out += n;
 			s->written = true;
 			continue;
 		}
@@ -223,6 +276,22 @@ stream_flush(struct stream *s, struct err *e)
 			clock_mono_ms() + s->silence_ms, "sending", e) < 0)
 			return e->code;
 	}
+	return 0;
+}
+
+int
+stream_flush(struct stream *s, struct err *e)
+{
+	struct span p = buf_span(&s->out);
+
+	if (s->deflate) {
+		buf_clear(&s->packed);
+		if (net_deflate_pack(s->deflate, p, &s->packed, e) < 0)
+			return e->code;
+		p = buf_span(&s->packed);
+	}
+	if (send_all(s, p, e) < 0)
+		return e->code;
 	buf_clear(&s->out);
 	return 0;
 }

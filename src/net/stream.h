@@ -1,13 +1,15 @@
 /*
- * stream: a byte stream to a server: TCP, then perhaps TLS.
+ * stream: a byte stream to a server: TCP, then perhaps TLS, then perhaps
+ * DEFLATE.
  *
  * Calls look blocking.  Underneath the socket is non-blocking and every wait
  * is poll({socket, cancel}) with a deadline on silence.  While it writes, it
  * also takes in what the server sends (into a buffer with a ceiling), so that
  * a long pipeline cannot stop both sides.  One thread per stream.
  *
- * Errors: ERR_NET, ERR_TIMEOUT, ERR_TLS, ERR_CANCELED; scope CONN (ACCOUNT
- * for name resolution, connect and certificate failures).
+ * Errors: ERR_NET, ERR_TIMEOUT, ERR_TLS, ERR_CANCELED, and ERR_PROTO for what
+ * cannot be decompressed; scope CONN (ACCOUNT for name resolution, connect and
+ * certificate failures).
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -18,11 +20,15 @@
 
 enum net_tls { NET_TLS_IMPLICIT, NET_TLS_STARTTLS, NET_TLS_NONE };
 
+/* AUTO: unless the peer is on this machine. */
+enum net_compress { NET_COMPRESS_AUTO, NET_COMPRESS_ON, NET_COMPRESS_OFF };
+
 struct net_conf {
 	const char *host;      /* name or address literal */
 	uint16_t port;
 	enum net_tls tls;
 	const char *tls_ca;    /* PEM file; NULL: the system's store */
+	enum net_compress compress; /* what stream_may_compress() says */
 	int64_t connect_ms;    /* over all addresses, handshake included */
 	int64_t silence_ms;    /* longest wait for a byte, or for room to write */
 	const struct cancel *cancel; /* borrowed; may be NULL */
@@ -47,6 +53,16 @@ DEFINE_AUTO(stream)
  */
 int stream_starttls(struct stream *s, struct err *e);
 
+/*
+ * From now on both directions are raw DEFLATE (RFC 4978 §3), inside TLS where
+ * there is one.  What has been received and not yet consumed is taken for
+ * compressed already.  Once for a stream, and only after the login: see
+ * deflate.c.
+ */
+int stream_compress(struct stream *s, struct err *e);
+/* Does the configuration let this stream be compressed? */
+bool stream_may_compress(const struct stream *s);
+
 /* Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill. */
 int stream_write(struct stream *s, const void *p, size_t n, struct err *e);
 int stream_flush(struct stream *s, struct err *e);
@@ -65,7 +81,7 @@ void stream_set_silence(struct stream *s, int64_t ms);
 
 /* Counters for reports. A round trip: a wait for data after having written. */
 struct stream_stats {
-	uint64_t bytes_in, bytes_out; /* application bytes */
+	uint64_t bytes_in, bytes_out; /* as compressed, before TLS */
 	uint64_t round_trips;
 };
 struct stream_stats stream_stats(const struct stream *s);

@@ -257,13 +257,30 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
+/* What is going to be transferred, so that it may be compressed. */
+static int
+expect_bodies(struct run *r, const struct sbox *b, struct err *e)
+{
+	uint64_t octets = 0;
+
+	for (size_t i = b->op_from; i < b->op_to; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (!op->held && (op->kind == OP_PULL || op->kind == OP_PUSH))
+			octets += op->row.size;
+	}
+	return octets ? imap_expect(r->imap, octets, e) : 0;
+}
+
 int
 apply_bodies(struct run *r, struct sbox *b, struct err *e)
 {
 	struct op **v;
 	size_t n;
-	int rc = 0;
+	int rc = expect_bodies(r, b, e);
 
+	if (rc != 0)
+		return rc;
 	n = ops_of_kind(r, b, OP_PULL, &v);
 	if (n > 0 && b->local_missing) {
 		rc = maildir_create(r->m, b->j.path, e);

@@ -19,11 +19,12 @@ import base64
 import re
 import socket
 import threading
+import zlib
 
 from personas import Persona
 from scripted_store import Store
-from scripted_wire import (format_set, imap_date, in_set, parse_date, quoted,
-                           tokens)
+from scripted_wire import (Inflated, format_set, imap_date, in_set, parse_date,
+                           quoted, tokens)
 from servers import PASSWORD
 
 ALL_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
@@ -86,11 +87,15 @@ class Session:
         self.enabled = set()
         self.box, self.seen, self.writable = None, {}, False
         self.code = ""  # for the tagged OK
+        self.deflate = None  # once it compresses
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     # the wire
 
     def raw(self, data):
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(
+                zlib.Z_SYNC_FLUSH)
         step = self.server.chunk or len(data) or 1
         for i in range(0, len(data), step):
             self.sock.sendall(data[i:i + step])
@@ -173,6 +178,9 @@ class Session:
         self.line(tag + b" OK " + self.code.encode() + b" done")
         if name == b"LOGOUT":
             raise Hangup
+        if name == b"COMPRESS":
+            self.file = Inflated(self.file)
+            self.deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
 
     def instead(self, tag, name, words):
         what = self.server.answer.get(name)
@@ -257,6 +265,11 @@ class Session:
             self.enabled.add("CONDSTORE")
         if self.persona.enabled_line:
             self.line(" ".join(["* ENABLED"] + now))
+
+    def do_compress(self, tag, words):
+        if "COMPRESS=DEFLATE" not in self.caps.split() or self.deflate or \
+                words != [b"DEFLATE"]:
+            raise No("BAD what is COMPRESS?")
 
     def do_id(self, tag, words):
         self.line("* ID NIL")

@@ -3,6 +3,7 @@
 import calendar
 import re
 import time
+import zlib
 
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
@@ -79,3 +80,35 @@ def format_set(uids):
 
 def quoted(name):
     return '"%s"' % name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class Inflated:
+    """What a socket brings as raw DEFLATE, with the methods of a file that a
+    session uses."""
+
+    def __init__(self, file):
+        self.file, self.inflate = file, zlib.decompressobj(-15)
+        self.data = b""
+
+    def more(self):
+        packed = self.file.read1(65536)
+        self.data += self.inflate.decompress(packed)
+        return bool(packed)
+
+    def take(self, n):
+        taken, self.data = self.data[:n], self.data[n:]
+        return taken
+
+    def readline(self):
+        while b"\n" not in self.data:
+            if not self.more():
+                return self.take(len(self.data))
+        return self.take(self.data.index(b"\n") + 1)
+
+    def read(self, size):
+        while len(self.data) < size and self.more():
+            pass
+        return self.take(size)
+
+    def close(self):
+        self.file.close()

@@ -281,3 +281,14 @@ class DovecotNomodseq(Dovecot):
     def __init__(self, base):
         super().__init__(base, "mail_location = maildir:~/Maildir:"
                                "INDEX=MEMORY\n")
+
+
+class DovecotDeflate(Dovecot):
+    """It offers COMPRESS=DEFLATE."""
+
+    name = "Dovecot, COMPRESS"
+
+    def __init__(self, base):
+        super().__init__(base, "protocol imap {\n"
+                               "  mail_plugins = imap_zlib\n"
+                               "}\n")

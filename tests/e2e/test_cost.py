@@ -10,6 +10,7 @@ from collections import Counter
 
 import pytest
 
+from relay import Line
 from world import message
 
 DURABLE = "fsync,fdatasync,syncfs,sync_file_range,msync"
@@ -62,6 +63,30 @@ def check(cost, trips, durable, *commands):
 
 def test_nothing_to_do(settled):
     check(Cost(settled), 3, 0)
+
+
+class Turns(Line):
+    """How often the client spoke, after it had heard something or at first."""
+
+    def __init__(self, port):
+        self.turns, self.heard = 0, True
+        super().__init__(port)
+
+    def send(self, to, data, down):
+        self.turns += self.heard and not down
+        self.heard = down
+        super().send(to, data, down)
+
+
+def test_tls_costs_its_handshake(tls_world):
+    tls_world.sync()
+    line = Turns(tls_world.server_process.tls_port)
+    tls_world.write_config(port=line.port)
+    assert tls_world.summary()["round_trips"] == 3
+    line.wait()
+    # hello, and the end of the handshake, on which the greeting follows
+    assert line.turns == 2 + 3
+    line.close()
 
 
 def test_one_new_message_there(settled):

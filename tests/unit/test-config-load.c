@@ -17,7 +17,7 @@ static const char *const example_keys[] = {"state_dir", "host", "port", "tls",
     "password_command", "auth", "maildir", "layout", "mailboxes", "connections",
     "disable_extensions", "max_deletes", "bin_days", "expunge", "timeout",
     "provider", "direction", "deletes", "on_local_delete", "trash", "copy",
-    "max_size", "max_age", NULL};
+    "compress", "max_size", "max_age", NULL};
 
 static void
 test_defaults(void **state)
@@ -43,6 +43,7 @@ test_defaults(void **state)
 	assert_false(a->keep || a->to_trash);
 	assert_null(a->trash);
 	assert_int_equal(a->copy, CONFIG_REFLINK);
+	assert_int_equal(a->compress, NET_COMPRESS_AUTO);
 	assert_true(a->max_size == 0 && a->max_age_days == 0);
 	assert_null(a->auth);
 	assert_null(a->tls_ca);
@@ -78,6 +79,7 @@ test_every_key(void **state)
 				"    on_local_delete: trash\n"
 				"    trash: Mail/Trash\n"
 				"    copy: link\n"
+				"    compress: off\n"
 				"    max_size: 25M\n"
 				"    max_age: 90\n");
 	const struct config_account *a = c->account;
@@ -99,6 +101,7 @@ test_every_key(void **state)
 	assert_true(a->keep && a->to_trash);
 	assert_string_equal(a->trash, "Mail/Trash");
 	assert_int_equal(a->copy, CONFIG_LINK);
+	assert_int_equal(a->compress, NET_COMPRESS_OFF);
 	assert_int_equal(a->max_size, 25 * 1024 * 1024);
 	assert_int_equal(a->max_age_days, 90);
 	config_free(&c);
@@ -420,6 +423,7 @@ test_the_example_shows_every_key_and_the_defaults(void **state)
 	assert_int_equal(a->direction, b->direction);
 	assert_int_equal(a->keep, b->keep);
 	assert_int_equal(a->copy, b->copy);
+	assert_int_equal(a->compress, b->compress);
 	assert_true(a->max_size == b->max_size);
 	assert_int_equal(a->max_age_days, b->max_age_days);
 	/* the second account is at a provider, and uses its trash */

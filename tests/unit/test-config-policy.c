@@ -128,6 +128,26 @@ test_copy(void **state)
 }
 
 static void
+test_compress(void **state)
+{
+	static const char *const words[] = {"auto", "on", "off"};
+	static const enum net_compress want[] = {
+	    NET_COMPRESS_AUTO, NET_COMPRESS_ON, NET_COMPRESS_OFF};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		char line[40];
+		struct config *c;
+
+		snprintf(line, sizeof line, "compress: %s", words[i]);
+		c = with(line);
+		assert_int_equal(c->account->compress, want[i]);
+		config_free(&c);
+	}
+	bad_line("compress: yes", "7:15: ", "auto, on or off");
+}
+
+static void
 test_sizes_have_units(void **state)
 {
 	static const struct {
@@ -210,6 +230,7 @@ main(void)
 	    cmocka_unit_test(test_a_trash_that_would_not_be_used_is_an_error),
 	    cmocka_unit_test(test_a_trash_is_the_name_of_a_mailbox),
 	    cmocka_unit_test(test_copy),
+	    cmocka_unit_test(test_compress),
 	    cmocka_unit_test(test_sizes_have_units),
 	    cmocka_unit_test(test_ages_are_days),
 	};

@@ -88,7 +88,7 @@ test_every_key_refuses_other_kinds_of_value(void **state)
 	    "allow_plaintext", "user", "password", "password_file", "maildir",
 	    "layout", "connections", "max_deletes", "bin_days", "expunge",
 	    "timeout", "provider", "direction", "deletes", "on_local_delete",
-	    "trash", "copy", "max_size", "max_age"};
+	    "trash", "copy", "compress", "max_size", "max_age"};
 	static const char *const lists[] = {
 	    "auth", "mailboxes", "disable_extensions", "password_command"};
 	char text[500];
