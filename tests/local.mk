@@ -8,7 +8,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_explain.py \
-	tests/e2e/test_faults.py tests/e2e/test_keywords.py tests/e2e/test_less.py \
+	tests/e2e/test_faults.py tests/e2e/test_jobs.py tests/e2e/test_keywords.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_moves.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
