@@ -121,6 +121,15 @@ mkdir "$logs"
 say "whole program against Dovecot, Cyrus and Courier, with AddressSanitizer"
 TMPDIR=$memory pytests "$work/clang/mochila" e2e
 
+say "many accounts at once, with ThreadSanitizer"
+mkdir "$work/tsan"
+(cd "$work/tsan" &&
+	"$top/configure" -q CC=clang --enable-werror --enable-tsan \
+		CFLAGS='-O1 -g' &&
+	make -s -j"$jobs" mochila tests/unit/test-base-pool &&
+	tests/unit/test-base-pool)
+(cd "$top/tests/e2e" && MOCHILA=$work/tsan/mochila TMPDIR=$memory one test_jobs.py)
+
 say "random histories against a model, with AddressSanitizer"
 TMPDIR=$memory pytests "$work/clang/mochila" model
 

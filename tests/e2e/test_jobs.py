@@ -17,10 +17,11 @@ from world import CHANGING, World, message
 class Member(World):
     """One account of several: a World whose state lies with the others'."""
 
-    def __init__(self, family, name):
+    def __init__(self, family, name, tls):
         self.account = name
         super().__init__(family.base / name, family.dovecot,
-                         "%s-%s" % (family.base.name, name), family.binary)
+                         "%s-%s" % (family.base.name, name), family.binary,
+                         tls)
         self.state = family.base / "state"
         self.write_config()
 
@@ -33,12 +34,12 @@ class Member(World):
 
 
 class Family:
-    def __init__(self, base, dovecot, binary, n):
+    def __init__(self, base, dovecot, binary, n, tls):
         self.base, self.dovecot, self.binary = base, dovecot, binary
         self.config = base / "config.yaml"
         self.trace = base / "trace"
         base.mkdir()
-        self.members = [Member(self, "a%d" % i) for i in range(n)]
+        self.members = [Member(self, "a%d" % i, tls) for i in range(n)]
         self.write_config()
 
     def write_config(self):
@@ -111,9 +112,9 @@ def summaries_of(text):
 def family(scratch, dovecot, binary, request):
     made = []
 
-    def make(n):
+    def make(n, tls=False):
         made.append(Family(scratch / ("f%d" % id(request)), dovecot, binary,
-                           n))
+                           n, tls))
         return made[0]
 
     yield make
@@ -157,6 +158,13 @@ def test_all_accounts_are_synced_and_the_next_run_writes_nothing(family, jobs):
     if jobs == 1:
         assert [s["account"] for s in summaries] == [
             m.account for m in f.members]
+    f.assert_settled()
+
+
+def test_several_with_tls(family):
+    f = family(8, tls=True)
+    fill(f)
+    assert_carried(f, f.summaries("--jobs", "8"))
     f.assert_settled()
 
 

@@ -305,7 +305,7 @@ class World:
         return {"HOME": str(self.home), "PATH": os.environ["PATH"],
                 "LC_ALL": "C.UTF-8", "TZ": "UTC", **{
                     k: v for k, v in os.environ.items()
-                    if k.startswith(("ASAN", "UBSAN", "LSAN", "LD_"))}}
+                    if k.startswith(("ASAN", "UBSAN", "LSAN", "TSAN", "LD_"))}}
 
     def traced_env(self):
         """For a run under strace, where no leak can be looked for."""
