@@ -12,8 +12,8 @@
 /* This program, to be executed beside threads: journal_open_by(). */
 #define SELF "/proc/self/exe"
 
-/* One account has some twenty open: doc/performance.md. */
-#define FILES_PER_ACCOUNT 40
+/* Some twenty are open for an account at work; what is left is for peaks. */
+#define FILES_PER_ACCOUNT 60
 #define FILES_BESIDE 100
 
 /* One account, with the mailboxes that were named; none: all. */
@@ -109,17 +109,25 @@ sync_job(struct pool_work *w, size_t i)
 	j->status = report.status;
 }
 
-/* The usual 1024 descriptors are for programs that use select(2). */
-static void
-allow_files(size_t accounts)
+/*
+ * How many accounts of WANT may be at work at once.  The usual limit of 1024
+ * descriptors is for programs that use select(2): it is raised as far as it
+ * may be.
+ */
+static unsigned
+allow_files(unsigned want)
 {
-	rlim_t want = (rlim_t)accounts * FILES_PER_ACCOUNT + FILES_BESIDE;
+	rlim_t need = (rlim_t)want * FILES_PER_ACCOUNT + FILES_BESIDE;
 	struct rlimit now;
 
-	if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= want)
-		return;
-	now.rlim_cur = want < now.rlim_max ? want : now.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &now);
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
+		return want;
+	now.rlim_cur = need < now.rlim_max ? need : now.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
+		return want;
+	if (now.rlim_cur < FILES_BESIDE + FILES_PER_ACCOUNT)
+		return 1;
+	return (unsigned)((now.rlim_cur - FILES_BESIDE) / FILES_PER_ACCOUNT);
 }
 
 int
@@ -127,15 +135,16 @@ cli_sync(struct cli *c)
 {
 	size_t max = c->args.narg + c->conf->naccounts + 1;
 	struct syncing s = {.work = {sync_job}, .c = c};
+	unsigned at_once = c->args.jobs;
 	int status = CLI_OK;
 	struct err e;
 
 	s.v = arena_array(&c->mem, max, sizeof(*s.v));
 	if (parse_operands(c, s.v, &s.n, &e) < 0)
 		return cli_fail(c, NULL, &e);
-	allow_files(c->args.jobs < s.n ? c->args.jobs : s.n);
+	at_once = allow_files(at_once < s.n ? at_once : (unsigned)s.n);
 	cli_sink_init(&s.sink, c, s.n);
-	pool_run(&s.work, s.n, c->args.jobs);
+	pool_run(&s.work, s.n, at_once);
 	cli_sink_release(&s.sink);
 	for (size_t i = 0; i < s.n; i++)
 		status = cli_status_worse(status, s.v[i].status);
