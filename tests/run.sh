@@ -98,7 +98,8 @@ fi
 
 pytests() { # BINARY DIRECTORY
 	cd "$top/tests/$2"
-	find . -name 'test_*.py' ! -name test_acceptance.py -printf '%s %f\n' |
+	find . -name 'test_*.py' ! -name test_acceptance.py ! -name test_many.py \
+		-printf '%s %f\n' |
 		sort -rn | cut -d' ' -f2 |
 		MOCHILA=$1 xargs -P "$((jobs + 1))" -I FILE bash -c 'one FILE'
 }
@@ -138,10 +139,10 @@ if [ "$MOCHILA_TIER" != fast ]; then
 	bash "$top/tests/mutants.sh"
 fi
 
-say "10,000 messages, 300 changes; a thousand moves"
+say "10,000 messages, 300 changes; a thousand moves; a hundred accounts"
 cd "$top/tests/e2e"
 TMPDIR=$memory MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
-	-p no:cacheprovider test_acceptance.py test_moves.py
+	-p no:cacheprovider test_acceptance.py test_moves.py test_many.py
 
 say "faults: kills, full disks, power cuts, bad lines, lies ($MOCHILA_TIER)"
 pytests "$work/gcc/mochila" crash

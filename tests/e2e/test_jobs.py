@@ -342,6 +342,17 @@ def test_password_commands_run_one_at_a_time(family):
     assert_carried(f, f.summaries("--jobs", "8"))
 
 
+def test_with_few_descriptors_fewer_are_at_work_and_none_fails(family):
+    f = family(20)
+    fill(f)
+    command = ["prlimit", "--nofile=64:64",
+               *f.command("--json", "--jobs", "20")]
+    done = subprocess.run(command, env=f.members[0].env(), text=True,
+                          capture_output=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_carried(f, summaries_of(done.stdout))
+
+
 @pytest.mark.parametrize("n", ["0", "-1", "257", "four", "", "4 "])
 def test_a_bad_number_is_one_clear_line(family, n):
     done = family(1).sync("--jobs", n, status=64)
