@@ -6,6 +6,7 @@
 #include "cli/sink.h"
 
 #include "base/pool.h"
+#include "net/trust.h"
 
 #include <sys/resource.h>
 
@@ -29,6 +30,7 @@ struct syncing {
 	struct pool_work work; /* first */
 	struct cli *c;
 	struct cli_sink sink;
+	struct net_trust *trust; /* owned */
 	struct job *v;
 	size_t n;
 };
@@ -96,6 +98,7 @@ sync_job(struct pool_work *w, size_t i)
 	    .log = c->log,
 	    .trace = c->trace,
 	    .sink = &feed.sink,
+	    .trust = s->trust,
 	    /* also one after the other: a name lookup may still be at it */
 	    .exe = s->n > 1 ? SELF : NULL};
 
@@ -144,7 +147,9 @@ cli_sync(struct cli *c)
 		return cli_fail(c, NULL, &e);
 	at_once = allow_files(at_once < s.n ? at_once : (unsigned)s.n);
 	cli_sink_init(&s.sink, c, s.n);
+	s.trust = net_trust_new();
 	pool_run(&s.work, s.n, at_once);
+	net_trust_free(&s.trust);
 	cli_sink_release(&s.sink);
 	for (size_t i = 0; i < s.n; i++)
 		status = cli_status_worse(status, s.v[i].status);

@@ -16,6 +16,8 @@
 #include "base/cancel.h"
 #include "base/err.h"
 
+struct net_trust;
+
 enum net_tls { NET_TLS_IMPLICIT, NET_TLS_STARTTLS, NET_TLS_NONE };
 
 struct net_conf {
@@ -23,6 +25,7 @@ struct net_conf {
 	uint16_t port;
 	enum net_tls tls;
 	const char *tls_ca;    /* PEM file; NULL: the system's store */
+	struct net_trust *trust; /* trust.h; borrowed; NULL: read it again */
 	int64_t connect_ms;    /* over all addresses, handshake included */
 	int64_t silence_ms;    /* longest wait for a byte, or for room to write */
 	const struct cancel *cancel; /* borrowed; may be NULL */

@@ -51,6 +51,7 @@ connect_server(struct run *r, struct err *e)
 		    .port = r->a->port,
 		    .tls = r->a->tls,
 		    .tls_ca = r->a->tls_ca,
+		    .trust = r->o->trust,
 		    .connect_ms = 1000 * (int64_t)r->a->timeout_s,
 		    .silence_ms = 1000 * (int64_t)r->a->timeout_s,
 		    .cancel = r->o->cancel,

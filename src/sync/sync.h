@@ -55,6 +55,7 @@ struct sync_options {
 	struct log *log;
 	struct imap_trace *trace;
 	struct sync_sink *sink;
+	struct net_trust *trust; /* of all accounts; NULL: each its own */
 	const char *exe; /* this program, where there are threads; else NULL:
 			    journal_open_by() */
 };
