@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "cli/cli.h"
+#include "journal/journal.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ main(int argc, char **argv)
 	    .version = PACKAGE_VERSION,
 	};
 
+	if (journal_is_look(argc, argv))
+		journal_look_main(argc, argv);
 	(void)setlocale(LC_CTYPE, "");
 	return cli_main(argc, argv, &env);
 }

@@ -10,10 +10,10 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_busy.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
-	tests/e2e/test_keywords.py tests/e2e/test_large.py \
-	tests/e2e/test_less.py \
+	tests/e2e/test_jobs.py tests/e2e/test_keywords.py \
+	tests/e2e/test_large.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
-	tests/e2e/test_mailboxes.py tests/e2e/test_moves.py \
+	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
 	tests/e2e/test_policy.py tests/e2e/test_races.py \
 	tests/e2e/test_reads.py tests/e2e/test_safety.py \

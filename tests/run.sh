@@ -98,7 +98,8 @@ fi
 
 pytests() { # BINARY DIRECTORY
 	cd "$top/tests/$2"
-	find . -name 'test_*.py' ! -name test_acceptance.py -printf '%s %f\n' |
+	find . -name 'test_*.py' ! -name test_acceptance.py ! -name test_many.py \
+		-printf '%s %f\n' |
 		sort -rn | cut -d' ' -f2 |
 		MOCHILA=$1 xargs -P "$((jobs + 1))" -I FILE bash -c 'one FILE'
 }
@@ -121,6 +122,15 @@ mkdir "$logs"
 say "whole program against Dovecot, Cyrus and Courier, with AddressSanitizer"
 TMPDIR=$memory pytests "$work/clang/mochila" e2e
 
+say "many accounts at once, with ThreadSanitizer"
+mkdir "$work/tsan"
+(cd "$work/tsan" &&
+	"$top/configure" -q CC=clang --enable-werror --enable-tsan \
+		CFLAGS='-O1 -g' &&
+	make -s -j"$jobs" mochila tests/unit/test-base-pool &&
+	tests/unit/test-base-pool)
+(cd "$top/tests/e2e" && MOCHILA=$work/tsan/mochila TMPDIR=$memory one test_jobs.py)
+
 say "random histories against a model, with AddressSanitizer"
 TMPDIR=$memory pytests "$work/clang/mochila" model
 
@@ -129,10 +139,10 @@ if [ "$MOCHILA_TIER" != fast ]; then
 	bash "$top/tests/mutants.sh"
 fi
 
-say "10,000 messages, 300 changes; a thousand moves"
+say "10,000 messages, 300 changes; a thousand moves; a hundred accounts"
 cd "$top/tests/e2e"
 TMPDIR=$memory MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
-	-p no:cacheprovider test_acceptance.py test_moves.py
+	-p no:cacheprovider test_acceptance.py test_moves.py test_many.py
 
 say "faults: kills, full disks, power cuts, bad lines, lies ($MOCHILA_TIER)"
 pytests "$work/gcc/mochila" crash

@@ -5,14 +5,14 @@ libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h src/base/err.c src/base/err.h \
 	src/base/fs.c src/base/fs.h src/base/hash.c src/base/hash.h \
 	src/base/log.c src/base/log.h src/base/map.c src/base/map.h \
-	src/base/span.c src/base/span.h \
+	src/base/pool.c src/base/pool.h src/base/span.c src/base/span.h \
 	src/base/uidset.c src/base/uidset.h
 
 base_tests = tests/unit/test-base-arena tests/unit/test-base-buf \
 	tests/unit/test-base-cancel tests/unit/test-base-clock \
 	tests/unit/test-base-err tests/unit/test-base-fs \
 	tests/unit/test-base-log tests/unit/test-base-map \
-	tests/unit/test-base-span \
+	tests/unit/test-base-pool tests/unit/test-base-span \
 	tests/unit/test-base-uidset
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
@@ -36,6 +36,8 @@ tests_unit_test_base_log_SOURCES = tests/unit/test-base-log.c \
 tests_unit_test_base_log_LDADD = $(base_test_libs)
 tests_unit_test_base_map_SOURCES = tests/unit/test-base-map.c
 tests_unit_test_base_map_LDADD = $(base_test_libs)
+tests_unit_test_base_pool_SOURCES = tests/unit/test-base-pool.c
+tests_unit_test_base_pool_LDADD = $(base_test_libs)
 tests_unit_test_base_span_SOURCES = tests/unit/test-base-span.c
 tests_unit_test_base_span_LDADD = $(base_test_libs)
 tests_unit_test_base_uidset_SOURCES = tests/unit/test-base-uidset.c

@@ -15,6 +15,7 @@ enum {
 	OPT_JSON,
 	OPT_REMOTE,
 	OPT_OFFLINE,
+	OPT_JOBS,
 	OPT_TRACE,
 	OPT_VERSION
 };
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"remote", no_argument, NULL, OPT_REMOTE},
     {"offline", no_argument, NULL, OPT_OFFLINE},
+    {"jobs", required_argument, NULL, OPT_JOBS},
     {NULL, 0, NULL, 0},
 };
 
@@ -40,6 +42,7 @@ struct scan {
 	const char **word; /* the command and its operands */
 	size_t nword;
 	unsigned options; /* CLI_OPT_* that were given */
+	const char *jobs; /* NULL: not given */
 	bool help, version;
 };
 
@@ -138,6 +141,10 @@ take_option(struct scan *s, int opt)
 		s->a.offline = true;
 		s->options |= CLI_OPT_OFFLINE;
 		break;
+	case OPT_JOBS:
+		s->jobs = optarg;
+		s->options |= CLI_OPT_JOBS;
+		break;
 	default:
 		break;
 	}
@@ -207,10 +214,25 @@ no_command(const struct scan *s, struct err *e)
 }
 
 static int
+take_jobs(struct scan *s, struct err *e)
+{
+	uint32_t n;
+
+	s->a.jobs = CLI_JOBS_DEFAULT;
+	if (!s->jobs)
+		return 0;
+	if (!span_u32(span_str(s->jobs), &n) || n < 1 || n > CLI_JOBS_MAX)
+		return usage(e, "--jobs takes a number from 1 to %d, not '%s'",
+		    CLI_JOBS_MAX, s->jobs);
+	s->a.jobs = n;
+	return 0;
+}
+
+static int
 check_command(struct scan *s, const struct cli_command_info *c, struct err *e)
 {
 	static const char *const name[] = {"--dry-run", "--full",
-	    "--allow-deletes", "--json", "--remote", "--offline"};
+	    "--allow-deletes", "--json", "--remote", "--offline", "--jobs"};
 	size_t words = c->second ? 2 : 1;
 	unsigned bad = s->options & ~c->options;
 
@@ -260,6 +282,8 @@ cli_args_parse(int argc, char **argv, struct arena *mem, struct cli_args *a_r,
 		    (s.nword < 2 || strcmp(s.word[1], c->second) != 0))
 			continue;
 		rc = check_command(&s, c, e);
+		if (rc == 0)
+			rc = take_jobs(&s, e);
 		if (rc == 0)
 			*a_r = s.a;
 		return rc;

@@ -49,11 +49,22 @@ enum cli_command {
 	CLI_CMD_UNDO
 };
 
+/*
+ * Accounts that are synced at once.  A few, because of what others bear: a
+ * person's accounts all fit, one server that does not answer leaves three
+ * workers to the rest, and a server that holds all of the accounts sees no
+ * more connections from one address than one mail reader opens.  The most is
+ * what a configuration can hold.
+ */
+#define CLI_JOBS_DEFAULT 4
+#define CLI_JOBS_MAX 256
+
 struct cli_args {
 	enum cli_command command;
 	const char *config, *trace;  /* NULL: not given */
 	bool dry_run, full, allow_deletes, json, remote, offline, quiet;
 	unsigned verbose;
+	unsigned jobs; /* 1 .. CLI_JOBS_MAX */
 	const char *const *arg; /* operands of the command */
 	size_t narg;
 };
@@ -72,7 +83,8 @@ enum {
 	CLI_OPT_ALLOW_DELETES = 1 << 2,
 	CLI_OPT_JSON = 1 << 3,
 	CLI_OPT_REMOTE = 1 << 4,
-	CLI_OPT_OFFLINE = 1 << 5
+	CLI_OPT_OFFLINE = 1 << 5,
+	CLI_OPT_JOBS = 1 << 6
 };
 
 /* usage.c */
@@ -183,10 +195,20 @@ void cli_table_cell(struct cli_table *t, struct span s);
 void cli_table_print(const struct cli_table *t, size_t width, struct buf *out);
 
 /* progress.c */
+
+/* What one account has to say; zero: nothing yet. */
+struct cli_share {
+	bool at_work;
+	uint64_t done, total, bytes;
+};
+
+/* One thread at a time. */
 struct cli_progress {
 	struct log *log;
 	int fd;
 	bool on, drawn;
+	struct cli_share sum; /* of the accounts that are at work */
+	unsigned working;     /* how many these are */
 	bool begun;
 	char box[64]; /* what it is about */
 	int64_t begin_ms, last_ms;
@@ -199,8 +221,12 @@ void cli_progress_format(struct buf *out, struct span what, uint64_t done,
 /* Note numbers at NOW_MS; true when they are due to be shown. */
 bool cli_progress_note(struct cli_progress *p, struct span what,
     uint64_t done, uint64_t total, uint64_t bytes, int64_t now_ms);
-void cli_progress_draw(struct cli_progress *p, struct span what,
-    uint64_t done, uint64_t total, uint64_t bytes, int64_t now_ms);
+/* SHARE is NOW from here on; with at_work false its account has ended. */
+void cli_progress_share(struct cli_progress *p, struct cli_share *share,
+    struct cli_share now);
+/* The sum; of one account WHAT, of several how many they are. */
+void cli_progress_draw(
+    struct cli_progress *p, struct span what, int64_t now_ms);
 void cli_progress_erase(struct cli_progress *p);
 
 /* json.c */

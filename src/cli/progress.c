@@ -2,7 +2,12 @@
  * progress: one line on a terminal that is written over and over.
  *
  * It is erased before anything else is printed: by the log (log_set_erase)
- * and by the sink (cli_progress_erase).
+ * and by the sink (cli_progress_erase).  The log may write from another thread
+ * at any time, so it erases from before the line is drawn until after it is
+ * gone.
+ *
+ * Several accounts at work have one line: how many they are, and the sum of
+ * what each of them says of its present mailbox.
  */
 #include "cli/internal.h"
 
@@ -75,26 +80,56 @@ cli_progress_note(struct cli_progress *p, struct span what, uint64_t done,
 }
 
 void
-cli_progress_draw(struct cli_progress *p, struct span what, uint64_t done,
-    uint64_t total, uint64_t bytes, int64_t now_ms)
+cli_progress_share(
+    struct cli_progress *p, struct cli_share *share, struct cli_share now)
 {
-	struct buf line;
-	unsigned width;
+	p->working += (unsigned)now.at_work - (unsigned)share->at_work;
+	p->sum.done += now.done - share->done;
+	p->sum.total += now.total - share->total;
+	p->sum.bytes += now.bytes - share->bytes;
+	*share = now;
+}
 
-	if (!p->on || !cli_progress_note(p, what, done, total, bytes, now_ms))
+static void
+draw_line(struct cli_progress *p, struct span what, int64_t now_ms)
+{
+	const struct cli_share *sum = &p->sum;
+	unsigned width;
+	struct buf line;
+
+	if (!cli_progress_note(
+		p, what, sum->done, sum->total, sum->bytes, now_ms))
 		return;
 	width = cli_width(p->fd);
 	buf_init(&line, 4096);
 	buf_add_str(&line, ERASE);
 	/* The last column stays free: some terminals wrap when it is used. */
-	cli_progress_format(&line, what, done, total, done - p->begin_done,
-	    bytes - p->begin_bytes, (uint64_t)(now_ms - p->begin_ms),
-	    (width ? width : 80) - 1);
-	if (!line.toobig && write(p->fd, line.p, line.n) > 0 && !p->drawn) {
+	cli_progress_format(&line, what, sum->done, sum->total,
+	    sum->done - p->begin_done, sum->bytes - p->begin_bytes,
+	    (uint64_t)(now_ms - p->begin_ms), (width ? width : 80) - 1);
+	if (!line.toobig) {
+		if (!p->drawn)
+			log_set_erase(p->log, ERASE);
 		p->drawn = true;
-		log_set_erase(p->log, ERASE);
+		(void)!write(p->fd, line.p, line.n);
 	}
 	buf_release(&line);
+}
+
+void
+cli_progress_draw(struct cli_progress *p, struct span what, int64_t now_ms)
+{
+	struct buf several;
+
+	if (!p->on)
+		return;
+	buf_init(&several, 64);
+	if (p->working > 1) {
+		buf_addf(&several, "%u accounts", p->working);
+		what = buf_span(&several);
+	}
+	draw_line(p, what, now_ms);
+	buf_release(&several);
 }
 
 void
@@ -102,7 +137,7 @@ cli_progress_erase(struct cli_progress *p)
 {
 	if (!p->drawn)
 		return;
+	(void)!write(p->fd, ERASE, sizeof(ERASE) - 1);
 	p->drawn = false;
 	log_set_erase(p->log, NULL);
-	(void)!write(p->fd, ERASE, sizeof(ERASE) - 1);
 }

@@ -4,6 +4,9 @@
  * For people: the plan of a dry run and, with -v, what is done, on standard
  * output; what went wrong or was held back on standard error; progress on a
  * terminal.  In cron a clean run prints nothing.
+ *
+ * What several accounts say comes in the order in which it happens, a line, or
+ * an object, at a time; each names its account.
  */
 #include "cli/sink.h"
 
@@ -109,32 +112,33 @@ json_event(const struct sync_event *ev)
 }
 
 static void
-show_progress(struct cli_sink *s, const struct sync_event *ev)
+show_progress(struct cli_feed *f, const struct sync_event *ev)
 {
+	const struct cli_share now = {.at_work = true,
+	    .done = ev->done,
+	    .total = ev->total,
+	    .bytes = ev->bytes};
+	struct cli_progress *p = &f->to->progress;
 	struct buf what;
 
+	cli_progress_share(p, &f->share, now);
 	buf_init(&what, 65536);
 	buf_addf(&what, "%s %.*s", ev->account, SPAN_ARG(ev->mailbox));
-	cli_progress_draw(&s->progress, buf_span(&what), ev->done, ev->total,
-	    ev->bytes, clock_mono_ms());
+	cli_progress_draw(p, buf_span(&what), clock_mono_ms());
 	buf_release(&what);
 }
 
 static void
-take_event(struct sync_sink *sink, const struct sync_event *ev)
+print_or_log(struct cli_feed *f, const struct sync_event *ev)
 {
-	struct cli_sink *s = (struct cli_sink *)sink;
+	struct cli_sink *s = f->to;
 	const struct cli_args *a = &s->c->args;
 
-	if (a->json) {
-		json_event(ev);
-		return;
-	}
 	switch (ev->kind) {
 	case SYNC_EVENT_PLAN:
 		if (a->quiet || (is_bookkeeping(ev) && a->verbose == 0))
 			break;
-		s->planned = true;
+		f->planned = true;
 		print_event(s, ev);
 		break;
 	case SYNC_EVENT_OP:
@@ -142,7 +146,7 @@ take_event(struct sync_sink *sink, const struct sync_event *ev)
 			print_event(s, ev);
 		break;
 	case SYNC_EVENT_PROGRESS:
-		show_progress(s, ev);
+		show_progress(f, ev);
 		break;
 	case SYNC_EVENT_HELD:
 	case SYNC_EVENT_FAILED:
@@ -151,15 +155,41 @@ take_event(struct sync_sink *sink, const struct sync_event *ev)
 	}
 }
 
+static void
+take_event(struct sync_sink *sink, const struct sync_event *ev)
+{
+	struct cli_feed *f = (struct cli_feed *)sink;
+
+	pthread_mutex_lock(&f->to->lock);
+	if (f->to->c->args.json)
+		json_event(ev);
+	else
+		print_or_log(f, ev);
+	pthread_mutex_unlock(&f->to->lock);
+}
+
 void
 cli_sink_init(struct cli_sink *s, struct cli *c, size_t accounts)
 {
-	*s = (struct cli_sink){.sink = {take_event},
-	    .c = c,
+	*s = (struct cli_sink){.c = c,
 	    .accounts = accounts,
 	    .progress = {.log = c->log,
 		.fd = STDERR_FILENO,
 		.on = c->tty && !c->args.json && !c->args.quiet}};
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+void
+cli_sink_release(struct cli_sink *s)
+{
+	cli_progress_erase(&s->progress);
+	pthread_mutex_destroy(&s->lock);
+}
+
+void
+cli_feed_init(struct cli_feed *f, struct cli_sink *to)
+{
+	*f = (struct cli_feed){.sink = {take_event}, .to = to};
 }
 
 static void
@@ -241,29 +271,33 @@ print_undo(const struct cli_sink *s, const struct sync_report *r)
 }
 
 static void
-print_end(const struct cli_sink *s, const struct sync_report *r)
+print_end(const struct cli_feed *f, const struct sync_report *r)
 {
-	if (r->err.code == ERR_NONE && !s->c->args.dry_run)
+	if (r->err.code == ERR_NONE && !f->to->c->args.dry_run)
 		print_summary(r);
-	else if (r->err.code == ERR_NONE && !s->planned)
+	else if (r->err.code == ERR_NONE && !f->planned)
 		(void)printf("%s: nothing to do\n", r->account);
 	/* Also when something ended the run later. */
 	if (r->run[0])
-		print_undo(s, r);
+		print_undo(f->to, r);
 }
 
 void
-cli_sink_summary(struct cli_sink *s, const struct sync_report *r)
+cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 {
+	const struct cli_share none = {.at_work = false};
+	struct cli_sink *s = f->to;
 	const struct cli_args *a = &s->c->args;
 
+	pthread_mutex_lock(&s->lock);
+	cli_progress_share(&s->progress, &f->share, none);
 	cli_progress_erase(&s->progress);
 	if (r->err.code)
 		(void)cli_fail(s->c, r->account, &r->err);
 	if (a->json)
 		json_summary(r);
 	else if (!a->quiet && (a->verbose > 0 || s->c->tty))
-		print_end(s, r);
-	s->planned = false;
+		print_end(f, r);
 	(void)fflush(stdout);
+	pthread_mutex_unlock(&s->lock);
 }

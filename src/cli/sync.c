@@ -1,4 +1,21 @@
+/*
+ * Accounts are independent: each has its own lock, journal, Maildir and
+ * connection, and no two share a directory (config.h).  Several are synced at
+ * once, in the order of the configuration, or of the command line.
+ */
 #include "cli/sink.h"
+
+#include "base/pool.h"
+#include "net/trust.h"
+
+#include <sys/resource.h>
+
+/* This program, to be executed beside threads: journal_open_by(). */
+#define SELF "/proc/self/exe"
+
+/* Some twenty are open for an account at work; what is left is for peaks. */
+#define FILES_PER_ACCOUNT 60
+#define FILES_BESIDE 100
 
 /* One account, with the mailboxes that were named; none: all. */
 struct job {
@@ -6,6 +23,16 @@ struct job {
 	struct span *mailbox;
 	size_t n;
 	bool whole; /* named without a mailbox */
+	int status;
+};
+
+struct syncing {
+	struct pool_work work; /* first */
+	struct cli *c;
+	struct cli_sink sink;
+	struct net_trust *trust; /* owned */
+	struct job *v;
+	size_t n;
 };
 
 static struct job *
@@ -54,35 +81,77 @@ parse_operands(struct cli *c, struct job *v, size_t *n_r, struct err *e)
 	return 0;
 }
 
+static void
+sync_job(struct pool_work *w, size_t i)
+{
+	struct syncing *s = (struct syncing *)w;
+	struct job *j = &s->v[i];
+	const struct cli *c = s->c;
+	struct sync_report report;
+	struct cli_feed feed;
+	const struct sync_options o = {.dry_run = c->args.dry_run,
+	    .full = c->args.full,
+	    .allow_deletes = c->args.allow_deletes,
+	    .mailboxes = j->mailbox,
+	    .nmailboxes = j->whole ? 0 : j->n,
+	    .cancel = c->cancel,
+	    .log = c->log,
+	    .trace = c->trace,
+	    .sink = &feed.sink,
+	    .trust = s->trust,
+	    /* also one after the other: a name lookup may still be at it */
+	    .exe = s->n > 1 ? SELF : NULL};
+
+	j->status = CLI_LATER;
+	/* The first one tells that the run was interrupted. */
+	if (i > 0 && cancel_raised(c->cancel))
+		return;
+	cli_feed_init(&feed, &s->sink);
+	sync_account(c->conf, j->a, &o, &report);
+	cli_feed_end(&feed, &report);
+	j->status = report.status;
+}
+
+/*
+ * How many accounts of WANT may be at work at once.  The usual limit of 1024
+ * descriptors is for programs that use select(2): it is raised as far as it
+ * may be.
+ */
+static unsigned
+allow_files(unsigned want)
+{
+	rlim_t need = (rlim_t)want * FILES_PER_ACCOUNT + FILES_BESIDE;
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
+		return want;
+	now.rlim_cur = need < now.rlim_max ? need : now.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
+		return want;
+	if (now.rlim_cur < FILES_BESIDE + FILES_PER_ACCOUNT)
+		return 1;
+	return (unsigned)((now.rlim_cur - FILES_BESIDE) / FILES_PER_ACCOUNT);
+}
+
 int
 cli_sync(struct cli *c)
 {
-	size_t max = c->args.narg + c->conf->naccounts + 1, n = 0;
-	struct job *v = arena_array(&c->mem, max, sizeof(*v));
+	size_t max = c->args.narg + c->conf->naccounts + 1;
+	struct syncing s = {.work = {sync_job}, .c = c};
+	unsigned at_once = c->args.jobs;
 	int status = CLI_OK;
-	struct cli_sink sink;
 	struct err e;
 
-	if (parse_operands(c, v, &n, &e) < 0)
+	s.v = arena_array(&c->mem, max, sizeof(*s.v));
+	if (parse_operands(c, s.v, &s.n, &e) < 0)
 		return cli_fail(c, NULL, &e);
-	cli_sink_init(&sink, c, n);
-	for (size_t i = 0; i < n; i++) {
-		struct sync_report report;
-		const struct sync_options o = {.dry_run = c->args.dry_run,
-		    .full = c->args.full,
-		    .allow_deletes = c->args.allow_deletes,
-		    .mailboxes = v[i].mailbox,
-		    .nmailboxes = v[i].whole ? 0 : v[i].n,
-		    .cancel = c->cancel,
-		    .log = c->log,
-		    .trace = c->trace,
-		    .sink = &sink.sink};
-
-		sync_account(c->conf, v[i].a, &o, &report);
-		cli_sink_summary(&sink, &report);
-		status = cli_status_worse(status, report.status);
-		if (cancel_raised(c->cancel) && i + 1 < n)
-			return cli_status_worse(status, CLI_LATER);
-	}
+	at_once = allow_files(at_once < s.n ? at_once : (unsigned)s.n);
+	cli_sink_init(&s.sink, c, s.n);
+	s.trust = net_trust_new();
+	pool_run(&s.work, s.n, at_once);
+	net_trust_free(&s.trust);
+	cli_sink_release(&s.sink);
+	for (size_t i = 0; i < s.n; i++)
+		status = cli_status_worse(status, s.v[i].status);
 	return status;
 }

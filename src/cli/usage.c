@@ -4,13 +4,16 @@
 
 const struct cli_command_info cli_commands[] = {
     {CLI_CMD_SYNC, "sync", NULL,
-	CLI_OPT_DRY_RUN | CLI_OPT_FULL | CLI_OPT_ALLOW_DELETES | CLI_OPT_JSON,
+	CLI_OPT_DRY_RUN | CLI_OPT_FULL | CLI_OPT_ALLOW_DELETES | CLI_OPT_JSON |
+	    CLI_OPT_JOBS,
 	0, ANY,
-	"sync [ACCOUNT[:MAILBOX]...] [--dry-run] [--full] "
+	"sync [ACCOUNT[:MAILBOX]...] [--jobs N] [--dry-run] [--full] "
 	"[--allow-deletes] [--json]",
 	"make the Maildir and the server equal",
-	"Without operands all accounts, in the order of the configuration.\n"
+	"Without operands all accounts, begun in the order of the\n"
+	"configuration.\n"
 	"\n"
+	"  --jobs N         so many accounts at once (default 4)\n"
 	"  --dry-run        print what would be done, change nothing\n"
 	"  --full           look at every message on both sides\n"
 	"  --allow-deletes  carry out deletes that were held back\n"

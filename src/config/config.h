@@ -5,7 +5,8 @@
  * wrong type, tab, anchors, aliases and tags are errors
  * "FILE:LINE:COLUMN: what; what to do", ERR_CONFIG, scope RUN.  At most
  * 1 MiB.  Values are checked for range.  "~/" at the start of a path is
- * $HOME.  One thread.
+ * $HOME.  Once loaded it does not change: any thread may read it, and ask for
+ * passwords.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -15,6 +16,8 @@
 #include "base/err.h"
 #include "mail/layout.h"
 #include "net/stream.h"
+
+#include <pthread.h>
 
 enum config_direction {
 	CONFIG_BOTH, /* default */
@@ -66,6 +69,7 @@ struct config {
 	const char *state_dir;
 	const struct config_account *account; /* in the order of the file */
 	size_t naccounts;
+	pthread_mutex_t *commands; /* held while a password command runs */
 };
 
 /*
@@ -94,7 +98,8 @@ const struct config_account *config_find(
  * password_file: first line, must not be accessible to others (0077 ->
  * error).  password_command: argv run by posix_spawnp without a shell, in a
  * process group of its own, stdin /dev/null, stderr inherited, first line of
- * stdout, 10 seconds, then killed.  Failure: ERR_CONFIG (scope ACCOUNT)
+ * stdout, 10 seconds, then killed; one of the configuration at a time, others
+ * wait for their turn.  Failure: ERR_CONFIG (scope ACCOUNT)
  * "FILE:LINE:COLUMN: what" of the key, or ERR_CANCELED.  CANCEL may be NULL.
  */
 int config_password(const struct config *c, const struct config_account *a,

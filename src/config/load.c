@@ -26,6 +26,7 @@
 struct owned {
 	struct config c; /* first: what the caller sees */
 	struct arena mem;
+	pthread_mutex_t commands;
 };
 
 #define AT(field) offsetof(struct config_account, field)
@@ -309,6 +310,8 @@ config_parse(struct span text, const char *file, const struct config_env *env,
 	o = xcalloc(1, sizeof(*o));
 	c = &o->c;
 	arena_init(&o->mem);
+	pthread_mutex_init(&o->commands, NULL);
+	c->commands = &o->commands;
 	l.mem = &o->mem;
 	c->file = arena_str(&o->mem, file);
 	rc = yaml_read(text, file, &o->mem, &root, e);
@@ -337,6 +340,7 @@ config_free(struct config **c)
 			explicit_bzero(
 			    (void *)(uintptr_t)secret, strlen(secret));
 	}
+	pthread_mutex_destroy(&o->commands);
 	arena_release(&o->mem);
 	xfree(o);
 	*c = NULL;

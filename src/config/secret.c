@@ -7,6 +7,11 @@
  *  2. A command that has ended is not waited for any longer, even when
  *     something that it left behind (an agent) holds its output open.
  *  3. Secrets lie in one buffer that never moves, and it is wiped.
+ *  4. One command at a time, though several accounts may be at work: a person
+ *     is asked one thing at a time, an agent that was unlocked for the first
+ *     answers the others, and each has its whole deadline.  Whoever waits for
+ *     its turn waits for no longer than the deadlines of those before it; a
+ *     cancel ends all of them.
  */
 #include "config/config.h"
 
@@ -17,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -249,7 +255,7 @@ judge(const struct source *s, int status, struct err *e)
 }
 
 static int
-from_command(const struct source *s, const struct cancel *cancel,
+run_command(const struct source *s, const struct cancel *cancel,
     struct buf *secret, struct err *e)
 {
 	struct child ch = {.out = -1, .pidfd = -1};
@@ -286,6 +292,21 @@ from_command(const struct source *s, const struct cancel *cancel,
 		(void)close(ch.out);
 	if (ch.pidfd >= 0)
 		(void)close(ch.pidfd);
+	return rc;
+}
+
+/* Invariant 4. */
+static int
+from_command(const struct source *s, const struct cancel *cancel,
+    struct buf *secret, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(s->c->commands);
+	rc = cancel_check(cancel, e);
+	if (rc == 0)
+		rc = run_command(s, cancel, secret, e);
+	pthread_mutex_unlock(s->c->commands);
 	return rc;
 }
 

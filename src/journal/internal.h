@@ -39,6 +39,7 @@ extern const char *const journal_table[T_N];
 
 struct journal {
 	char *dir;       /* owned; for messages */
+	struct journal_way way;
 	MDB_env *env;    /* NULL: read, and there is none */
 	bool tables;     /* they exist, and dbi[] is valid */
 	uint64_t format; /* of what is there */

@@ -29,6 +29,7 @@
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
+#include "base/cancel.h"
 #include "base/err.h"
 #include "maildir/maildir.h"
 #include "plan/view.h"
@@ -61,6 +62,22 @@ enum journal_mode {
  */
 int journal_open(const char *state_dir, enum journal_mode mode,
     struct journal **j_r, struct err *e);
+
+/*
+ * The same where there are, or may be, threads.  A journal that is not as the
+ * last run left it is read to its end by a child process first: of
+ * journal_open() by fork(), here by executing EXE.  Its main() has to pass its
+ * arguments on to journal_look_main() when journal_is_look() says so.
+ */
+struct journal_way {
+	const char *exe;             /* this program; NULL: by fork() */
+	const struct cancel *cancel; /* ends the look; may be NULL */
+};
+int journal_open_by(const char *state_dir, enum journal_mode mode,
+    const struct journal_way *way, struct journal **j_r, struct err *e);
+bool journal_is_look(int argc, char **argv);
+_Noreturn void journal_look_main(int argc, char **argv);
+
 void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 

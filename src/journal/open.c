@@ -328,6 +328,15 @@ int
 journal_open(const char *state_dir, enum journal_mode mode,
     struct journal **j_r, struct err *e)
 {
+	const struct journal_way by_fork = {NULL, NULL};
+
+	return journal_open_by(state_dir, mode, &by_fork, j_r, e);
+}
+
+int
+journal_open_by(const char *state_dir, enum journal_mode mode,
+    const struct journal_way *way, struct journal **j_r, struct err *e)
+{
 	struct journal *j = xcalloc(1, sizeof *j);
 	AUTO_FD dir = -1;
 	uint64_t map = 0;
@@ -335,6 +344,7 @@ journal_open(const char *state_dir, enum journal_mode mode,
 	int rc = 0;
 
 	j->dir = xasprintf("%s/journal", state_dir);
+	j->way = *way;
 	j->read_only = mode == JOURNAL_READ;
 	j->format = JOURNAL_FORMAT;
 	j->next_box = 1;

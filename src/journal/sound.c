@@ -8,7 +8,9 @@
  *  2. When they do not (a crash, a copy, a damaged disk, another program),
  *     a child process reads every page first.  If it comes to grief, the
  *     journal is damaged, and nothing was touched.  If it is stopped by
- *     somebody, or cannot open the file, nothing is known about it.
+ *     somebody, or cannot open the file, nothing is known about it.  In a
+ *     program with threads the child is this program executed anew: LMDB
+ *     allocates, which the child of a fork() there must not.
  *  3. A journal that is only read gets no mark.
  *  4. A mark that could not be put there leaves its temporary file, and no
  *     mark: the run that looks at the pages removes it.
@@ -19,13 +21,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MARK "sound"
+#define LOOK "mochila-journal-look" /* argv[0] of the child */
 #define MARK_MAX 200
 
 static bool
@@ -150,7 +156,13 @@ is_damage(int rc)
 	    rc != MDB_MAP_RESIZED;
 }
 
-static void
+/*
+ * How the child ends; anything else says nothing about the pages.  Sound is no
+ * status that a program may end with by chance.
+ */
+enum { LOOK_DAMAGED = 1, LOOK_CANNOT = 2, LOOK_SOUND = 10 };
+
+static _Noreturn void
 be_the_child(const struct journal *j, uint64_t map)
 {
 	const struct rlimit none = {0, 0};
@@ -165,7 +177,70 @@ be_the_child(const struct journal *j, uint64_t map)
 
 		(void)sigaction(s, &dfl, NULL);
 	}
-	_exit(is_damage(read_all(j, map)));
+	_exit(is_damage(read_all(j, map)) ? LOOK_DAMAGED : LOOK_SOUND);
+}
+
+bool
+journal_is_look(int argc, char **argv)
+{
+	return argc > 0 && strcmp(argv[0], LOOK) == 0;
+}
+
+void
+journal_look_main(int argc, char **argv)
+{
+	struct journal j = {0};
+	uint64_t map;
+
+	if (argc != 4 || !span_u64(span_str(argv[2]), &map))
+		_exit(LOOK_CANNOT);
+	j.dir = argv[1];
+	j.read_only = strcmp(argv[3], "read") == 0;
+	be_the_child(&j, map);
+}
+
+/* EXE, which is this program; the errno, or 0. */
+static int
+spawn_look(const struct journal *j, uint64_t map, pid_t *pid_r)
+{
+	AUTO_STR size = xasprintf("%llu", (unsigned long long)map);
+	char name[] = LOOK, reads[] = "read", writes[] = "write";
+	char *argv[] = {name, j->dir, size, j->read_only ? reads : writes, NULL};
+	posix_spawnattr_t at;
+	sigset_t none;
+	int sys = posix_spawnattr_init(&at);
+
+	if (sys)
+		return sys;
+	(void)sigemptyset(&none);
+	sys = posix_spawnattr_setsigmask(&at, &none);
+	if (!sys)
+		sys = posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK);
+	if (!sys)
+		sys = posix_spawn(pid_r, j->way.exe, NULL, &at, argv, environ);
+	(void)posix_spawnattr_destroy(&at);
+	return sys;
+}
+
+/* What the child PID says; a cancel ends it. */
+static int
+await(const struct journal *j, pid_t pid, int *status_r, struct err *e)
+{
+	/* -1 before Linux 5.3: then it is not ended before its time */
+	AUTO_FD pidfd = pidfd_open(pid, 0);
+	struct pollfd p[2] = {{.fd = pidfd, .events = POLLIN},
+	    {.fd = cancel_fd(j->way.cancel), .events = POLLIN}};
+	bool canceled;
+
+	while (pidfd >= 0 && poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	canceled = cancel_raised(j->way.cancel);
+	if (canceled)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, status_r, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "waitpid");
+	return canceled ? cancel_check(j->way.cancel, e) : 0;
 }
 
 /* A signal that a damaged page can bring about. */
@@ -180,28 +255,38 @@ int
 journal_check_sound(const struct journal *j, int dir, uint64_t map,
     struct err *e)
 {
-	int status;
+	int status, sys = 0;
 	pid_t pid;
 
 	if (is_marked(dir))
 		return 0;
 	if (!j->read_only)
 		(void)fs_clean_temp(dir); /* rule 4 */
-	/* No thread has been started yet: the name lookup comes later. */
-	pid = fork();
-	if (pid == 0)
-		be_the_child(j, map);
-	if (pid < 0)
-		return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "fork");
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "waitpid");
+	if (j->way.exe) {
+		sys = spawn_look(j, map, &pid);
+	} else {
+		pid = fork();
+		if (pid == 0)
+			be_the_child(j, map);
+		if (pid < 0)
+			sys = errno;
+	}
+	if (sys)
+		return err_sys(e, ERR_SCOPE_ACCOUNT, sys,
+		    "look at the journal '%s'", j->dir);
+	if (await(j, pid, &status, e) < 0)
+		return e->code;
 	if (WIFSIGNALED(status) && !is_fault(WTERMSIG(status)))
 		return err_set(e, ERR_CANCELED, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_LATER,
 		    "the look at the journal '%s' was ended by signal %d",
 		    j->dir, WTERMSIG(status));
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return journal_damaged(j, "its pages cannot be read", e);
-	return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == LOOK_SOUND)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != LOOK_DAMAGED)
+		return err_set(e, ERR_JOURNAL, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_LATER,
+		    "the look at the journal '%s' ended with status %d", j->dir,
+		    WEXITSTATUS(status));
+	return journal_damaged(j, "its pages cannot be read", e);
 }

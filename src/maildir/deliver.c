@@ -9,6 +9,8 @@
  *  3. Nothing is ever replaced: the rename fails rather than that.
  *  4. LF form as long as it can be undone; when it turns out that it cannot,
  *     what was written is expanded into a new file, a piece at a time.
+ *  5. A message that waits for its batch keeps no descriptor of its own: a
+ *     batch is hundreds of them, and there may be as many accounts.
  */
 #include "maildir/internal.h"
 
@@ -30,11 +32,56 @@ struct maildir_delivery {
 	char *kept;	  /* owned; the names from finish on */
 	struct span path, base;
 	const char *tmp; /* name in tmp/; in mem or kept; NULL: none */
-	int tmp_dir, fd; /* owned; -1: none */
+	struct maildir_tmp *shared; /* one of its users; NULL: none */
+	int tmp_dir; /* that of SHARED; -1: none */
+	int fd;	     /* owned; -1: none */
 	struct eol_down eol;
 	struct digest *digest; /* lent by M until finish */
 	struct buf out;
 };
+
+/* tmp/ of a mailbox, for the deliveries into it that follow each other. */
+struct maildir_tmp {
+	char *path; /* owned; of the mailbox */
+	int fd;	    /* owned */
+	unsigned users;
+};
+
+static void
+give_tmp(struct maildir_delivery *d)
+{
+	struct maildir_tmp *t = d->shared;
+
+	d->shared = NULL;
+	d->tmp_dir = -1;
+	if (!t || --t->users > 0)
+		return;
+	if (d->m->tmp == t)
+		d->m->tmp = NULL;
+	close(t->fd);
+	xfree(t->path);
+	xfree(t);
+}
+
+static int
+take_tmp(struct maildir_delivery *d, struct err *e)
+{
+	struct maildir_tmp *t = d->m->tmp;
+	int fd;
+
+	if (!t || !span_eq(span_str(t->path), d->path)) {
+		if (maildir_open_tmp(d->m, d->path, &fd, e) < 0)
+			return e->code;
+		t = xcalloc(1, sizeof *t);
+		t->path = xstrndup(d->path.p, d->path.n);
+		t->fd = fd;
+		d->m->tmp = t;
+	}
+	t->users++;
+	d->shared = t;
+	d->tmp_dir = t->fd;
+	return 0;
+}
 
 static int
 create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
@@ -47,7 +94,7 @@ create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
 	return 0;
 }
 
-/* Many may wait for their batch: they keep a name and no file open. */
+/* Many may wait for their batch: they keep a name and no file open (5). */
 static void
 keep_names(struct maildir_delivery *d)
 {
@@ -80,7 +127,7 @@ maildir_deliver_begin(struct maildir *m, struct span path,
 	buf_init(&d->out, 1u << 22);
 	eol_down_init(&d->eol);
 	d->digest = maildir_take_digest(m);
-	if (maildir_open_tmp(m, d->path, &d->tmp_dir, e) < 0 ||
+	if (take_tmp(d, e) < 0 ||
 	    create_tmp(d, &d->fd, e) < 0) {
 		maildir_delivery_free(&d);
 		return e->code;
@@ -100,8 +147,7 @@ maildir_delivery_free(struct maildir_delivery **d)
 		close(x->fd);
 	if (x->tmp)
 		unlinkat(x->tmp_dir, x->tmp, 0);
-	if (x->tmp_dir >= 0)
-		close(x->tmp_dir);
+	give_tmp(x);
 	maildir_give_digest(x->m, &x->digest);
 	buf_release(&x->out);
 	arena_release(&x->mem);

@@ -41,6 +41,7 @@ struct maildir {
 	char host[256];
 	uint64_t seq;
 	struct digest *spare; /* owned; NULL: lent to a delivery, or none yet */
+	struct maildir_tmp *tmp; /* of the delivery begun last; NULL: none */
 	/*
 	 * The mailboxes used last: nearly always the next ones as well.  Two,
 	 * for a message that goes from one to another.

@@ -54,8 +54,8 @@ struct lookup {
 	unsigned users; /* guarded by lock */
 	char host[256], port[8];
 	int done_fd;    /* writing end; closed when the answer is there */
-	int rc;
-	struct addrinfo *answer; /* owned */
+	int rc;         /* guarded by lock, as is: */
+	struct addrinfo *answer; /* owned; stays when it is there */
 };
 
 static void
@@ -74,13 +74,31 @@ lookup_leave(struct lookup *l)
 	xfree(l);
 }
 
-static int
+static void
 lookup_now(struct lookup *l, int flags)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
 	    .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
+	struct addrinfo *answer = NULL;
+	int rc = getaddrinfo(l->host, l->port, &hints, &answer);
 
-	return getaddrinfo(l->host, l->port, &hints, &l->answer);
+	pthread_mutex_lock(&l->lock);
+	l->rc = rc;
+	l->answer = answer;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* *answer_r: what was found, which lives as long as L. */
+static int
+lookup_answer(struct lookup *l, const struct addrinfo **answer_r)
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = l->rc;
+	*answer_r = l->answer;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
 }
 
 static void *
@@ -88,7 +106,7 @@ lookup_main(void *arg)
 {
 	struct lookup *l = arg;
 
-	l->rc = lookup_now(l, 0);
+	lookup_now(l, 0);
 	close(l->done_fd);
 	lookup_leave(l);
 	return NULL;
@@ -213,8 +231,9 @@ int
 net_dial(const struct net_conf *conf, int64_t deadline, int *fd_r,
     bool *loopback_r, struct err *e)
 {
+	const struct addrinfo *answer;
 	struct lookup *l;
-	int rc = 0;
+	int rc = 0, found;
 
 	if (strlen(conf->host) >= sizeof l->host)
 		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
@@ -229,15 +248,18 @@ net_dial(const struct net_conf *conf, int64_t deadline, int *fd_r,
 	memcpy(l->port, port.p, port.n);
 	buf_release(&port);
 
-	l->rc = lookup_now(l, AI_NUMERICHOST);
-	if (l->rc != 0)
+	lookup_now(l, AI_NUMERICHOST);
+	found = lookup_answer(l, &answer);
+	if (found != 0)
 		rc = lookup_in_thread(l, conf, deadline, e);
-	if (rc == 0 && l->rc != 0)
+	if (rc == 0 && found != 0)
+		found = lookup_answer(l, &answer);
+	if (rc == 0 && found != 0)
 		rc = err_set(e, ERR_NET, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
 		    "cannot find host %s: %s", conf->host,
-		    gai_strerror(l->rc));
+		    gai_strerror(found));
 	if (rc == 0)
-		rc = dial_all(conf, l->answer, deadline, fd_r, loopback_r, e);
+		rc = dial_all(conf, answer, deadline, fd_r, loopback_r, e);
 	lookup_leave(l);
 	return rc;
 }

@@ -4,6 +4,7 @@
  *	dial.c    from a name to a connected socket
  *	tls.c     OpenSSL: context, handshake, one read, one write
  *	deflate.c zlib: packs what goes out, unpacks what comes
+ *	trust.c   whose certificates count
  *	stream.c  buffers, waiting, and the calls of stream.h
  */
 #ifndef NET_INTERNAL_H
@@ -46,6 +47,19 @@ enum net_io net_tls_read(struct net_tls_session *t, char *p, size_t n,
     size_t *n_r, short *events_r, struct err *e);
 enum net_io net_tls_write(struct net_tls_session *t, const char *p, size_t n,
     size_t *n_r, short *events_r, struct err *e);
+/* What OpenSSL has to say, as far as people can use it. */
+const char *net_tls_reason(void);
+
+/*
+ * The authorities of FILE, NULL: of the system; *store_r: a reference of the
+ * caller's.  get: from T, which reads each file once; read: anew.  ERR_CONFIG,
+ * scope ACCOUNT, when it cannot be read.
+ */
+struct x509_store_st;
+int net_trust_get(struct net_trust *t, const char *file,
+    struct x509_store_st **store_r, struct err *e);
+int net_trust_read(
+    const char *file, struct x509_store_st **store_r, struct err *e);
 
 /*
  * Compression, without I/O: the caller moves the octets.  Errors: ERR_PROTO,

@@ -4,10 +4,13 @@ libnet_a_SOURCES = \
 	src/net/dial.c \
 	src/net/internal.h \
 	src/net/stream.c src/net/stream.h \
-	src/net/tls.c
+	src/net/tls.c \
+	src/net/trust.c src/net/trust.h
 
-check_PROGRAMS += tests/unit/test-net-deflate tests/unit/test-net-stream
-TESTS += tests/unit/test-net-deflate tests/unit/test-net-stream
+net_tests = tests/unit/test-net-deflate tests/unit/test-net-stream \
+	tests/unit/test-net-trust
+check_PROGRAMS += $(net_tests)
+TESTS += $(net_tests)
 net_test_libs = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) \
 	$(ZLIB_LIBS) $(PTHREAD_LIBS)
 tests_unit_test_net_deflate_SOURCES = tests/unit/peer.h \
@@ -16,3 +19,6 @@ tests_unit_test_net_deflate_LDADD = $(net_test_libs)
 tests_unit_test_net_stream_SOURCES = tests/unit/peer.h \
 	tests/unit/test-net-stream.c
 tests_unit_test_net_stream_LDADD = $(net_test_libs)
+tests_unit_test_net_trust_SOURCES = tests/unit/tempdir.h \
+	tests/unit/test-net-trust.c
+tests_unit_test_net_trust_LDADD = $(net_test_libs)

@@ -18,6 +18,8 @@
 #include "base/cancel.h"
 #include "base/err.h"
 
+struct net_trust;
+
 enum net_tls { NET_TLS_IMPLICIT, NET_TLS_STARTTLS, NET_TLS_NONE };
 
 /* AUTO: unless the peer is on this machine. */
@@ -29,6 +31,7 @@ struct net_conf {
 	enum net_tls tls;
 	const char *tls_ca;    /* PEM file; NULL: the system's store */
 	enum net_compress compress; /* what stream_may_compress() says */
+	struct net_trust *trust; /* trust.h; borrowed; NULL: read it again */
 	int64_t connect_ms;    /* over all addresses, handshake included */
 	int64_t silence_ms;    /* longest wait for a byte, or for room to write */
 	const struct cancel *cancel; /* borrowed; may be NULL */

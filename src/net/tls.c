@@ -39,9 +39,8 @@ net_tls_free(struct net_tls_session **t)
 	*t = NULL;
 }
 
-/* What OpenSSL has to say, as far as people can use it. */
-static const char *
-reason(void)
+const char *
+net_tls_reason(void)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *text = code ? ERR_reason_error_string(code) : NULL;
@@ -53,7 +52,7 @@ static int
 setup_error(const char *what, struct err *e)
 {
 	err_set(e, ERR_TLS, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER, "TLS: %s: %s",
-	    what, reason());
+	    what, net_tls_reason());
 	ERR_clear_error();
 	return e->code;
 }
@@ -72,6 +71,7 @@ setup(struct net_tls_session *t, int fd, struct err *e)
 {
 	const struct net_conf *conf = t->conf;
 	X509_VERIFY_PARAM *param;
+	X509_STORE *store;
 
 	t->ctx = SSL_CTX_new(TLS_client_method());
 	if (!t->ctx)
@@ -82,15 +82,10 @@ setup(struct net_tls_session *t, int fd, struct err *e)
 	SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-	if (conf->tls_ca ? SSL_CTX_load_verify_file(t->ctx, conf->tls_ca) != 1
-			 : SSL_CTX_set_default_verify_paths(t->ctx) != 1) {
-		err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
-		    "cannot read certificates from %s: %s",
-		    conf->tls_ca ? conf->tls_ca : "the system's store",
-		    reason());
-		ERR_clear_error();
+	if ((conf->trust ? net_trust_get(conf->trust, conf->tls_ca, &store, e)
+			 : net_trust_read(conf->tls_ca, &store, e)) < 0)
 		return e->code;
-	}
+	SSL_CTX_set_cert_store(t->ctx, store); /* takes the reference */
 	t->ssl = SSL_new(t->ctx);
 	if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1)
 		return setup_error("no session", e);
@@ -137,7 +132,7 @@ handshake_error(struct net_tls_session *t, int code, int sys, struct err *e)
 	} else
 		err_set(e, ERR_TLS, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
 		    "%s port %u: TLS handshake: %s; does this port speak TLS?",
-		    conf->host, conf->port, reason());
+		    conf->host, conf->port, net_tls_reason());
 	ERR_clear_error();
 	return e->code;
 }
@@ -203,7 +198,7 @@ io_result(struct net_tls_session *t, int rc, int sys, short *events_r,
 	} else {
 		err_set(e, ERR_TLS, ERR_SCOPE_CONN, ERR_RETRY_LATER,
 		    "%s port %u: TLS: %s", t->conf->host, t->conf->port,
-		    reason());
+		    net_tls_reason());
 	}
 	ERR_clear_error();
 	return NET_IO_FAILED;

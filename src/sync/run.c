@@ -52,6 +52,7 @@ connect_server(struct run *r, struct err *e)
 		    .tls = r->a->tls,
 		    .tls_ca = r->a->tls_ca,
 		    .compress = r->a->compress,
+		    .trust = r->o->trust,
 		    .connect_ms = 1000 * (int64_t)r->a->timeout_s,
 		    .silence_ms = 1000 * (int64_t)r->a->timeout_s,
 		    .cancel = r->o->cancel,
@@ -81,13 +82,15 @@ connect_server(struct run *r, struct err *e)
 int
 run_open(struct run *r, bool remote, struct err *e)
 {
+	const struct journal_way way = {r->o->exe, r->o->cancel};
 	int rc = 0;
 
 	if (!r->o->dry_run)
 		rc = journal_lock(r->a->state_dir, &r->lock, e);
 	if (rc == 0)
-		rc = journal_open(r->a->state_dir,
-		    r->o->dry_run ? JOURNAL_READ : JOURNAL_CREATE, &r->j, e);
+		rc = journal_open_by(r->a->state_dir,
+		    r->o->dry_run ? JOURNAL_READ : JOURNAL_CREATE, &way, &r->j,
+		    e);
 	if (rc == 0)
 		rc = journal_keywords(r->j, r->kw, e);
 	if (rc == 0)

@@ -4,6 +4,9 @@
  * sync_account() takes the account's lock, opens the journal and one
  * connection, and repeats observe -> plan -> apply -> record.  It reports
  * through struct sync_report, filled in also when it fails.
+ *
+ * Any thread; several accounts of one configuration at once, each with its own
+ * options, sink and report.
  */
 #ifndef SYNC_SYNC_H
 #define SYNC_SYNC_H
@@ -52,6 +55,9 @@ struct sync_options {
 	struct log *log;
 	struct imap_trace *trace;
 	struct sync_sink *sink;
+	struct net_trust *trust; /* of all accounts; NULL: each its own */
+	const char *exe; /* this program, where there are threads; else NULL:
+			    journal_open_by() */
 };
 
 struct sync_report {

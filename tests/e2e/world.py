@@ -264,6 +264,8 @@ class LocalSide:
 
 
 class World:
+    account = "home"
+
     def __init__(self, base, server, user, binary, tls=False):
         self.base, self.binary = Path(base), binary
         self.server_process = server
@@ -292,7 +294,7 @@ class World:
     def write_config(self, **options):
         self.options.update(options)
         lines = ["state_dir: %s" % json.dumps(str(self.state)),
-                 "accounts:", "  home:"]
+                 "accounts:", "  %s:" % self.account]
         for key, value in self.options.items():
             if value is not None:
                 lines.append("    %s: %s" % (key, json.dumps(value)))
@@ -303,7 +305,7 @@ class World:
         return {"HOME": str(self.home), "PATH": os.environ["PATH"],
                 "LC_ALL": "C.UTF-8", "TZ": "UTC", **{
                     k: v for k, v in os.environ.items()
-                    if k.startswith(("ASAN", "UBSAN", "LSAN", "LD_"))}}
+                    if k.startswith(("ASAN", "UBSAN", "LSAN", "TSAN", "LD_"))}}
 
     def traced_env(self):
         """For a run under strace, where no leak can be looked for."""
@@ -334,12 +336,12 @@ class World:
         return events[-1]
 
     def dump(self):
-        done = self.run("journal", "dump", "home")
+        done = self.run("journal", "dump", self.account)
         return [json.loads(line) for line in done.out.splitlines()]
 
     def txnid(self):
         done = subprocess.run(
-            ["mdb_stat", "-e", str(self.state / "home" / "journal")],
+            ["mdb_stat", "-e", str(self.state / self.account / "journal")],
             capture_output=True, text=True, check=True)
         return int(re.search(r"Last transaction ID: (\d+)",
                              done.stdout).group(1))

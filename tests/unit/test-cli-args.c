@@ -50,6 +50,11 @@ test_commands_and_their_operands(void **state)
 	assert_string_equal(a.trace, "t");
 	assert_string_equal(a.arg[0], "home:INBOX");
 	assert_string_equal(a.arg[1], "work");
+	assert_int_equal(a.jobs, 4);
+	assert_int_equal(0, parse(&mem, "sync --jobs 1", &a, &e));
+	assert_int_equal(a.jobs, 1);
+	assert_int_equal(0, parse(&mem, "--jobs=256 sync home", &a, &e));
+	assert_true(a.jobs == 256 && a.narg == 1);
 	assert_int_equal(0, parse(&mem, "journal dump home", &a, &e));
 	assert_true(a.command == CLI_CMD_JOURNAL_DUMP && a.narg == 1);
 	assert_string_equal(a.arg[0], "home");
@@ -89,6 +94,14 @@ test_slips_get_one_line_that_helps(void **state)
 	    {"sync -vc", "'-c' needs a value"},
 	    {"sync -c", "needs a value"},
 	    {"status --dry-run", "--dry-run"},
+	    {"status --jobs 2", "'--jobs' is not for 'mochila status'"},
+	    {"sync --jobs", "'--jobs' needs a value"},
+	    {"sync --jobs 0", "from 1 to 256, not '0'"},
+	    {"sync --jobs 257", "from 1 to 256, not '257'"},
+	    {"sync --jobs -1", "not '-1'"},
+	    {"sync --jobs=", "not ''"},
+	    {"sync --jobs 4x", "not '4x'"},
+	    {"sync --jobs 4294967297", "not '4294967297'"},
 	    {"sync --remote", "--remote"},
 	    {"undo", "undo RUN"},
 	    {"undo a b c", "'c'"},

@@ -137,6 +137,7 @@ test_nothing_is_left_on_the_terminal_and_logs_do_not_tear_it(void **state)
 	int fd[2];
 	char text[500];
 	struct cli_progress p = {.on = true};
+	struct cli_share share = {.at_work = false};
 
 	(void)state;
 	assert_int_equal(0, pipe2(fd, O_CLOEXEC | O_NONBLOCK));
@@ -145,7 +146,9 @@ test_nothing_is_left_on_the_terminal_and_logs_do_not_tear_it(void **state)
 	cli_progress_erase(&p); /* nothing was drawn */
 	assert_int_equal(written(fd[0], text, sizeof(text)), 0);
 
-	cli_progress_draw(&p, WHAT, 1, 2, 0, 1000);
+	cli_progress_share(&p, &share,
+	    (struct cli_share){.at_work = true, .done = 1, .total = 2});
+	cli_progress_draw(&p, WHAT, 1000);
 	assert_true(written(fd[0], text, sizeof(text)) > 0);
 	assert_string_equal(text, "\r\033[Khome INBOX 1/2");
 	log_warn(p.log, "careful");
@@ -160,9 +163,48 @@ test_nothing_is_left_on_the_terminal_and_logs_do_not_tear_it(void **state)
 	assert_string_equal(text, "mochila: again\n");
 
 	p.on = false;
-	cli_progress_draw(&p, WHAT, 2, 2, 0, 9000);
+	cli_progress_draw(&p, WHAT, 9000);
 	assert_int_equal(written(fd[0], text, sizeof(text)), 0);
 	log_free(&p.log);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* What a terminal shows after the account SHARE of P has said something. */
+static void
+say(struct cli_progress *p, int fd, struct cli_share *share,
+    struct cli_share now, int64_t ms, const char *want)
+{
+	char text[500];
+
+	cli_progress_share(p, share, now);
+	cli_progress_draw(p, WHAT, ms);
+	(void)written(fd, text, sizeof(text));
+	assert_string_equal(text, want);
+}
+
+static void
+test_several_accounts_have_one_line_with_the_sum(void **state)
+{
+	struct cli_share a = {.at_work = false}, b = a;
+	struct cli_progress p = {.on = true};
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(0, pipe2(fd, O_CLOEXEC | O_NONBLOCK));
+	p.fd = fd[1];
+	say(&p, fd[0], &a, (struct cli_share){true, 1, 10, 1000}, 1000,
+	    "\r\033[Khome INBOX 1/10");
+	say(&p, fd[0], &b, (struct cli_share){true, 2, 200, 50000}, 1001,
+	    "\r\033[K2 accounts 3/210");
+	/* speed and time left of both together */
+	say(&p, fd[0], &a, (struct cli_share){true, 4, 10, 4001000}, 3001,
+	    "\r\033[K2 accounts 6/210  2.0 MB/s  2:16 left");
+	/* the account that ended takes its share along */
+	say(&p, fd[0], &b, (struct cli_share){.at_work = false}, 3002,
+	    "\r\033[Khome INBOX 4/10");
+	say(&p, fd[0], &a, (struct cli_share){.at_work = false}, 3003,
+	    "\r\033[Khome INBOX 0/0");
 	close(fd[0]);
 	close(fd[1]);
 }
@@ -177,6 +219,7 @@ main(void)
 	    cmocka_unit_test(test_the_line_fits_every_terminal),
 	    cmocka_unit_test(test_it_is_drawn_ten_times_a_second_at_most),
 	    cmocka_unit_test(test_another_mailbox_begins_another_estimate),
+	    cmocka_unit_test(test_several_accounts_have_one_line_with_the_sum),
 	    cmocka_unit_test(
 		test_nothing_is_left_on_the_terminal_and_logs_do_not_tear_it),
 	};

@@ -435,6 +435,52 @@ test_a_cancel_ends_a_command(void **state)
 	config_free(&c);
 }
 
+/* Of one configuration; its command fails while another of it runs. */
+static void *
+ask(void *arg)
+{
+	const struct config *c = arg;
+	struct buf secret;
+	struct err e;
+	bool ok;
+
+	buf_init(&secret, 100);
+	ok = config_password(c, c->account, NULL, &secret, &e) == 0 &&
+	     span_eq(buf_span(&secret), SPAN("s3cret"));
+	buf_wipe(&secret);
+	return ok ? arg : NULL;
+}
+
+static void
+test_commands_of_several_threads_run_one_at_a_time(void **state)
+{
+	AUTO_STR text = NULL;
+	pthread_t thread[8];
+	char dir[64];
+	struct config *c = NULL;
+	struct err e;
+
+	(void)state;
+	tempdir_make(dir);
+	text = xasprintf("accounts:\n  a:\n    host: h\n    user: u\n"
+			 "    maildir: /m\n"
+			 "    password_command: mkdir %s/busy && sleep 0.02 && "
+			 "rmdir %s/busy && echo s3cret\n",
+	    dir, dir);
+	assert_int_equal(0, config_parse(span_str(text), "f", &env, &c, &e));
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(
+		    0, pthread_create(&thread[i], NULL, ask, c));
+	for (size_t i = 0; i < 8; i++) {
+		void *ok = NULL;
+
+		assert_int_equal(0, pthread_join(thread[i], &ok));
+		assert_non_null(ok);
+	}
+	config_free(&c);
+	tempdir_remove(dir);
+}
+
 int
 main(void)
 {
@@ -454,6 +500,8 @@ main(void)
 	    cmocka_unit_test(test_a_cancel_kills_a_command_with_its_children),
 	    cmocka_unit_test(test_an_account_without_a_password_says_so),
 	    cmocka_unit_test(test_a_cancel_ends_a_command),
+	    cmocka_unit_test(
+		test_commands_of_several_threads_run_one_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

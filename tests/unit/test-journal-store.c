@@ -507,9 +507,8 @@ test_rows_that_do_not_decode_are_damage(void **state)
 
 /* Pages of random bytes, anywhere: an error, or rows that are still right. */
 static void
-test_damaged_pages_do_not_end_the_process(void **state)
+damage_pages(struct fixture *f, const struct journal_way *way)
 {
-	struct fixture *f = *state;
 	unsigned refusals = 0;
 	char *good, *bad;
 	ssize_t n;
@@ -529,8 +528,9 @@ test_damaged_pages_do_not_end_the_process(void **state)
 		for (ssize_t i = 0; i < 4096; i++)
 			bad[at + i] = (char)((at + i) * 2654435761u >> 13);
 		tempdir_write(f->dir, "journal/data.mdb", bad, (size_t)n);
-		if (journal_open(f->dir, JOURNAL_CREATE, &j, &e) < 0) {
+		if (journal_open_by(f->dir, JOURNAL_CREATE, way, &j, &e) < 0) {
 			assert_int_equal(e.code, ERR_JOURNAL);
+			assert_int_equal(e.retry, ERR_RETRY_NEVER);
 			refusals++;
 			continue;
 		}
@@ -542,6 +542,98 @@ test_damaged_pages_do_not_end_the_process(void **state)
 	assert_true(refusals > 0);
 	free(good);
 	free(bad);
+}
+
+static void
+test_damaged_pages_do_not_end_the_process(void **state)
+{
+	const struct journal_way by_fork = {NULL, NULL};
+
+	damage_pages(*state, &by_fork);
+}
+
+#define SELF "/proc/self/exe"
+
+/* As after a crash. */
+static void
+unmark(struct fixture *f)
+{
+	char path[512];
+
+	tempdir_join(path, f->dir, "journal/sound");
+	assert_int_equal(0, unlink(path));
+}
+
+static void
+test_nor_where_the_child_is_executed(void **state)
+{
+	const struct journal_way by_exec = {SELF, NULL};
+
+	damage_pages(*state, &by_exec);
+}
+
+static void
+test_a_journal_without_its_mark_is_looked_at_and_opened(void **state)
+{
+	const struct journal_way by_exec = {SELF, NULL};
+	struct fixture *f = *state;
+	struct err e;
+
+	add_box(f, "a", 2000);
+	for (int mode = JOURNAL_CREATE; mode <= JOURNAL_READ; mode++) {
+		journal_free(&f->j);
+		unmark(f);
+		assert_int_equal(0,
+		    journal_open_by(f->dir, (enum journal_mode)mode, &by_exec,
+			&f->j, &e));
+	}
+}
+
+/* Whoever cannot look has seen no damage. */
+static void
+test_a_look_that_fails_says_nothing_of_the_pages(void **state)
+{
+	static const struct {
+		const char *exe;
+		enum err_code code;
+	} v[] = {{"/nonexistent/mochila", ERR_IO}, {"/bin/sh", ERR_JOURNAL},
+	    {"/usr/bin/test", ERR_JOURNAL}};
+	struct fixture *f = *state;
+	struct err e;
+
+	add_box(f, "a", 20);
+	journal_free(&f->j);
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++) {
+		const struct journal_way way = {v[i].exe, NULL};
+
+		unmark(f);
+		assert_int_equal(v[i].code,
+		    journal_open_by(
+			f->dir, JOURNAL_CREATE, &way, &f->j, &e));
+		assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+		assert_int_equal(e.retry, ERR_RETRY_LATER);
+		reopen(f, JOURNAL_CREATE);
+		journal_free(&f->j);
+	}
+}
+
+static void
+test_a_cancel_ends_the_look(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_way way = {SELF, NULL};
+	struct cancel *c;
+	struct err e;
+
+	add_box(f, "a", 20);
+	journal_free(&f->j);
+	unmark(f);
+	assert_int_equal(0, cancel_new(&c, &e));
+	cancel_raise(c);
+	way.cancel = c;
+	assert_int_equal(ERR_CANCELED,
+	    journal_open_by(f->dir, JOURNAL_CREATE, &way, &f->j, &e));
+	cancel_free(&c);
 }
 
 static void
@@ -611,8 +703,10 @@ test_one_run_at_a_time(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	if (journal_is_look(argc, argv))
+		journal_look_main(argc, argv);
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_what_was_put_is_there_after_reopening),
@@ -632,6 +726,10 @@ main(void)
 	    T(test_newer_journals_are_left_as_they_are),
 	    T(test_rows_that_do_not_decode_are_damage),
 	    T(test_damaged_pages_do_not_end_the_process),
+	    T(test_nor_where_the_child_is_executed),
+	    T(test_a_journal_without_its_mark_is_looked_at_and_opened),
+	    T(test_a_look_that_fails_says_nothing_of_the_pages),
+	    T(test_a_cancel_ends_the_look),
 	    T(test_a_sound_journal_is_not_read_again),
 	    T(test_a_cut_at_creation_is_no_damage),
 	    T(test_one_run_at_a_time),

@@ -177,6 +177,52 @@ test_leftovers_of_ours_are_removed_and_of_nobody_else(void **state)
 	assert_int_equal(n, 0);
 }
 
+#define WAITING 100
+
+/* A batch of one mailbox, and another one's in between. */
+static void
+test_those_that_wait_keep_no_descriptor(void **state)
+{
+	const struct span box[] = {SPAN("box"), SPAN("other")};
+	struct maildir_delivery *d[WAITING];
+	struct fixture *f = *state;
+	int before;
+	struct err e;
+
+	tempdir_mkdir(f->dir, "other");
+	tempdir_mkdir(f->dir, "other/cur");
+	tempdir_mkdir(f->dir, "other/new");
+	before = tempdir_count("/proc", "self/fd");
+	for (size_t i = 0; i < WAITING; i++) {
+		struct content c;
+
+		assert_int_equal(0, maildir_deliver_begin(f->m,
+					box[i / 10 % 2], &d[i], &e));
+		assert_int_equal(0, maildir_deliver_write(d[i], "a\r\n", 3, &e));
+		assert_int_equal(
+		    0, maildir_deliver_finish(d[i], 1000000000, &c, &e));
+	}
+	/* three directories of each mailbox, and tmp/ for each ten */
+	assert_in_range(
+	    tempdir_count("/proc", "self/fd") - before, 1, 6 + WAITING / 10);
+	assert_int_equal(0, maildir_deliver_flush(d, WAITING, &e));
+	for (size_t i = 0; i < WAITING; i++) {
+		struct flags shown;
+		struct lmsg m;
+
+		/* half of them are given up */
+		if (i % 2)
+			assert_int_equal(0,
+			    maildir_deliver_publish(d[i], &f->mem, FLAGS_NONE,
+				&f->letters, &shown, &m, &e));
+		maildir_delivery_free(&d[i]);
+	}
+	assert_int_equal(tempdir_count(f->dir, "box/tmp"), 0);
+	assert_int_equal(tempdir_count(f->dir, "other/tmp"), 0);
+	assert_int_equal(tempdir_count(f->dir, "box/new") +
+		tempdir_count(f->dir, "other/new"), WAITING / 2);
+}
+
 int
 main(void)
 {
@@ -187,6 +233,7 @@ main(void)
 	    T(test_flags_decide_where_it_goes),
 	    T(test_nothing_is_no_message),
 	    T(test_what_is_given_up_leaves_nothing),
+	    T(test_those_that_wait_keep_no_descriptor),
 	    T(test_leftovers_of_ours_are_removed_and_of_nobody_else),
 	};
 
