@@ -156,6 +156,55 @@ int imap_select(struct imap *s, struct span wire, bool read_only,
     struct imap_selected *sel_r, struct rview *r, struct err *e);
 
 /*
+ * The first questions to a mailbox, asked together with those to others:
+ * SELECT or EXAMINE as imap_select() has it, and behind it, before it is
+ * answered, the FETCHes that are wanted nearly always.
+ */
+enum imap_asked {
+	IMAP_ASKED_NOT, /* nor answered: it is to be asked in the usual way */
+	IMAP_ASKED_REFUSED, /* by .err, as imap_select() would have */
+	IMAP_ASKED_OPENED
+};
+struct imap_ask {
+	struct span wire;
+	bool read_only;
+	uint32_t uidvalidity; /* the cursor, as for imap_select() */
+	uint64_t modseq;
+	bool modseqs;	   /* the listing gave it mod-sequences */
+	uint32_t messages; /* by the listing; */
+	uint32_t uidnext;  /* 0: no numbers are known */
+	/* UID FETCH 1:*, with sizes and dates or without, of MESSAGES not 0; or
+	 * what changed since .modseq, of UIDs below UIDNEXT (no QRESYNC) */
+	bool all, with_size, changed;
+	/* sizes and dates of UIDs from here to below UIDNEXT; 0: none */
+	uint32_t fresh_from;
+
+	/* The answers; vanished is owned by the caller, in any case. */
+	enum imap_asked state;
+	bool sent; /* it is what the session has, or had, selected */
+	struct err err;
+	struct imap_selected sel;
+	struct rview opened; /* what imap_select() puts into its view */
+	/* What imap_fetch_meta() or imap_fetch_changed() would have added */
+	struct rview listed, fresh;
+	bool has_listed, has_fresh;
+
+	uint32_t tag[3]; /* of the commands; 0: not sent */
+};
+
+/*
+ * Ask V[0..n), pipelined: RFC 3501 section 5.5 has the server work in the
+ * order given where one command depends on another.  Nothing in it changes
+ * anything: no command that does may stand behind a SELECT which has not been
+ * answered.  A mailbox whose SELECT is refused has its FETCHes refused with it.
+ * After a BAD no more mailboxes are asked: the usual way finds out what the
+ * server lacks.  The arrays live in MEM.  Errors: of the session only.
+ */
+int imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
+    struct arena *mem, struct err *e);
+void imap_ask_release(struct imap_ask *a);
+
+/*
  * UID FETCH set (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]) of the
  * selected mailbox, added to *r; sets are split and pipelined.  Fetching UIDs
  * that are gone is no error.  ALL: 1:* ; afterwards r->complete is true when

@@ -6,6 +6,7 @@
  *	auth.c     LOGIN and SASL
  *	list.c     LIST, STATUS, NAMESPACE
  *	select.c   SELECT, EXAMINE, UNSELECT
+ *	survey.c   the first questions to many mailboxes
  *	fetch.c    flags, sizes and dates; samples
  *	msgid.c    Message-IDs
  *	search.c   which UIDs there are
@@ -141,8 +142,16 @@ void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
-/* select.c */
-
+/* select.c; see there */
+void imap_begin_select(struct imap *s, struct span wire, bool read_only,
+    uint32_t uidvalidity, uint64_t modseq);
+/* Answers go to *SEL and *R, which is initialised. */
+void imap_expect_select(struct imap *s, struct arena *mem,
+    struct imap_selected *sel, struct rview *r);
+/* RC: what imap_check_ok() made of the answer.  As imap_select(). */
+int imap_end_select(struct imap *s, int rc, uint32_t uidvalidity,
+    uint64_t modseq, struct imap_selected *sel, struct rview *r,
+    struct err *e);
 /*
  * The server answered BAD to what CAPS (IMAP_CAP_QRESYNC or _CONDSTORE)
  * allows: they are not used any more in this session.
@@ -158,6 +167,13 @@ void imap_forget_caps(struct imap *s);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
+/*
+ * Send UID FETCH SET (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]).  MODSEQ
+ * may be asked of a mailbox with mod-sequences only.  SINCE 0: whether it
+ * changed or not.
+ */
+int imap_send_meta(struct imap *s, struct span set, bool modseqs,
+    uint64_t since, bool with_size, struct err *e);
 /*
  * An OK in s->resp with [MESSAGELIMIT n uid] (RFC 9738): the server worked from
  * the highest UID down to that one, and stopped.  0: it did all.

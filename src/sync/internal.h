@@ -8,6 +8,7 @@
  *	lists.c    the three lists of them
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
+ *	survey.c   the first questions to the server about all of them
  *	observe.c  what changed on each side of one mailbox
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
@@ -73,6 +74,8 @@ struct sbox {
 	struct pairs base;
 	struct lview l;
 	struct rview r;
+	struct imap_selected sel; /* of the SELECT that began it */
+	struct imap_ask *ahead;	  /* what survey.c has asked; NULL: nothing */
 	struct maildir_stamp stamp; /* of l */
 	bool stamp_coarse;	    /* cannot be trusted: record NONE */
 	struct kwletters letters;
@@ -136,8 +139,17 @@ struct group {
 	struct pair row; /* as it will be recorded */
 };
 
+/* Is B looked at in this pass? */
+static inline bool
+sbox_is_due(const struct sbox *b)
+{
+	return !b->failed && !b->gone && (b->dirty_l || b->dirty_r);
+}
+
 /* run.c: lock (unless dry), journal, Maildir, connection. */
 int run_open(struct run *r, bool remote, struct err *e);
+/* Mailboxes are opened with EXAMINE. */
+bool run_is_reader(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
@@ -146,9 +158,31 @@ int64_t run_not_before(const struct run *r);
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 
+/*
+ * survey.c: before the mailboxes of a pass are observed.  Their answers stay
+ * until survey_end().
+ */
+int survey_boxes(struct run *r, struct err *e);
+void survey_end(struct run *r);
+/*
+ * What was asked ahead, into b->r, as if it were asked now.  False: it was not,
+ * or is of no use.
+ */
+bool survey_opened(struct sbox *b);
+bool survey_listed(struct sbox *b, bool with_size);
+bool survey_changed(struct run *r, struct sbox *b);
+/* Sizes and dates of those of FRESH, which loses them. */
+void survey_fresh(struct run *r, struct sbox *b, struct uidset *fresh);
+
 /* observe.c */
 int observe_box(struct run *r, struct sbox *b, struct err *e);
-/* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
+/* What the session has selected now; WIRE "": nothing. */
+void observe_selected(
+    struct run *r, struct span wire, const struct imap_selected *sel);
+/* SELECT (or EXAMINE) unless it is selected already, to go on asking; ERR_STALE
+ * as below. */
+int observe_reopen(struct run *r, struct sbox *b, struct err *e);
+/* The same, to change something.  SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 

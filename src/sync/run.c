@@ -117,18 +117,25 @@ run_not_before(const struct run *r)
 		   : 0;
 }
 
+bool
+run_is_reader(const struct run *r)
+{
+	return r->o->dry_run || r->a->direction == CONFIG_PULL;
+}
+
 /* Observe and merge every mailbox that may have changed. */
 static int
 plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 {
-	int rc = 0;
+	int rc;
 
 	plan_init(&r->plan, &r->pass);
+	rc = survey_boxes(r, e);
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
 		b->observed = false;
-		if (b->failed || b->gone || (!b->dirty_l && !b->dirty_r))
+		if (!sbox_is_due(b))
 			continue;
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
@@ -142,6 +149,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		plan_merge(&r->plan, (uint32_t)i, &b->base, b->j.rows, &b->l,
 		    &b->r, policy);
 	}
+	survey_end(r);
 	if (rc == 0)
 		rc = moves_find(r, e);
 	if (rc != 0)
