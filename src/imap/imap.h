@@ -229,10 +229,10 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
     struct imap_sample *v, size_t n, struct err *e);
 
 /*
- * Whole messages, as a stream, newest first or in the set's order, without a
- * callback:
+ * Whole messages, as a stream, in the order given, without a callback; of one
+ * mailbox or of many:
  *
- *	imap_fetch_begin(s, uids, n, mem, &f)
+ *	imap_fetch_begin(s, uids, sizes, n, mem, &f) or imap_fetch_from(...)
  *	while ((rc = imap_fetch_next(f, &m, e)) > 0) {
  *		while ((rc = imap_fetch_read(f, &chunk, e)) > 0)
  *			use chunk (valid until the next call);
@@ -240,7 +240,8 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
  *	}
  *	imap_fetch_end(&f)
  *
- * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.
+ * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.  What was
+ * not read of the body before is dropped.
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m.
  * A message for which the server sent NIL, nothing, or NO is not handed out;
@@ -254,18 +255,48 @@ struct imap_fetch;
 int imap_fetch_begin(struct imap *s, const uint32_t *uids,
     const uint64_t *sizes, size_t n, struct arena *mem,
     struct imap_fetch **f_r, struct err *e);
+
+/*
+ * A mailbox to fetch from.  It is opened, unless it is SELECTED, in the flight
+ * of its FETCHes.  Where it turns out to be of another UIDVALIDITY (ERR_STALE)
+ * or, but for a READ_ONLY one, to be read-only, or is refused, no body of it is
+ * handed out and .err says why (scope BOX); the others go on.
+ */
+struct imap_source {
+	struct span wire;
+	bool read_only; /* EXAMINE */
+	bool modseqs;   /* it has mod-sequences */
+	uint32_t uidvalidity;
+	const uint32_t *uids; /* with SIZES, borrowed until the end */
+	const uint64_t *sizes;
+	size_t n;
+
+	bool selected; /* by the session: before, and at the end */
+	bool closed;   /* no more of it: refused, or dropped */
+	struct err err; /* code 0: none */
+	struct imap_selected sel;
+};
+/* V is borrowed until the end. */
+int imap_fetch_from(struct imap *s, struct imap_source *v, size_t n,
+    struct arena *mem, struct imap_fetch **f_r, struct err *e);
+
 int imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
 int imap_fetch_read(struct imap_fetch *f, struct span *chunk_r,
     struct err *e);
 int imap_fetch_done(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
+/* The source, by its index, whose body this is. */
+size_t imap_fetch_source(const struct imap_fetch *f);
+/* No more of it: what is under way is read and dropped. */
+void imap_fetch_drop(struct imap_fetch *f, size_t source);
 struct imap_failed {
+	size_t source;
 	uint32_t uid;
 	struct span why;
 };
 size_t imap_fetch_failed(const struct imap_fetch *f,
     const struct imap_failed **v_r);
 /* After a CONN error: the UID whose body was to come next; 0: none. */
-uint32_t imap_fetch_pending(const struct imap_fetch *f);
+uint32_t imap_fetch_pending(const struct imap_fetch *f, size_t *source_r);
 /* After a CONN error too.  Leaves the session usable only when all was read. */
 void imap_fetch_end(struct imap_fetch **f);
 

@@ -6,8 +6,8 @@ libimap_a_SOURCES = \
 	src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c \
 	src/imap/session.c src/imap/survey.c src/imap/trace.c
 
-imap_tests = tests/unit/test-imap-append tests/unit/test-imap-change \
-	tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
+imap_tests = tests/unit/test-imap-append tests/unit/test-imap-body \
+	tests/unit/test-imap-change tests/unit/test-imap-copy tests/unit/test-imap-dialogue \
 	tests/unit/test-imap-fetch tests/unit/test-imap-folder \
 	tests/unit/test-imap-list tests/unit/test-imap-msgid \
 	tests/unit/test-imap-session tests/unit/test-imap-survey \
@@ -20,6 +20,9 @@ imap_test_libs = libimap.a libnet.a libplan.a libwire.a libmail.a libbase.a \
 tests_unit_test_imap_append_SOURCES = tests/unit/test-imap-append.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_append_LDADD = $(imap_test_libs)
+tests_unit_test_imap_body_SOURCES = tests/unit/test-imap-body.c \
+	tests/unit/dialogue.h
+tests_unit_test_imap_body_LDADD = $(imap_test_libs)
 tests_unit_test_imap_change_SOURCES = tests/unit/test-imap-change.c \
 	tests/unit/dialogue.h
 tests_unit_test_imap_change_LDADD = $(imap_test_libs)

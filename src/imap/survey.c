@@ -48,8 +48,10 @@ send_ask(struct imap *s, struct imap_ask *a, unsigned *n_r, struct err *e)
 	*n_r = 0;
 	imap_begin_select(s, a->wire, a->read_only, a->uidvalidity, a->modseq);
 	/* A literal has to wait for its "+", and may not with others. */
-	if (s->cmd.nwait > 0)
+	if (s->cmd.nwait > 0) {
+		s->tag--; /* nothing was sent: the number is still free */
 		return 0;
+	}
 	if (imap_send(s, e) < 0) {
 		if (s->broken)
 			return e->code;

@@ -150,9 +150,8 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 	map_release(&bases);
 }
 
-/* The ops of one kind in B's round 1, as an array in the pass's arena. */
-static size_t
-ops_of_kind(
+size_t
+apply_ops(
     struct run *r, const struct sbox *b, enum op_kind kind, struct op ***v_r)
 {
 	struct op **v =
@@ -184,30 +183,30 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 	}
 	if (!b->r.same)
 		b->j.uidvalidity = b->r.uidvalidity;
-	n = ops_of_kind(r, b, OP_FORGET, &v);
+	n = apply_ops(r, b, OP_FORGET, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(
 		    batch, b->j.id, v[i]->old_uid ? v[i]->old_uid : v[i]->uid);
 		report_op(r, b, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_KEEP, &v);
+	n = apply_ops(r, b, OP_KEEP, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(batch, b->j.id, v[i]->uid);
 		record_policy(b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_SKIP, &v);
+	n = apply_ops(r, b, OP_SKIP, &v);
 	for (size_t i = 0; i < n; i++) {
 		record_policy(b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	/* its twin is fetched in this pass, and copied in the next */
-	if (ops_of_kind(r, b, OP_LATER, &v) > 0)
+	if (apply_ops(r, b, OP_LATER, &v) > 0)
 		b->undone = b->rescan = true;
-	n = ops_of_kind(r, b, OP_RECORD, &v);
+	n = apply_ops(r, b, OP_RECORD, &v);
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
-	n = ops_of_kind(r, b, OP_ADOPT, &v);
+	n = apply_ops(r, b, OP_ADOPT, &v);
 	for (size_t i = 0; i < n; i++) {
 		record_drop_hold(
 		    r, b, batch, record_find_hold(b, v[i]->uid, SPAN_NONE));
@@ -215,14 +214,14 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 		    record_find_hold(b, 0, plan_base(v[i]->file)));
 		apply_done(r, b, batch, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_LFLAGS, &v);
+	n = apply_ops(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
 			rc = set_local_flags(r, b, batch, v[i], e);
 	}
 	if (rc == 0) {
-		n = ops_of_kind(r, b, OP_RFLAGS, &v);
+		n = apply_ops(r, b, OP_RFLAGS, &v);
 		rc = flags_there(r, b, batch, v, n, e);
 	}
 	if (rc != 0) {
@@ -243,24 +242,11 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
-apply_bodies(struct run *r, struct sbox *b, struct err *e)
+apply_pushes(struct run *r, struct sbox *b, struct err *e)
 {
 	struct op **v;
-	size_t n;
-	int rc = 0;
+	size_t n = apply_ops(r, b, OP_PUSH, &v);
 
-	n = ops_of_kind(r, b, OP_PULL, &v);
-	if (n > 0 && b->local_missing) {
-		rc = maildir_create(r->m, b->j.path, e);
-		if (rc != 0)
-			return rc;
-		b->local_missing = false;
-	}
-	if (n > 0)
-		rc = pull_ops(r, b, v, n, e);
-	if (rc != 0)
-		return rc;
-	n = ops_of_kind(r, b, OP_PUSH, &v);
 	if (n > 0 && b->remote_missing) {
 		/* new mail in a mailbox that was deleted on the server: it is
 		 * made again once its old messages are out of the way */

@@ -17,7 +17,8 @@
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
  *	transfer.c copies and moves between mailboxes
- *	pull.c     messages down
+ *	pull.c     messages down, of all mailboxes in one stream
+ *	batch.c    what has come: durable, and recorded
  *	push.c     messages up
  *	record.c   what is agreed now, into the journal; holds
  *	report.c   events and counters
@@ -206,9 +207,9 @@ int apply_transfers(struct run *r, struct err *e);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
-/* apply.c: rows and flags; then what is to be fetched and uploaded */
+/* apply.c: rows and flags; what is to be uploaded */
 int apply_rows(struct run *r, struct sbox *b, struct err *e);
-int apply_bodies(struct run *r, struct sbox *b, struct err *e);
+int apply_pushes(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
@@ -246,9 +247,29 @@ int apply_open_bin(struct run *r, struct err *e);
 int bin_expire(
     const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e);
 
-/* pull.c, push.c: N ops, all of that kind. */
-int pull_ops(
-    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+/* The ops of one kind in B's round 1, as an array in the pass's arena. */
+size_t apply_ops(struct run *r, const struct sbox *b, enum op_kind kind,
+    struct op ***v_r);
+
+/* pull.c: of all mailboxes that were observed */
+int pull_all(struct run *r, struct err *e);
+
+/*
+ * batch.c: messages that have come, of any mailboxes.  Rows of many make one
+ * transaction, files of many become durable at once.  One that fails for a
+ * mailbox is reported, that mailbox fails, and the others go on.
+ */
+struct batch;
+struct batch *batch_new(struct run *r);
+/* D, which is finished, is the batch's from here on. */
+void batch_add(struct batch *x, struct sbox *b, struct op *op,
+    struct maildir_delivery *d, const struct content *c, int64_t idate);
+bool batch_is_full(const struct batch *x);
+/* Durable, under their names, and recorded; it is empty then, in any case. */
+int batch_flush(struct batch *x, struct err *e);
+void batch_free(struct batch **x); /* what is in it, too */
+
+/* push.c: N ops, all of that kind. */
 int push_ops(
     struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
 
@@ -259,6 +280,10 @@ struct journal_batch *record_begin(struct run *r, struct sbox *b);
  * writes nothing. Frees the batch. */
 int record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e);
+/* A batch of several mailboxes: each joins it, before it is put into. */
+void record_join(struct run *r, struct sbox *b, struct journal_batch *batch);
+int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
+    struct journal_batch **batch, struct err *e);
 /* Cursor and stamp, as far as invariants 2 and 3 allow. */
 int record_marks(struct run *r, struct sbox *b, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,

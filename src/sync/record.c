@@ -21,36 +21,56 @@ box_equal(const struct jbox *a, const struct jbox *b)
 	       span_eq(a->mailboxid, b->mailboxid);
 }
 
+void
+record_join(struct run *r, struct sbox *b, struct journal_batch *batch)
+{
+	if (b->j.id == 0) {
+		b->j.synced = r->now;
+		b->j.id = journal_put_box(batch, &b->j);
+	}
+}
+
 struct journal_batch *
 record_begin(struct run *r, struct sbox *b)
 {
 	struct journal_batch *batch = journal_begin(r->j, r->kw);
 
-	if (b->j.id == 0) {
-		b->j.synced = r->now;
-		b->j.id = journal_put_box(batch, &b->j);
-	}
+	record_join(r, b, batch);
 	return batch;
+}
+
+int
+record_commit_many(struct run *r, struct sbox *const *v, size_t n,
+    struct journal_batch **batch, struct err *e)
+{
+	bool changed = journal_batch_size(*batch) > 0;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		changed |= !box_equal(&v[i]->j, &v[i]->recorded);
+	if (!changed) {
+		journal_batch_free(batch);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		v[i]->j.synced = r->now;
+		journal_put_box(*batch, &v[i]->j);
+	}
+	rc = journal_commit(batch, e);
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			v[i]->recorded = v[i]->j;
+		else if (v[i]->recorded.id == 0)
+			v[i]->j.id = 0;
+	}
+	return rc;
 }
 
 int
 record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e)
 {
-	int rc;
-
-	if (journal_batch_size(*batch) == 0 && box_equal(&b->j, &b->recorded)) {
-		journal_batch_free(batch);
-		return 0;
-	}
-	b->j.synced = r->now;
-	journal_put_box(*batch, &b->j);
-	rc = journal_commit(batch, e);
-	if (rc == 0)
-		b->recorded = b->j;
-	else if (b->recorded.id == 0)
-		b->j.id = 0;
-	return rc;
+	return record_commit_many(r, &b, 1, batch, e);
 }
 
 int

@@ -279,7 +279,9 @@ apply_pass(struct run *r, struct err *e)
 	if (rc == 0)
 		rc = apply_transfers(r, e);
 	if (rc == 0)
-		rc = each_box(r, apply_bodies, e);
+		rc = pull_all(r, e);
+	if (rc == 0)
+		rc = each_box(r, apply_pushes, e);
 	/* round 2: what brings mail is recorded for all (invariant 4) */
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
