@@ -262,12 +262,8 @@ take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 
 	if (!landed(f, tag, &x, &first))
 		return 0;
-	if (!first) {
-		err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
-		    "the server answers commands in another order than they "
-		    "were sent in");
-		return imap_break(f->s, e);
-	}
+	if (!first)
+		return imap_out_of_order(f->s, e);
 	if (x.select)
 		return take_opened(f, x.source, e);
 	rc = imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");

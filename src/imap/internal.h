@@ -133,6 +133,11 @@ int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 int imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e);
 /*
+ * The tagged answer in s->resp is not that of the command whose turn it is, and
+ * what is untagged cannot be told apart any more: the session ends.
+ */
+int imap_out_of_order(struct imap *s, struct err *e);
+/*
  * *e says that s->resp is a refusal.  Where its text says that too much is
  * asked of the server, make it ERR_BUSY, scope ACCOUNT, with how long to wait.
  * imap_check_ok() and BYE do so, and then the session is over: no answer of

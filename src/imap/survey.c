@@ -88,12 +88,8 @@ take_answer(struct imap *s, uint32_t tag, const char *what, struct err *e)
 		if (imap_next_tagged(s, &got, e) < 0)
 			return e->code;
 	} while (got < tag);
-	if (got != tag) {
-		err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
-		    "the server answers commands in another order than they "
-		    "were sent in");
-		return imap_break(s, e);
-	}
+	if (got != tag)
+		return imap_out_of_order(s, e);
 	return imap_check_ok(s, ERR_SCOPE_BOX, e, "%s", what);
 }
 

@@ -22,6 +22,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Puts of apply_rows() in one transaction, and those of one more mailbox. */
+#define COMMIT_EVERY 2000
+
 void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
@@ -165,12 +168,11 @@ apply_ops(
 	return n;
 }
 
-int
-apply_rows(struct run *r, struct sbox *b, struct err *e)
+static int
+rows_of_box(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
 {
-	struct journal_batch *batch = record_begin(r, b);
 	struct op **v;
-	struct err first = {0};
 	size_t n;
 	int rc = 0;
 
@@ -224,20 +226,79 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 		n = apply_ops(r, b, OP_RFLAGS, &v);
 		rc = flags_there(r, b, batch, v, n, e);
 	}
-	if (rc != 0) {
-		first = *e;
-		b->undone = true;
+	b->undone |= rc != 0;
+	return rc;
+}
+
+/* What several mailboxes have to say to the journal, in one transaction. */
+struct rows {
+	struct journal_batch *batch;
+	struct sbox **v;
+	size_t n;
+};
+
+/* Rule 2, and then the transaction; the rows are begun anew. */
+static int
+flush_rows(struct run *r, struct rows *x, struct err *e)
+{
+	struct span *path = arena_array(&r->pass, x->n + 1, sizeof *path);
+	struct journal_batch *batch = x->batch;
+	size_t n = 0;
+	int rc;
+
+	x->batch = journal_begin(r->j, r->kw);
+	for (size_t i = 0; i < x->n; i++)
+		if (x->v[i]->wrote_l)
+			path[n++] = x->v[i]->j.path;
+	rc = maildir_sync_many(r->m, path, n, e);
+	if (rc == 0)
+		rc = record_commit_many(r, x->v, x->n, &batch, e);
+	else
+		journal_batch_free(&batch);
+	if (rc != 0)
+		rc = report_contain_many(r, x->v, x->n, e);
+	x->n = 0;
+	return rc;
+}
+
+/* B is one of those that are written when it has anything to say. */
+static int
+add_rows(struct run *r, struct sbox *b, struct rows *x, struct err *e)
+{
+	size_t before = journal_batch_size(x->batch);
+	int rc;
+
+	record_join(r, b, x->batch);
+	rc = rows_of_box(r, b, x->batch, e);
+	if (b->wrote_l || journal_batch_size(x->batch) > before ||
+	    record_differs(b))
+		x->v[x->n++] = b;
+	return rc == 0 ? 0 : report_contain(r, b, e);
+}
+
+int
+apply_rows(struct run *r, struct err *e)
+{
+	struct rows x = {.batch = journal_begin(r->j, r->kw)};
+	struct err late = {0};
+	int rc = 0;
+
+	x.v = arena_array(&r->pass, r->nbox + 1, sizeof *x.v);
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->observed || b->failed)
+			continue;
+		rc = add_rows(r, b, &x, e);
+		if (rc == 0 && journal_batch_size(x.batch) >= COMMIT_EVERY)
+			rc = flush_rows(r, &x, e);
 	}
 	/* what was done is kept, whatever ended it */
-	if (!b->wrote_l || maildir_sync(r->m, b->j.path, e) == 0) {
-		if (record_commit(r, b, &batch, e) != 0)
-			return e->code;
-	} else {
-		journal_batch_free(&batch);
-		return e->code;
-	}
-	if (rc != 0)
-		*e = first;
+	if (rc == 0)
+		rc = flush_rows(r, &x, e);
+	else
+		(void)flush_rows(r, &x, &late);
+	journal_batch_free(&x.batch);
 	return rc;
 }
 

@@ -117,18 +117,10 @@ drop_failed(struct batch *x)
 static int
 fail_all(struct batch *x, struct err *e)
 {
-	for (size_t i = 0; i < x->nbox; i++) {
-		struct err each = *e;
+	int rc = report_contain_many(x->r, x->box, x->nbox, e);
 
-		x->box[i]->undone = true;
-		if (e->scope <= ERR_SCOPE_BOX)
-			(void)report_contain(x->r, x->box[i], &each);
-	}
-	if (e->scope > ERR_SCOPE_BOX)
-		return e->code;
-	err_clear(e);
 	drop_failed(x);
-	return 0;
+	return rc;
 }
 
 static int

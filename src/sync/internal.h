@@ -208,7 +208,7 @@ int apply_transfers(struct run *r, struct err *e);
 void transfer_undone(struct run *r, const struct op *op);
 
 /* apply.c: rows and flags; what is to be uploaded */
-int apply_rows(struct run *r, struct sbox *b, struct err *e);
+int apply_rows(struct run *r, struct err *e);
 int apply_pushes(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
@@ -284,8 +284,12 @@ int record_commit(
 void record_join(struct run *r, struct sbox *b, struct journal_batch *batch);
 int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e);
-/* Cursor and stamp, as far as invariants 2 and 3 allow. */
-int record_marks(struct run *r, struct sbox *b, struct err *e);
+/* Has B's own record changed since it was committed? */
+bool record_differs(const struct sbox *b);
+/* Cursor and stamp into B's record, as far as invariants 2 and 3 allow. */
+void record_mark(struct sbox *b);
+/* The records of V that changed, in one transaction; V is used up. */
+int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 /* The connection ended when UID was asked for; *tries_r: how often by now. */
@@ -316,5 +320,8 @@ void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
 int report_contain(struct run *r, struct sbox *b, struct err *e);
+/* The same of what concerns all of V; their work is undone. */
+int report_contain_many(
+    struct run *r, struct sbox *const *v, size_t n, struct err *e);
 
 #endif

@@ -21,6 +21,12 @@ box_equal(const struct jbox *a, const struct jbox *b)
 	       span_eq(a->mailboxid, b->mailboxid);
 }
 
+bool
+record_differs(const struct sbox *b)
+{
+	return !box_equal(&b->j, &b->recorded);
+}
+
 void
 record_join(struct run *r, struct sbox *b, struct journal_batch *batch)
 {
@@ -47,7 +53,7 @@ record_commit_many(struct run *r, struct sbox *const *v, size_t n,
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
-		changed |= !box_equal(&v[i]->j, &v[i]->recorded);
+		changed |= record_differs(v[i]);
 	if (!changed) {
 		journal_batch_free(batch);
 		return 0;
@@ -73,10 +79,9 @@ record_commit(
 	return record_commit_many(r, &b, 1, batch, e);
 }
 
-int
-record_marks(struct run *r, struct sbox *b, struct err *e)
+void
+record_mark(struct sbox *b)
 {
-	struct journal_batch *batch;
 	bool marks = !b->undone && !b->failed;
 
 	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
@@ -92,10 +97,23 @@ record_marks(struct run *r, struct sbox *b, struct err *e)
 			/* something is left to do although nothing moved */
 			b->j.stamp = MAILDIR_STAMP_NONE;
 	}
-	if (box_equal(&b->j, &b->recorded))
+}
+
+int
+record_marks(struct run *r, struct sbox **v, size_t n, struct err *e)
+{
+	struct journal_batch *batch;
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (record_differs(v[i]))
+			v[k++] = v[i];
+	if (k == 0)
 		return 0;
-	batch = record_begin(r, b);
-	return record_commit(r, b, &batch, e);
+	batch = journal_begin(r->j, r->kw);
+	for (size_t i = 0; i < k; i++)
+		record_join(r, v[i], batch);
+	return record_commit_many(r, v, k, &batch, e);
 }
 
 const struct jhold *

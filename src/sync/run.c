@@ -271,18 +271,15 @@ each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
 	return rc;
 }
 
+/* Round 2: what brings mail is recorded for all (invariant 4). */
 static int
-apply_pass(struct run *r, struct err *e)
+finish_pass(struct run *r, struct err *e)
 {
-	int rc = each_box(r, apply_rows, e);
+	struct sbox **done = arena_array(&r->pass, r->nbox + 1, sizeof *done);
+	struct err late = {0};
+	size_t n = 0;
+	int rc = 0;
 
-	if (rc == 0)
-		rc = apply_transfers(r, e);
-	if (rc == 0)
-		rc = pull_all(r, e);
-	if (rc == 0)
-		rc = each_box(r, apply_pushes, e);
-	/* round 2: what brings mail is recorded for all (invariant 4) */
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
@@ -291,13 +288,33 @@ apply_pass(struct run *r, struct err *e)
 		rc = apply_deletes(r, b, e);
 		if (rc == 0 && (b->remote_missing || b->local_missing))
 			rc = tree_finish_deleted(r, b, e);
-		if (rc == 0 && !b->gone && !b->remote_missing &&
-		    !b->local_missing)
-			rc = record_marks(r, b, e);
-		if (rc != 0)
+		if (rc != 0) {
 			rc = report_contain(r, b, e);
+		} else if (!b->gone && !b->remote_missing &&
+			   !b->local_missing) {
+			record_mark(b);
+			done[n++] = b;
+		}
 	}
+	/* of those that are done, whatever ended it */
+	if (rc == 0)
+		return record_marks(r, done, n, e);
+	(void)record_marks(r, done, n, &late);
 	return rc;
+}
+
+static int
+apply_pass(struct run *r, struct err *e)
+{
+	int rc = apply_rows(r, e);
+
+	if (rc == 0)
+		rc = apply_transfers(r, e);
+	if (rc == 0)
+		rc = pull_all(r, e);
+	if (rc == 0)
+		rc = each_box(r, apply_pushes, e);
+	return rc == 0 ? finish_pass(r, e) : rc;
 }
 
 /* What has to be looked at once more; false when nothing. */
