@@ -179,6 +179,8 @@ imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
 		uidset_init(&v[i]->listed.vanished);
 		uidset_init(&v[i]->fresh.vanished);
 	}
+	if (imap_enabled(s, e) < 0)
+		return e->code;
 	while (taken < n) {
 		if (out <= WINDOW_MIN && !bad &&
 		    fill_window(s, v, n, &sent, &out, e) < 0)
