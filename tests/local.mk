@@ -15,8 +15,9 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
-	tests/e2e/test_policy.py tests/e2e/test_races.py \
-	tests/e2e/test_reads.py tests/e2e/test_safety.py \
+	tests/e2e/test_pipeline.py tests/e2e/test_policy.py \
+	tests/e2e/test_races.py tests/e2e/test_reads.py \
+	tests/e2e/test_safety.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
 	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_servers.py \
 	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py \

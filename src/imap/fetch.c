@@ -7,9 +7,6 @@
 #define SAMPLE_WINDOW 32
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192
-/* Of an answer, about; and what sizes and dates add to it. */
-#define META_OCTETS 60u
-#define SIZE_OCTETS 60u
 
 bool
 imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
@@ -32,15 +29,14 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 	return true;
 }
 
-/* SINCE 0: whether it changed or not. */
-static int
-send_meta(struct imap *s, struct span set, uint64_t since, bool with_size,
-    struct err *e)
+int
+imap_send_meta(struct imap *s, struct span set, bool modseqs, uint64_t since,
+    bool with_size, struct err *e)
 {
 	imap_begin(s, "UID FETCH ");
 	wire_cmd_span(&s->cmd, set);
 	wire_cmd_raw(&s->cmd, " (UID FLAGS");
-	if (s->modseqs)
+	if (modseqs)
 		wire_cmd_raw(&s->cmd, " MODSEQ");
 	if (with_size) {
 		wire_cmd_raw(&s->cmd, " INTERNALDATE RFC822.SIZE");
@@ -105,7 +101,8 @@ fetch_pieces(struct imap *s, const struct uidset *set, bool with_size,
 		bool more = first.code == 0 && !*cut_r &&
 		    uidset_slice(set, &pos, IMAP_SET_OCTETS, most, &line,
 			&slice);
-		if (more && send_meta(s, buf_span(&line), 0, with_size, e) < 0)
+		if (more && imap_send_meta(s, buf_span(&line), s->modseqs, 0,
+				with_size, e) < 0)
 			break;
 		out += more;
 		if (!more && out == 0)
@@ -174,7 +171,8 @@ fetch_down(struct imap *s, uint32_t hi, uint64_t since, bool with_size,
 			buf_addf(&set, "1:*");
 		else
 			buf_addf(&set, "1:%u", hi);
-		rc = send_meta(s, buf_span(&set), since, with_size, e);
+		rc = imap_send_meta(
+		    s, buf_span(&set), s->modseqs, since, with_size, e);
 		buf_release(&set);
 		if (rc == 0)
 			rc = finish_meta(s, e);
@@ -195,18 +193,6 @@ fetch_down(struct imap *s, uint32_t hi, uint64_t since, bool with_size,
 	return rc;
 }
 
-/* What was expunged meanwhile is not there any more. */
-static void
-drop_vanished(struct rview *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++)
-		if (!uidset_has(&r->vanished, r->v[i].uid))
-			r->v[n++] = r->v[i];
-	r->n = n;
-}
-
 static int
 fetch_meta(struct imap *s, const struct uidset *set, bool all, bool with_size,
     struct err *e)
@@ -222,8 +208,7 @@ imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e)
 {
 	uint64_t due, n = all ? s->exists : uidset_count(set);
-	int rc = imap_expect(s,
-	    n * (META_OCTETS + (with_size ? SIZE_OCTETS : 0)), e);
+	int rc = imap_expect(s, imap_meta_octets(n, with_size), e);
 
 	if (rc < 0)
 		return rc;
@@ -244,7 +229,7 @@ imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 	if (!s->modseqs)
 		r->highestmodseq = 0;
 	rview_sort(r);
-	drop_vanished(r);
+	rview_drop_vanished(r);
 	if (all) {
 		/*
 		 * Whatever was there and has not been announced as gone. What
@@ -277,7 +262,7 @@ imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
 	if (rc < 0)
 		return rc;
 	rview_sort(r);
-	drop_vanished(r);
+	rview_drop_vanished(r);
 	return 0;
 }
 

@@ -165,6 +165,55 @@ int imap_select(struct imap *s, struct span wire, bool read_only,
     struct imap_selected *sel_r, struct rview *r, struct err *e);
 
 /*
+ * The first questions to a mailbox, asked together with those to others:
+ * SELECT or EXAMINE as imap_select() has it, and behind it, before it is
+ * answered, the FETCHes that are wanted nearly always.
+ */
+enum imap_asked {
+	IMAP_ASKED_NOT, /* nor answered: it is to be asked in the usual way */
+	IMAP_ASKED_REFUSED, /* by .err, as imap_select() would have */
+	IMAP_ASKED_OPENED
+};
+struct imap_ask {
+	struct span wire;
+	bool read_only;
+	uint32_t uidvalidity; /* the cursor, as for imap_select() */
+	uint64_t modseq;
+	bool modseqs;	   /* the listing gave it mod-sequences */
+	uint32_t messages; /* by the listing; */
+	uint32_t uidnext;  /* 0: no numbers are known */
+	/* UID FETCH 1:*, with sizes and dates or without, of MESSAGES not 0; or
+	 * what changed since .modseq, of UIDs below UIDNEXT (no QRESYNC) */
+	bool all, with_size, changed;
+	/* sizes and dates of UIDs from here to below UIDNEXT; 0: none */
+	uint32_t fresh_from;
+
+	/* The answers; vanished is owned by the caller, in any case. */
+	enum imap_asked state;
+	bool sent; /* it is what the session has, or had, selected */
+	struct err err;
+	struct imap_selected sel;
+	struct rview opened; /* what imap_select() puts into its view */
+	/* What imap_fetch_meta() or imap_fetch_changed() would have added */
+	struct rview listed, fresh;
+	bool has_listed, has_fresh;
+
+	uint32_t tag[3]; /* of the commands; 0: not sent */
+};
+
+/*
+ * Ask V[0..n), pipelined: RFC 3501 section 5.5 has the server work in the
+ * order given where one command depends on another.  Nothing in it changes
+ * anything: no command that does may stand behind a SELECT which has not been
+ * answered.  A mailbox whose SELECT is refused has its FETCHes refused with it.
+ * After a BAD no more mailboxes are asked: the usual way finds out what the
+ * server lacks.  The arrays live in MEM.  Errors: of the session only.
+ */
+int imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
+    struct arena *mem, struct err *e);
+void imap_ask_release(struct imap_ask *a);
+
+/*
  * UID FETCH set (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]) of the
  * selected mailbox, added to *r; sets are split and pipelined.  Fetching UIDs
  * that are gone is no error.  ALL: 1:* ; afterwards r->complete is true when
@@ -189,10 +238,10 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
     struct imap_sample *v, size_t n, struct err *e);
 
 /*
- * Whole messages, as a stream, newest first or in the set's order, without a
- * callback:
+ * Whole messages, as a stream, in the order given, without a callback; of one
+ * mailbox or of many:
  *
- *	imap_fetch_begin(s, uids, n, mem, &f)
+ *	imap_fetch_begin(s, uids, sizes, n, mem, &f) or imap_fetch_from(...)
  *	while ((rc = imap_fetch_next(f, &m, e)) > 0) {
  *		while ((rc = imap_fetch_read(f, &chunk, e)) > 0)
  *			use chunk (valid until the next call);
@@ -200,7 +249,8 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
  *	}
  *	imap_fetch_end(&f)
  *
- * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.
+ * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.  What was
+ * not read of the body before is dropped.
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m.
  * A message for which the server sent NIL, nothing, or NO is not handed out;
@@ -214,18 +264,48 @@ struct imap_fetch;
 int imap_fetch_begin(struct imap *s, const uint32_t *uids,
     const uint64_t *sizes, size_t n, struct arena *mem,
     struct imap_fetch **f_r, struct err *e);
+
+/*
+ * A mailbox to fetch from.  It is opened, unless it is SELECTED, in the flight
+ * of its FETCHes.  Where it turns out to be of another UIDVALIDITY (ERR_STALE)
+ * or, but for a READ_ONLY one, to be read-only, or is refused, no body of it is
+ * handed out and .err says why (scope BOX); the others go on.
+ */
+struct imap_source {
+	struct span wire;
+	bool read_only; /* EXAMINE */
+	bool modseqs;   /* it has mod-sequences */
+	uint32_t uidvalidity;
+	const uint32_t *uids; /* with SIZES, borrowed until the end */
+	const uint64_t *sizes;
+	size_t n;
+
+	bool selected; /* by the session: before, and at the end */
+	bool closed;   /* no more of it: refused, or dropped */
+	struct err err; /* code 0: none */
+	struct imap_selected sel;
+};
+/* V is borrowed until the end. */
+int imap_fetch_from(struct imap *s, struct imap_source *v, size_t n,
+    struct arena *mem, struct imap_fetch **f_r, struct err *e);
+
 int imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
 int imap_fetch_read(struct imap_fetch *f, struct span *chunk_r,
     struct err *e);
 int imap_fetch_done(struct imap_fetch *f, struct rmsg *m_r, struct err *e);
+/* The source, by its index, whose body this is. */
+size_t imap_fetch_source(const struct imap_fetch *f);
+/* No more of it: what is under way is read and dropped. */
+void imap_fetch_drop(struct imap_fetch *f, size_t source);
 struct imap_failed {
+	size_t source;
 	uint32_t uid;
 	struct span why;
 };
 size_t imap_fetch_failed(const struct imap_fetch *f,
     const struct imap_failed **v_r);
 /* After a CONN error: the UID whose body was to come next; 0: none. */
-uint32_t imap_fetch_pending(const struct imap_fetch *f);
+uint32_t imap_fetch_pending(const struct imap_fetch *f, size_t *source_r);
 /* After a CONN error too.  Leaves the session usable only when all was read. */
 void imap_fetch_end(struct imap_fetch **f);
 

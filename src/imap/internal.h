@@ -7,6 +7,7 @@
  *	auth.c     LOGIN and SASL
  *	list.c     LIST, STATUS, NAMESPACE
  *	select.c   SELECT, EXAMINE, UNSELECT
+ *	survey.c   the first questions to many mailboxes
  *	fetch.c    flags, sizes and dates; samples
  *	msgid.c    Message-IDs
  *	search.c   which UIDs there are
@@ -134,6 +135,11 @@ int imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 int imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e);
 /*
+ * The tagged answer in s->resp is not that of the command whose turn it is, and
+ * what is untagged cannot be told apart any more: the session ends.
+ */
+int imap_out_of_order(struct imap *s, struct err *e);
+/*
  * *e says that s->resp is a refusal.  Where its text says that too much is
  * asked of the server, make it ERR_BUSY, scope ACCOUNT, with how long to wait.
  * imap_check_ok() and BYE do so, and then the session is over: no answer of
@@ -143,8 +149,16 @@ void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 
-/* select.c */
-
+/* select.c; see there */
+void imap_begin_select(struct imap *s, struct span wire, bool read_only,
+    uint32_t uidvalidity, uint64_t modseq);
+/* Answers go to *SEL and *R, which is initialised. */
+void imap_expect_select(struct imap *s, struct arena *mem,
+    struct imap_selected *sel, struct rview *r);
+/* RC: what imap_check_ok() made of the answer.  As imap_select(). */
+int imap_end_select(struct imap *s, int rc, uint32_t uidvalidity,
+    uint64_t modseq, struct imap_selected *sel, struct rview *r,
+    struct err *e);
 /*
  * The server answered BAD to what CAPS (IMAP_CAP_QRESYNC or _CONDSTORE)
  * allows: they are not used any more in this session.
@@ -160,6 +174,20 @@ void imap_forget_caps(struct imap *s);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);
+/* What the answers of N messages come to, about. */
+static inline uint64_t
+imap_meta_octets(uint64_t n, bool with_size)
+{
+	return n * (with_size ? 120 : 60);
+}
+
+/*
+ * Send UID FETCH SET (UID FLAGS [MODSEQ] [INTERNALDATE RFC822.SIZE]).  MODSEQ
+ * may be asked of a mailbox with mod-sequences only.  SINCE 0: whether it
+ * changed or not.
+ */
+int imap_send_meta(struct imap *s, struct span set, bool modseqs,
+    uint64_t since, bool with_size, struct err *e);
 /*
  * An OK in s->resp with [MESSAGELIMIT n uid] (RFC 9738): the server worked from
  * the highest UID down to that one, and stopped.  0: it did all.

@@ -1,7 +1,16 @@
+/*
+ * A SELECT is taken in three steps, for others may be under way before it
+ * (survey.c, body.c):
+ *
+ *	imap_begin_select	the command, when it is sent
+ *	imap_expect_select	when all commands before it are answered: what
+ *				comes now is about its mailbox
+ *	imap_end_select		when its answer has come
+ */
 #include "imap/internal.h"
 
-static void
-begin_select(struct imap *s, struct span wire, bool read_only,
+void
+imap_begin_select(struct imap *s, struct span wire, bool read_only,
     uint32_t uidvalidity, uint64_t modseq)
 {
 	imap_begin(s, read_only ? "EXAMINE " : "SELECT ");
@@ -20,18 +29,12 @@ begin_select(struct imap *s, struct span wire, bool read_only,
 	}
 }
 
-/*
- * SELECT once.  What ran into *r before a refusal is the caller's to throw
- * away.
- */
-static int
-select_once(struct imap *s, struct span wire, bool read_only,
-    uint32_t uidvalidity, uint64_t modseq, struct arena *mem,
-    struct imap_selected *sel, struct rview *r, struct err *e)
+void
+imap_expect_select(struct imap *s, struct arena *mem,
+    struct imap_selected *sel, struct rview *r)
 {
-	int rc;
-
-	begin_select(s, wire, read_only, uidvalidity, modseq);
+	*sel = (struct imap_selected){.any_keyword = true,
+	    .permanent = {.sys = FLAG_ALL}};
 	/*
 	 * RFC 7162 §3.2.11: until CLOSED what comes is about the mailbox that
 	 * was selected before.
@@ -42,14 +45,44 @@ select_once(struct imap *s, struct span wire, bool read_only,
 	s->sel = sel;
 	s->view = r;
 	s->mem = mem;
-	rc = imap_run(s, ERR_SCOPE_BOX, read_only ? "EXAMINE" : "SELECT", e);
+}
+
+int
+imap_end_select(struct imap *s, int rc, uint32_t uidvalidity, uint64_t modseq,
+    struct imap_selected *sel, struct rview *r, struct err *e)
+{
+	bool closed = !s->until_closed;
+
 	s->sel = NULL;
 	s->view = NULL;
-	/* A server that forgets CLOSED: the delta went with the old mailbox. */
-	sel->qresync = !s->until_closed && uidvalidity && modseq &&
-	    (s->caps & IMAP_CAP_QRESYNC);
 	s->until_closed = false;
-	return rc;
+	if (rc < 0)
+		return rc;
+	s->selected = true;
+	/* NOMODSEQ (RFC 7162 §3.1.2.2), or no CONDSTORE at all. */
+	s->modseqs = (s->caps & IMAP_CAP_CONDSTORE) && sel->highestmodseq != 0;
+	s->uidnext = sel->uidnext;
+	if (sel->uidvalidity == 0)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "SELECT: the server gives no UIDVALIDITY");
+	/* Not said is not 0: an empty mailbox means that all were deleted. */
+	if (!s->has_exists)
+		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "SELECT: the server does not say how many messages there "
+		    "are");
+	if (!(s->caps & IMAP_CAP_CONDSTORE))
+		sel->highestmodseq = 0;
+	sel->exists = s->exists;
+	sel->modseqs = s->modseqs;
+	/* A server that forgets CLOSED: the delta went with the old mailbox. */
+	sel->qresync = closed && modseq && (s->caps & IMAP_CAP_QRESYNC) &&
+	    sel->highestmodseq && uidvalidity == sel->uidvalidity;
+	r->same = false;
+	r->uidvalidity = sel->uidvalidity;
+	r->uidnext = sel->uidnext;
+	r->highestmodseq = sel->highestmodseq;
+	r->exists = sel->exists;
+	return 0;
 }
 
 void
@@ -83,10 +116,11 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 	for (;;) {
 		bool asked = uidvalidity && modseq;
 
-		sel = (struct imap_selected){.any_keyword = true,
-		    .permanent = {.sys = FLAG_ALL}};
-		rc = select_once(s, wire, read_only, uidvalidity, modseq, mem,
-		    &sel, r, e);
+		imap_begin_select(s, wire, read_only, uidvalidity, modseq);
+		imap_expect_select(s, mem, &sel, r);
+		rc = imap_run(s, ERR_SCOPE_BOX,
+		    read_only ? "EXAMINE" : "SELECT", e);
+		rc = imap_end_select(s, rc, uidvalidity, modseq, &sel, r, e);
 		if (rc != ERR_BAD || !(s->caps & tiers))
 			break;
 		/* It claims more than it can: the next lower tier. */
@@ -99,34 +133,13 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 		uidset_clear(&r->vanished);
 	}
 	if (rc < 0) {
-		/* It was the mailbox. */
-		s->caps |= had;
-		s->dropped = lacked;
+		if (!s->selected) {
+			/* It was the mailbox. */
+			s->caps |= had;
+			s->dropped = lacked;
+		}
 		return rc;
 	}
-	s->selected = true;
-	/* NOMODSEQ (RFC 7162 §3.1.2.2), or no CONDSTORE at all. */
-	s->modseqs = (s->caps & IMAP_CAP_CONDSTORE) && sel.highestmodseq != 0;
-	s->uidnext = sel.uidnext;
-	if (sel.uidvalidity == 0)
-		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
-		    "SELECT: the server gives no UIDVALIDITY");
-	/* Not said is not 0: an empty mailbox means that all were deleted. */
-	if (!s->has_exists)
-		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
-		    "SELECT: the server does not say how many messages there "
-		    "are");
-	if (!(s->caps & IMAP_CAP_CONDSTORE))
-		sel.highestmodseq = 0;
-	sel.exists = s->exists;
-	sel.modseqs = s->modseqs;
-	sel.qresync = sel.qresync && sel.highestmodseq &&
-	    uidvalidity == sel.uidvalidity;
-	r->same = false;
-	r->uidvalidity = sel.uidvalidity;
-	r->uidnext = sel.uidnext;
-	r->highestmodseq = sel.highestmodseq;
-	r->exists = sel.exists;
 	*sel_r = sel;
 	return 0;
 }

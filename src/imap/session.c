@@ -503,6 +503,19 @@ imap_check_ok(struct imap *s, enum err_scope scope, struct err *e,
 }
 
 int
+imap_out_of_order(struct imap *s, struct err *e)
+{
+	/* One that stands before the server may have had enough. */
+	(void)imap_check_ok(s, ERR_SCOPE_CONN, e, "pipeline");
+	if (s->broken)
+		return e->code;
+	err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+	    "the server answers commands in another order than they were sent "
+	    "in");
+	return imap_break(s, e);
+}
+
+int
 imap_run(struct imap *s, enum err_scope scope, const char *what,
     struct err *e)
 {

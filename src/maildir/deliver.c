@@ -282,17 +282,17 @@ int
 maildir_deliver_flush(
     struct maildir_delivery *const *v, size_t n, struct err *e)
 {
+	struct maildir_synced done = {0};
 	int rc = 0;
 
-	if (n <= FSYNC_MAX) {
-		for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (n <= FSYNC_MAX)
 			rc = flush_one(v[i], e);
-		return rc;
+		else if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
+			rc = maildir_sync_disk(
+			    &done, v[i]->tmp_dir, v[i]->path, e);
 	}
-	if (syncfs(v[0]->tmp_dir) == 0)
-		return 0;
-	err_sys(e, ERR_SCOPE_BOX, errno, "syncfs");
-	return maildir_write_error(v[0]->path, e);
+	return rc;
 }
 
 int

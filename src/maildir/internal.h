@@ -123,6 +123,17 @@ int maildir_create_tmp(int tmp, struct arena *mem, struct span base,
     const char **name_r, int *fd_r, struct err *e);
 int maildir_write_error(struct span path, struct err *e);
 
+/*
+ * syncfs() of the file system that directory DIR of mailbox PATH is on, unless
+ * DONE has it already.
+ */
+struct maildir_synced {
+	dev_t dev[8];
+	unsigned n;
+};
+int maildir_sync_disk(struct maildir_synced *done, int dir, struct span path,
+    struct err *e);
+
 /* The file "cur/x" or "new/x" as a message that shows F, with its ST. */
 struct lmsg maildir_lmsg(
     struct span file, struct flags f, const struct stat *st);

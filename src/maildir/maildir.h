@@ -166,9 +166,9 @@ DEFINE_AUTO(maildir_reader)
  *	begin -> write* -> finish -> flush -> publish -> maildir_sync
  * finish: line ends settled, file time set, (not yet fsynced), content
  * known; publish: renamed into new/ or cur/ under *file_r with its flags.
- * A batch of deliveries, all into one mailbox, is made durable by
+ * A batch of deliveries, into whatever mailboxes, is made durable by
  * maildir_deliver_flush() before they are published: a few by fsync of each
- * file, more by syncfs of the file system that they are on.  free without
+ * file, more by syncfs of the file systems that they are on.  free without
  * publish removes the temporary file.
  */
 struct maildir_delivery;
@@ -244,6 +244,9 @@ int maildir_rename_box(struct maildir *m, struct span from, struct span to,
 
 /* fsync cur/ and new/ of the mailbox. */
 int maildir_sync(struct maildir *m, struct span path, struct err *e);
+/* The same of N mailboxes; of more than a few, by their file system. */
+int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
+    struct err *e);
 
 /* Make a mailbox, with parents as plain directories, durably. */
 int maildir_create(struct maildir *m, struct span path, struct err *e);

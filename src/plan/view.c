@@ -110,6 +110,17 @@ rview_sort(struct rview *v)
 	v->n = n;
 }
 
+void
+rview_drop_vanished(struct rview *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (!uidset_has(&v->vanished, v->v[i].uid))
+			v->v[n++] = v->v[i];
+	v->n = n;
+}
+
 struct rmsg *
 rview_find(const struct rview *v, uint32_t uid)
 {

@@ -113,6 +113,8 @@ void lview_add(struct arena *mem, struct lview *v, struct lmsg m);
 void rview_add(struct arena *mem, struct rview *v, struct rmsg m);
 /* Sort by UID; of two answers for one UID the later one counts. */
 void rview_sort(struct rview *v);
+/* Messages that are among the vanished are not there any more. */
+void rview_drop_vanished(struct rview *v);
 struct rmsg *rview_find(const struct rview *v, uint32_t uid); /* sorted */
 struct pair *pairs_find(const struct pairs *p, uint32_t uid); /* sorted */
 

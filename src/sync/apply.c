@@ -22,6 +22,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Puts of apply_rows() in one transaction, and those of one more mailbox. */
+#define COMMIT_EVERY 2000
+
 /* What was moved shows what somebody may have changed since it was agreed on. */
 static bool
 shows_its_row(struct run *r, const struct sbox *b, const struct pair *row)
@@ -165,9 +168,8 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 	map_release(&bases);
 }
 
-/* The ops of one kind in B's round 1, as an array in the pass's arena. */
-static size_t
-ops_of_kind(
+size_t
+apply_ops(
     struct run *r, const struct sbox *b, enum op_kind kind, struct op ***v_r)
 {
 	struct op **v =
@@ -181,12 +183,11 @@ ops_of_kind(
 	return n;
 }
 
-int
-apply_rows(struct run *r, struct sbox *b, struct err *e)
+static int
+rows_of_box(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
 {
-	struct journal_batch *batch = record_begin(r, b);
 	struct op **v;
-	struct err first = {0};
 	size_t n;
 	int rc = 0;
 
@@ -199,30 +200,30 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 	}
 	if (!b->r.same)
 		b->j.uidvalidity = b->r.uidvalidity;
-	n = ops_of_kind(r, b, OP_FORGET, &v);
+	n = apply_ops(r, b, OP_FORGET, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(
 		    batch, b->j.id, v[i]->old_uid ? v[i]->old_uid : v[i]->uid);
 		report_op(r, b, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_KEEP, &v);
+	n = apply_ops(r, b, OP_KEEP, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(batch, b->j.id, v[i]->uid);
 		record_policy(b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_SKIP, &v);
+	n = apply_ops(r, b, OP_SKIP, &v);
 	for (size_t i = 0; i < n; i++) {
 		record_policy(b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	/* its twin is fetched in this pass, and copied in the next */
-	if (ops_of_kind(r, b, OP_LATER, &v) > 0)
+	if (apply_ops(r, b, OP_LATER, &v) > 0)
 		b->undone = b->rescan = true;
-	n = ops_of_kind(r, b, OP_RECORD, &v);
+	n = apply_ops(r, b, OP_RECORD, &v);
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
-	n = ops_of_kind(r, b, OP_ADOPT, &v);
+	n = apply_ops(r, b, OP_ADOPT, &v);
 	for (size_t i = 0; i < n; i++) {
 		record_drop_hold(
 		    r, b, batch, record_find_hold(b, v[i]->uid, SPAN_NONE));
@@ -230,69 +231,113 @@ apply_rows(struct run *r, struct sbox *b, struct err *e)
 		    record_find_hold(b, 0, plan_base(v[i]->file)));
 		apply_done(r, b, batch, v[i]);
 	}
-	n = ops_of_kind(r, b, OP_LFLAGS, &v);
+	n = apply_ops(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
 			rc = set_local_flags(r, b, batch, v[i], e);
 	}
 	if (rc == 0) {
-		n = ops_of_kind(r, b, OP_RFLAGS, &v);
+		n = apply_ops(r, b, OP_RFLAGS, &v);
 		rc = flags_there(r, b, batch, v, n, e);
 	}
-	if (rc != 0) {
-		first = *e;
-		b->undone = true;
-	}
-	/* what was done is kept, whatever ended it */
-	if (!b->wrote_l || maildir_sync(r->m, b->j.path, e) == 0) {
-		if (record_commit(r, b, &batch, e) != 0)
-			return e->code;
-	} else {
-		journal_batch_free(&batch);
-		return e->code;
-	}
-	if (rc != 0)
-		*e = first;
+	b->undone |= rc != 0;
 	return rc;
 }
 
-/* What is going to be transferred, so that it may be compressed. */
+/* What several mailboxes have to say to the journal, in one transaction. */
+struct rows {
+	struct journal_batch *batch;
+	struct sbox **v;
+	size_t n;
+};
+
+/* Rule 2, and then the transaction; the rows are begun anew. */
 static int
-expect_bodies(struct run *r, const struct sbox *b, struct err *e)
+flush_rows(struct run *r, struct rows *x, struct err *e)
+{
+	struct span *path = arena_array(&r->pass, x->n + 1, sizeof *path);
+	struct journal_batch *batch = x->batch;
+	size_t n = 0;
+	int rc;
+
+	x->batch = journal_begin(r->j, r->kw);
+	for (size_t i = 0; i < x->n; i++)
+		if (x->v[i]->wrote_l)
+			path[n++] = x->v[i]->j.path;
+	rc = maildir_sync_many(r->m, path, n, e);
+	if (rc == 0)
+		rc = record_commit_many(r, x->v, x->n, &batch, e);
+	else
+		journal_batch_free(&batch);
+	if (rc != 0)
+		rc = report_contain_many(r, x->v, x->n, e);
+	x->n = 0;
+	return rc;
+}
+
+/* B is one of those that are written when it has anything to say. */
+static int
+add_rows(struct run *r, struct sbox *b, struct rows *x, struct err *e)
+{
+	size_t before = journal_batch_size(x->batch);
+	int rc;
+
+	record_join(r, b, x->batch);
+	rc = rows_of_box(r, b, x->batch, e);
+	if (b->wrote_l || journal_batch_size(x->batch) > before ||
+	    record_differs(b))
+		x->v[x->n++] = b;
+	return rc == 0 ? 0 : report_contain(r, b, e);
+}
+
+int
+apply_rows(struct run *r, struct err *e)
+{
+	struct rows x = {.batch = journal_begin(r->j, r->kw)};
+	struct err late = {0};
+	int rc = 0;
+
+	x.v = arena_array(&r->pass, r->nbox + 1, sizeof *x.v);
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->observed || b->failed)
+			continue;
+		rc = add_rows(r, b, &x, e);
+		if (rc == 0 && journal_batch_size(x.batch) >= COMMIT_EVERY)
+			rc = flush_rows(r, &x, e);
+	}
+	/* what was done is kept, whatever ended it */
+	if (rc == 0)
+		rc = flush_rows(r, &x, e);
+	else
+		(void)flush_rows(r, &x, &late);
+	journal_batch_free(&x.batch);
+	return rc;
+}
+
+int
+apply_expect(struct run *r, struct err *e)
 {
 	uint64_t octets = 0;
 
-	for (size_t i = b->op_from; i < b->op_to; i++) {
+	for (size_t i = 0; i < r->plan.n; i++) {
 		const struct op *op = &r->plan.op[i];
 
-		if (!op->held && (op->kind == OP_PULL || op->kind == OP_PUSH))
+		if (!op->held && !r->box[op->box].failed &&
+		    (op->kind == OP_PULL || op->kind == OP_PUSH))
 			octets += op->row.size;
 	}
 	return octets ? imap_expect(r->imap, octets, e) : 0;
 }
 
 int
-apply_bodies(struct run *r, struct sbox *b, struct err *e)
+apply_pushes(struct run *r, struct sbox *b, struct err *e)
 {
 	struct op **v;
-	size_t n;
-	int rc = expect_bodies(r, b, e);
+	size_t n = apply_ops(r, b, OP_PUSH, &v);
 
-	if (rc != 0)
-		return rc;
-	n = ops_of_kind(r, b, OP_PULL, &v);
-	if (n > 0 && b->local_missing) {
-		rc = maildir_create(r->m, b->j.path, e);
-		if (rc != 0)
-			return rc;
-		b->local_missing = false;
-	}
-	if (n > 0)
-		rc = pull_ops(r, b, v, n, e);
-	if (rc != 0)
-		return rc;
-	n = ops_of_kind(r, b, OP_PUSH, &v);
 	if (n > 0 && b->remote_missing) {
 		/* new mail in a mailbox that was deleted on the server: it is
 		 * made again once its old messages are out of the way */

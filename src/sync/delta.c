@@ -136,6 +136,8 @@ ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	uidset_init(&there);
 	rc = gone_uids(r, b, &gone, e);
 	n = uidset_count(&gone);
+	if (rc == 0 && n > 0)
+		rc = observe_reopen(r, b, e);
 	if (rc == 0 && n > 0) {
 		rc = imap_search_range(r->imap, gone.v[0].lo,
 		    gone.v[gone.n - 1].hi, &there, e);
@@ -231,8 +233,10 @@ static int
 settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	struct uidset now, known;
-	int rc;
+	int rc = observe_reopen(r, b, e);
 
+	if (rc != 0)
+		return rc;
 	uidset_init(&now);
 	uidset_init(&known);
 	rc = imap_search_uids(r->imap, &now, e);
@@ -264,9 +268,13 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	uint64_t since = 0;
 	int rc = 0;
 
-	if (b->r.highestmodseq > j->highestmodseq)
+	if (b->r.highestmodseq > j->highestmodseq && !survey_changed(r, b)) {
+		rc = observe_reopen(r, b, e);
+		if (rc != 0)
+			return rc;
 		rc = imap_fetch_changed(
 		    r->imap, j->highestmodseq, &r->pass, &b->r, e);
+	}
 	if (no_answer(rc, e)) {
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(j->name), e->text);
@@ -285,7 +293,7 @@ int
 delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	*ok_r = false;
-	if (r->sel.qresync)
+	if (b->sel.qresync)
 		return delta_qresync(r, b, ok_r, e);
-	return r->sel.modseqs ? delta_condstore(r, b, ok_r, e) : 0;
+	return b->sel.modseqs ? delta_condstore(r, b, ok_r, e) : 0;
 }

@@ -8,6 +8,7 @@
  *	lists.c    the three lists of them
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
+ *	survey.c   the first questions to the server about all of them
  *	observe.c  what changed on each side of one mailbox
  *	local.c    of that, the Maildir's side
  *	delta.c    whether to believe what the server says of changes
@@ -17,7 +18,8 @@
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
  *	transfer.c copies and moves between mailboxes
- *	pull.c     messages down
+ *	pull.c     messages down, of all mailboxes in one stream
+ *	batch.c    what has come: durable, and recorded
  *	push.c     messages up
  *	record.c   what is agreed now, into the journal; holds
  *	report.c   events and counters
@@ -79,6 +81,8 @@ struct sbox {
 	/* l.delta, see local.c; owned, until the pass ends */
 	struct uidset l_gone, l_look;
 	struct rview r;
+	struct imap_selected sel; /* of the SELECT that began it */
+	struct imap_ask *ahead;	  /* what survey.c has asked; NULL: nothing */
 	struct maildir_stamp stamp; /* of l */
 	bool stamp_coarse;	    /* cannot be trusted: record NONE */
 	bool writes_l;		    /* the plan has work in the directory */
@@ -145,8 +149,17 @@ struct group {
 	struct pair row; /* as it will be recorded */
 };
 
+/* Is B looked at in this pass? */
+static inline bool
+sbox_is_due(const struct sbox *b)
+{
+	return !b->failed && !b->gone && (b->dirty_l || b->dirty_r);
+}
+
 /* run.c: lock (unless dry), journal, Maildir, connection. */
 int run_open(struct run *r, bool remote, struct err *e);
+/* Mailboxes are opened with EXAMINE. */
+bool run_is_reader(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
@@ -155,9 +168,31 @@ int64_t run_not_before(const struct run *r);
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 
+/*
+ * survey.c: before the mailboxes of a pass are observed.  Their answers stay
+ * until survey_end().
+ */
+int survey_boxes(struct run *r, struct err *e);
+void survey_end(struct run *r);
+/*
+ * What was asked ahead, into b->r, as if it were asked now.  False: it was not,
+ * or is of no use.
+ */
+bool survey_opened(struct sbox *b);
+bool survey_listed(struct sbox *b, bool with_size);
+bool survey_changed(struct run *r, struct sbox *b);
+/* Sizes and dates of those of FRESH, which loses them. */
+void survey_fresh(struct run *r, struct sbox *b, struct uidset *fresh);
+
 /* observe.c */
 int observe_box(struct run *r, struct sbox *b, struct err *e);
-/* SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
+/* What the session has selected now; WIRE "": nothing. */
+void observe_selected(
+    struct run *r, struct span wire, const struct imap_selected *sel);
+/* SELECT (or EXAMINE) unless it is selected already, to go on asking; ERR_STALE
+ * as below. */
+int observe_reopen(struct run *r, struct sbox *b, struct err *e);
+/* The same, to change something.  SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
  * scope BOX, when UIDVALIDITY is not what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 
@@ -196,9 +231,11 @@ int apply_transfers(struct run *r, struct err *e);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
-/* apply.c: rows and flags; then what is to be fetched and uploaded */
-int apply_rows(struct run *r, struct sbox *b, struct err *e);
-int apply_bodies(struct run *r, struct sbox *b, struct err *e);
+/* apply.c: rows and flags; what is to be uploaded */
+int apply_rows(struct run *r, struct err *e);
+/* Tells the session what the bodies will come to, so that it may compress. */
+int apply_expect(struct run *r, struct err *e);
+int apply_pushes(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
@@ -236,9 +273,29 @@ int apply_open_bin(struct run *r, struct err *e);
 int bin_expire(
     const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e);
 
-/* pull.c, push.c: N ops, all of that kind. */
-int pull_ops(
-    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+/* The ops of one kind in B's round 1, as an array in the pass's arena. */
+size_t apply_ops(struct run *r, const struct sbox *b, enum op_kind kind,
+    struct op ***v_r);
+
+/* pull.c: of all mailboxes that were observed */
+int pull_all(struct run *r, struct err *e);
+
+/*
+ * batch.c: messages that have come, of any mailboxes.  Rows of many make one
+ * transaction, files of many become durable at once.  One that fails for a
+ * mailbox is reported, that mailbox fails, and the others go on.
+ */
+struct batch;
+struct batch *batch_new(struct run *r);
+/* D, which is finished, is the batch's from here on. */
+void batch_add(struct batch *x, struct sbox *b, struct op *op,
+    struct maildir_delivery *d, const struct content *c, int64_t idate);
+bool batch_is_full(const struct batch *x);
+/* Durable, under their names, and recorded; it is empty then, in any case. */
+int batch_flush(struct batch *x, struct err *e);
+void batch_free(struct batch **x); /* what is in it, too */
+
+/* push.c: N ops, all of that kind. */
 int push_ops(
     struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
 
@@ -249,8 +306,16 @@ struct journal_batch *record_begin(struct run *r, struct sbox *b);
  * writes nothing. Frees the batch. */
 int record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e);
-/* Cursor and stamp, as far as invariants 2 and 3 allow. */
-int record_marks(struct run *r, struct sbox *b, struct err *e);
+/* A batch of several mailboxes: each joins it, before it is put into. */
+void record_join(struct run *r, struct sbox *b, struct journal_batch *batch);
+int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
+    struct journal_batch **batch, struct err *e);
+/* Has B's own record changed since it was committed? */
+bool record_differs(const struct sbox *b);
+/* Cursor and stamp into B's record, as far as invariants 2 and 3 allow. */
+void record_mark(struct run *r, struct sbox *b);
+/* The records of V that changed, in one transaction; V is used up. */
+int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 /* The connection ended when UID was asked for; *tries_r: how often by now. */
@@ -281,5 +346,8 @@ void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
 int report_contain(struct run *r, struct sbox *b, struct err *e);
+/* The same of what concerns all of V; their work is undone. */
+int report_contain_many(
+    struct run *r, struct sbox *const *v, size_t n, struct err *e);
 
 #endif

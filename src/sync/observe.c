@@ -6,6 +6,9 @@
  * (delta.c), plain servers list all UIDs with their flags, each time.  A delta
  * that does not add up is thrown away and everything is listed; what is missing
  * then is not taken for deleted when the server's numbers went back.
+ *
+ * What survey.c has asked ahead is taken from there.  Who asks more of the
+ * server opens the mailbox first (observe_reopen), for another one may be open.
  */
 #include "sync/internal.h"
 
@@ -36,19 +39,23 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	    .exists = b->r.exists,
 	};
 	bool ok = true;
-	int rc;
+	int rc = 0;
 
 	uidset_init(&fresh.vanished);
 	uidset_release(&b->r.vanished);
 	b->r = fresh;
-	rc =
-	    imap_fetch_meta(r->imap, NULL, true, with_size, &r->pass, &b->r, e);
+	if (!survey_listed(b, with_size)) {
+		rc = observe_reopen(r, b, e);
+		if (rc == 0)
+			rc = imap_fetch_meta(r->imap, NULL, true, with_size,
+			    &r->pass, &b->r, e);
+	}
 	rview_sort(&b->r);
 	if (rc == 0 && !b->r.complete)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "the listing has %zu of %u messages; "
 		    "nothing is concluded from it",
-		    b->r.n, r->sel.exists);
+		    b->r.n, b->sel.exists);
 	/* What a listing lacks may be as wrong as a delta. */
 	if (rc == 0 && !b->r.renumbered && b->j.id != 0)
 		rc = delta_confirm(r, b, &ok, e);
@@ -59,34 +66,67 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	return rc;
 }
 
-static int
-select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
-    struct rview *view, struct err *e)
+void
+observe_selected(
+    struct run *r, struct span wire, const struct imap_selected *sel)
 {
-	int rc;
+	r->selected_wire = wire;
+	r->selected_rw = !sel->read_only;
+	r->selected_uidvalidity = sel->uidvalidity;
+	r->sel = *sel;
+}
 
-	r->selected_wire = SPAN_NONE;
-	rc = imap_select(r->imap, b->j.wire,
-	    r->o->dry_run || r->a->direction == CONFIG_PULL, uidvalidity, modseq,
-	    &r->pass, &r->sel, view, e);
-	if (rc != 0)
-		return rc;
-	r->selected_wire = b->j.wire;
-	r->selected_rw = !r->sel.read_only;
-	r->selected_uidvalidity = view->uidvalidity;
-	if (r->sel.uid_not_sticky)
+/* Can it be synced at all? */
+static int
+check_selected(const struct imap_selected *sel, struct err *e)
+{
+	if (sel->uid_not_sticky)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "the server keeps no UIDs for this mailbox "
 		    "(UIDNOTSTICKY); it cannot be synced");
-	if (view->uidvalidity == 0)
+	if (sel->uidvalidity == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "the server gives no UIDVALIDITY for this mailbox; "
 		    "it cannot be synced");
 	return 0;
 }
 
+static int
+select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
+    struct rview *view, struct err *e)
+{
+	struct imap_selected sel;
+	int rc;
+
+	r->selected_wire = SPAN_NONE;
+	rc = imap_select(r->imap, b->j.wire, run_is_reader(r), uidvalidity,
+	    modseq, &r->pass, &sel, view, e);
+	if (rc != 0)
+		return rc;
+	observe_selected(r, b->j.wire, &sel);
+	return check_selected(&sel, e);
+}
+
+/* The SELECT that begins the observation. */
+static int
+open_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
+    struct err *e)
+{
+	int rc;
+
+	if (survey_opened(b))
+		return check_selected(&b->sel, e);
+	if (b->ahead && b->ahead->state == IMAP_ASKED_REFUSED) {
+		*e = b->ahead->err;
+		return e->code;
+	}
+	rc = select_box(r, b, uidvalidity, modseq, &b->r, e);
+	b->sel = r->sel;
+	return rc;
+}
+
 int
-observe_reselect(struct run *r, struct sbox *b, struct err *e)
+observe_reopen(struct run *r, struct sbox *b, struct err *e)
 {
 	struct rview scratch = {0};
 	int rc = 0;
@@ -101,6 +141,16 @@ observe_reselect(struct run *r, struct sbox *b, struct err *e)
 	if (r->selected_uidvalidity != b->r.uidvalidity)
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UIDVALIDITY changed during the run");
+	return 0;
+}
+
+int
+observe_reselect(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc = observe_reopen(r, b, e);
+
+	if (rc != 0)
+		return rc;
 	if (!r->selected_rw && !r->o->dry_run &&
 	    r->a->direction != CONFIG_PULL)
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
@@ -200,6 +250,8 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
 	if (due.n > 0)
+		rc = observe_reopen(r, b, e);
+	if (rc == 0 && due.n > 0)
 		rc = imap_fetch_meta(
 		    r->imap, &due, false, true, &r->pass, &b->r, e);
 	uidset_release(&due);
@@ -238,8 +290,8 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		return 0;
 	}
 	cursor = b->j.uidvalidity && b->j.highestmodseq && !r->o->full;
-	rc = select_box(r, b, cursor ? b->j.uidvalidity : 0,
-	    cursor ? b->j.highestmodseq : 0, &b->r, e);
+	rc = open_box(r, b, cursor ? b->j.uidvalidity : 0,
+	    cursor ? b->j.highestmodseq : 0, e);
 	if (rc != 0)
 		return rc;
 	rview_sort(&b->r);
@@ -251,7 +303,7 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		rc = delta_judge(r, b, &ok, e);
 		if (rc != 0)
 			return rc;
-		if (!ok && r->sel.modseqs)
+		if (!ok && b->sel.modseqs)
 			log_debug(r->o->log,
 			    "%s: %.*s: the changes do not add up to %u "
 			    "messages; listing all",
@@ -262,10 +314,34 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	return list_all(r, b, b->j.rows == 0 || b->r.renumbered, e);
 }
 
+/* Sizes and dates of what is new on the server. */
+static int
+measure_new(struct run *r, struct sbox *b, struct err *e)
+{
+	struct uidset fresh;
+	int rc = 0;
+
+	uidset_init(&fresh);
+	unknown_uids(b, &fresh);
+	for (size_t i = 0; i < b->r.n; i++)
+		if (b->r.v[i].has_meta)
+			uidset_remove_range(
+			    &fresh, b->r.v[i].uid, b->r.v[i].uid);
+	survey_fresh(r, b, &fresh);
+	if (fresh.n > 0)
+		rc = observe_reopen(r, b, e);
+	if (rc == 0 && fresh.n > 0) {
+		rc = imap_fetch_meta(
+		    r->imap, &fresh, false, true, &r->pass, &b->r, e);
+		rview_sort(&b->r);
+	}
+	uidset_release(&fresh);
+	return rc;
+}
+
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
-	struct uidset fresh;
 	int rc;
 
 	b->observed = true;
@@ -293,19 +369,7 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 		if (rc != 0)
 			return rc;
 	}
-	/* sizes and dates of what is new on the server */
-	uidset_init(&fresh);
-	unknown_uids(b, &fresh);
-	for (size_t i = 0; i < b->r.n; i++)
-		if (b->r.v[i].has_meta)
-			uidset_remove_range(
-			    &fresh, b->r.v[i].uid, b->r.v[i].uid);
-	if (fresh.n > 0) {
-		rc = imap_fetch_meta(
-		    r->imap, &fresh, false, true, &r->pass, &b->r, e);
-		rview_sort(&b->r);
-	}
-	uidset_release(&fresh);
+	rc = measure_new(r, b, e);
 	if (rc == 0 && r->o->full && !b->l.same)
 		rc = local_recheck(r, b, e);
 	return rc;

@@ -21,42 +21,67 @@ box_equal(const struct jbox *a, const struct jbox *b)
 	       span_eq(a->mailboxid, b->mailboxid);
 }
 
+bool
+record_differs(const struct sbox *b)
+{
+	return !box_equal(&b->j, &b->recorded);
+}
+
+void
+record_join(struct run *r, struct sbox *b, struct journal_batch *batch)
+{
+	if (b->j.id == 0) {
+		b->j.synced = r->now;
+		b->j.id = journal_put_box(batch, &b->j);
+	}
+}
+
 struct journal_batch *
 record_begin(struct run *r, struct sbox *b)
 {
 	struct journal_batch *batch = journal_begin(r->j, r->kw);
 
-	if (b->j.id == 0) {
-		b->j.synced = r->now;
-		b->j.id = journal_put_box(batch, &b->j);
-	}
+	record_join(r, b, batch);
 	return batch;
+}
+
+int
+record_commit_many(struct run *r, struct sbox *const *v, size_t n,
+    struct journal_batch **batch, struct err *e)
+{
+	bool changed = journal_batch_size(*batch) > 0;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		changed |= record_differs(v[i]);
+	if (!changed) {
+		journal_batch_free(batch);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		v[i]->j.synced = r->now;
+		journal_put_box(*batch, &v[i]->j);
+	}
+	rc = journal_commit(batch, e);
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			v[i]->recorded = v[i]->j;
+		else if (v[i]->recorded.id == 0)
+			v[i]->j.id = 0;
+	}
+	return rc;
 }
 
 int
 record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e)
 {
-	int rc;
-
-	if (journal_batch_size(*batch) == 0 && box_equal(&b->j, &b->recorded)) {
-		journal_batch_free(batch);
-		return 0;
-	}
-	b->j.synced = r->now;
-	journal_put_box(*batch, &b->j);
-	rc = journal_commit(batch, e);
-	if (rc == 0)
-		b->recorded = b->j;
-	else if (b->recorded.id == 0)
-		b->j.id = 0;
-	return rc;
+	return record_commit_many(r, &b, 1, batch, e);
 }
 
-int
-record_marks(struct run *r, struct sbox *b, struct err *e)
+void
+record_mark(struct run *r, struct sbox *b)
 {
-	struct journal_batch *batch;
 	bool marks = !b->undone && !b->failed;
 	struct maildir_stamp ours;
 
@@ -77,10 +102,23 @@ record_marks(struct run *r, struct sbox *b, struct err *e)
 			/* something is left to do although nothing moved */
 			b->j.stamp = MAILDIR_STAMP_NONE;
 	}
-	if (box_equal(&b->j, &b->recorded))
+}
+
+int
+record_marks(struct run *r, struct sbox **v, size_t n, struct err *e)
+{
+	struct journal_batch *batch;
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (record_differs(v[i]))
+			v[k++] = v[i];
+	if (k == 0)
 		return 0;
-	batch = record_begin(r, b);
-	return record_commit(r, b, &batch, e);
+	batch = journal_begin(r->j, r->kw);
+	for (size_t i = 0; i < k; i++)
+		record_join(r, v[i], batch);
+	return record_commit_many(r, v, k, &batch, e);
 }
 
 const struct jhold *

@@ -160,3 +160,20 @@ report_contain(struct run *r, struct sbox *b, struct err *e)
 	err_clear(e);
 	return 0;
 }
+
+int
+report_contain_many(
+    struct run *r, struct sbox *const *v, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct err each = *e;
+
+		v[i]->undone = true;
+		if (e->scope <= ERR_SCOPE_BOX)
+			(void)report_contain(r, v[i], &each);
+	}
+	if (e->scope > ERR_SCOPE_BOX)
+		return e->code;
+	err_clear(e);
+	return 0;
+}

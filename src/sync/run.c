@@ -121,18 +121,25 @@ run_not_before(const struct run *r)
 		   : 0;
 }
 
+bool
+run_is_reader(const struct run *r)
+{
+	return r->o->dry_run || r->a->direction == CONFIG_PULL;
+}
+
 /* Observe and merge every mailbox that may have changed. */
 static int
 plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 {
-	int rc = 0;
+	int rc;
 
 	plan_init(&r->plan, &r->pass);
+	rc = survey_boxes(r, e);
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
 		b->observed = false;
-		if (b->failed || b->gone || (!b->dirty_l && !b->dirty_r))
+		if (!sbox_is_due(b))
 			continue;
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
@@ -146,6 +153,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		plan_merge(&r->plan, (uint32_t)i, &b->base, b->j.rows, &b->l,
 		    &b->r, policy);
 	}
+	survey_end(r);
 	if (rc == 0)
 		rc = moves_find(r, e);
 	if (rc != 0)
@@ -267,18 +275,15 @@ each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
 	return rc;
 }
 
+/* Round 2: what brings mail is recorded for all (invariant 4). */
 static int
-apply_pass(struct run *r, struct err *e)
+finish_pass(struct run *r, struct err *e)
 {
-	int rc;
+	struct sbox **done = arena_array(&r->pass, r->nbox + 1, sizeof *done);
+	struct err late = {0};
+	size_t n = 0;
+	int rc = 0;
 
-	local_watch(r);
-	rc = each_box(r, apply_rows, e);
-	if (rc == 0)
-		rc = apply_transfers(r, e);
-	if (rc == 0)
-		rc = each_box(r, apply_bodies, e);
-	/* round 2: what brings mail is recorded for all (invariant 4) */
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
@@ -287,13 +292,37 @@ apply_pass(struct run *r, struct err *e)
 		rc = apply_deletes(r, b, e);
 		if (rc == 0 && (b->remote_missing || b->local_missing))
 			rc = tree_finish_deleted(r, b, e);
-		if (rc == 0 && !b->gone && !b->remote_missing &&
-		    !b->local_missing)
-			rc = record_marks(r, b, e);
-		if (rc != 0)
+		if (rc != 0) {
 			rc = report_contain(r, b, e);
+		} else if (!b->gone && !b->remote_missing &&
+			   !b->local_missing) {
+			record_mark(r, b);
+			done[n++] = b;
+		}
 	}
+	/* of those that are done, whatever ended it */
+	if (rc == 0)
+		return record_marks(r, done, n, e);
+	(void)record_marks(r, done, n, &late);
 	return rc;
+}
+
+static int
+apply_pass(struct run *r, struct err *e)
+{
+	int rc;
+
+	local_watch(r);
+	rc = apply_rows(r, e);
+	if (rc == 0)
+		rc = apply_transfers(r, e);
+	if (rc == 0)
+		rc = apply_expect(r, e);
+	if (rc == 0)
+		rc = pull_all(r, e);
+	if (rc == 0)
+		rc = each_box(r, apply_pushes, e);
+	return rc == 0 ? finish_pass(r, e) : rc;
 }
 
 /* What has to be looked at once more; false when nothing. */

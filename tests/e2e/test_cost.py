@@ -91,7 +91,7 @@ def test_tls_costs_its_handshake(tls_world):
 
 def test_one_new_message_there(settled):
     settled.server.append("INBOX", message("new"))
-    check(Cost(settled), 7, 7, "SELECT", "UID FETCH", "UID FETCH",
+    check(Cost(settled), 6, 7, "SELECT", "UID FETCH", "UID FETCH",
           "UID FETCH")
     settled.assert_settled()
 
@@ -133,7 +133,7 @@ def test_moves_here_cost_no_more_when_many(settled, n):
     for name, _, path in settled.local.files("INBOX")[:n]:
         os.rename(path, settled.root / "other" / "cur" /
                   (path.name.split(":2,")[0] + ":2,"))
-    check(Cost(settled), 7, 8, "SELECT", "SELECT", "SELECT", "UID MOVE")
+    check(Cost(settled), 6, 6, "SELECT", "SELECT", "SELECT", "UID MOVE")
     settled.assert_settled()
 
 
@@ -153,4 +153,45 @@ def test_equal_sizes_cost_a_move_no_octets(settled):
     settled.sync("--trace", str(settled.trace))
     samples = [c for c in settled.commands() if b"PEEK[]" in c]
     assert samples and all(c.endswith(b".64>)") for c in samples)
+    settled.assert_settled()
+
+
+def grow(world, n):
+    """One more message in each of N mailboxes, of a size that none has."""
+    for i in range(n):
+        world.server.append("box%d" % i, message(
+            "m%d" % i, "x" * (1 + i + 50 * len(
+                world.server.messages("box%d" % i, bodies=False)))))
+
+
+@pytest.mark.parametrize("n", [5, 20])
+def test_many_new_mailboxes_cost_no_more_than_a_few(world, n):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    for i in range(n):
+        world.server.create("box%d" % i)
+    for _ in range(3):
+        grow(world, n)
+    world.sync("home:INBOX")
+    cost = Cost(world)
+    assert cost.commands["SELECT"] == 2 * n
+    assert cost.commands["UID FETCH"] == 2 * n
+    assert cost.trips == 5 + (n == 20) * 2
+    # all files, all names; and what made the directories durable
+    assert cost.durable["syncfs"] == 2
+    world.assert_settled()
+
+
+def test_new_mail_in_ten_mailboxes(settled):
+    for i in range(10):
+        settled.server.create("box%d" % i)
+    grow(settled, 10)
+    settled.sync()
+    settled.assert_idle()
+    grow(settled, 10)
+    cost = Cost(settled)
+    assert cost.commands["SELECT"] == 20
+    assert cost.commands["UID FETCH"] == 20
+    # the files, the names; the batch, the marks, the stamps of all
+    assert (cost.trips, sum(cost.durable.values())) == (5, 7), cost.durable
     settled.assert_settled()

@@ -478,19 +478,21 @@ test_it_is_known_which_body_was_to_come(void **state)
 	    "C m4 UID FETCH 4,7,9" BODIES,
 	    "S * 1 FETCH (UID 4 BODY[] {1}\r\na)", "X");
 	struct rview r = open_inbox(f, &e);
+	size_t source = 9;
 	int rc;
 
 	assert_int_equal(0,
 	    imap_fetch_begin(f->s, uids, NULL, 3, &f->mem, &b, &e));
-	assert_int_equal(imap_fetch_pending(b), 0);
+	assert_int_equal(imap_fetch_pending(b, &source), 0);
 	while ((rc = imap_fetch_next(b, &m, &e)) > 0) {
-		assert_int_equal(imap_fetch_pending(b), 4);
+		assert_int_equal(imap_fetch_pending(b, &source), 4);
 		while (imap_fetch_read(b, &chunk, &e) > 0)
 			continue;
 		assert_int_equal(0, imap_fetch_done(b, &m, &e));
 	}
 	assert_int_equal(rc, ERR_NET);
-	assert_int_equal(imap_fetch_pending(b), 7);
+	assert_int_equal(imap_fetch_pending(b, &source), 7);
+	assert_int_equal(source, 0);
 	imap_fetch_end(&b);
 	uidset_release(&r.vanished);
 }
