@@ -84,8 +84,9 @@ def test_tls_costs_its_handshake(tls_world):
     tls_world.write_config(port=line.port)
     assert tls_world.summary()["round_trips"] == 3
     line.wait()
-    # hello, and the end of the handshake, on which the greeting follows
-    assert line.turns == 2 + 3
+    # hello, and the end of the handshake, on which the greeting follows; the
+    # last word of TLS, when the server has not hung up before it
+    assert line.turns in (2 + 3, 2 + 3 + 1)
     line.close()
 
 
@@ -193,5 +194,5 @@ def test_new_mail_in_ten_mailboxes(settled):
     assert cost.commands["SELECT"] == 20
     assert cost.commands["UID FETCH"] == 20
     # the files, the names; the batch, the marks, the stamps of all
-    assert (cost.trips, sum(cost.durable.values())) == (5, 7), cost.durable
+    assert (cost.trips, sum(cost.durable.values())) == (5, 6), cost.durable
     settled.assert_settled()
