@@ -25,7 +25,7 @@ struct cli_sink {
 struct cli_feed {
 	struct sync_sink sink; /* first: what sync/ sees */
 	struct cli_sink *to;
-	bool planned;          /* a dry run said something */
+	bool planned;		/* a dry run said something */
 	struct cli_share share; /* guarded by the lock */
 };
 

@@ -1,3 +1,12 @@
+/*
+ * Two locks of one file:
+ *  1. byte 0, of the process: F_GETLK tells others who has it.
+ *  2. byte 1, of the descriptor: it stands also between threads, should two
+ *     accounts have one state directory by ways that the configuration cannot
+ *     see (a bind mount), and does not go when another descriptor of the file
+ *     is closed.
+ * Both go with the process, however it ends.
+ */
 #include "journal/internal.h"
 
 #include "base/fs.h"
@@ -9,6 +18,23 @@
 struct journal_lock {
 	int fd;
 };
+
+static int
+take(int fd)
+{
+	struct flock process = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	struct flock own = process;
+
+	own.l_start = 1;
+	if (fcntl(fd, F_SETLK, &process) != 0)
+		return -1;
+#ifdef F_OFD_SETLK
+	if (fcntl(fd, F_OFD_SETLK, &own) != 0 && errno != EINVAL)
+		return -1;
+#endif
+	return 0;
+}
 
 int
 journal_lock(const char *state_dir, struct journal_lock **l_r, struct err *e)
@@ -24,16 +50,12 @@ journal_lock(const char *state_dir, struct journal_lock **l_r, struct err *e)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "open '%s'", path);
-	/*
-	 * A lock of the process: gone with it, however it ends.  (It would also
-	 * go when anybody here closed another descriptor of this file: nobody
-	 * opens it but this function.)
-	 */
-	if (fcntl(fd, F_SETLK, &lock) != 0) {
+	if (take(fd) != 0) {
 		if (errno != EAGAIN && errno != EACCES)
 			return err_sys(e, ERR_SCOPE_ACCOUNT, errno,
 			    "lock '%s'", path);
-		if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+		    lock.l_pid > 0)
 			return err_set(e, ERR_LOCKED, ERR_SCOPE_ACCOUNT,
 			    ERR_RETRY_LATER,
 			    "another run (pid %ld) is at work on it",

@@ -10,12 +10,12 @@
 /* What was read from one file. */
 struct source {
 	struct source *next;
-	char *file;        /* owned; NULL: the system's store */
+	char *file;	   /* owned; NULL: the system's store */
 	X509_STORE *store; /* owned */
 };
 
 struct net_trust {
-	pthread_mutex_t lock;   /* guards the list, also while one is read */
+	pthread_mutex_t lock;	/* guards the list, also while one is read */
 	struct source *sources; /* nothing leaves it before the end */
 };
 
@@ -110,8 +110,8 @@ add(struct net_trust *t, const char *file, const struct source **s_r,
 }
 
 int
-net_trust_get(struct net_trust *t, const char *file, X509_STORE **store_r,
-    struct err *e)
+net_trust_get(
+    struct net_trust *t, const char *file, X509_STORE **store_r, struct err *e)
 {
 	const struct source *s;
 	int rc = 0;

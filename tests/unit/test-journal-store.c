@@ -702,6 +702,30 @@ test_one_run_at_a_time(void **state)
 	}
 }
 
+/* Also within one process, where closing a descriptor drops fcntl's locks. */
+static void
+test_one_account_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_lock *a, *b;
+	int status;
+	pid_t pid;
+	struct err e;
+
+	assert_int_equal(0, journal_lock(f->dir, &a, &e));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ERR_LOCKED, journal_lock(f->dir, &b, &e));
+	assert_null(strstr(e.text, "pid"));
+	pid = fork();
+	if (pid == 0)
+		_exit(journal_lock(f->dir, &b, &e) == ERR_LOCKED);
+	assert_int_equal(pid, waitpid(pid, &status, 0));
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	journal_lock_free(&a);
+	assert_int_equal(0, journal_lock(f->dir, &a, &e));
+	journal_lock_free(&a);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -733,6 +757,7 @@ main(int argc, char **argv)
 	    T(test_a_sound_journal_is_not_read_again),
 	    T(test_a_cut_at_creation_is_no_damage),
 	    T(test_one_run_at_a_time),
+	    T(test_one_account_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
