@@ -1,6 +1,6 @@
 dist_man_MANS += doc/mochila.1 doc/mochila.yaml.5
 dist_doc_DATA = README NEWS doc/architecture.md doc/merge-table.md \
-	doc/performance.md \
+	doc/performance.json doc/performance.md doc/performance.svg \
 	doc/reliability.md doc/servers.md examples/config.yaml
 EXTRA_DIST += examples/quickstart.sh examples/demo-server.py COPYING \
 	.clang-format .ci/run tests/bench/accounts.py \
