@@ -131,6 +131,9 @@ mkdir "$work/tsan"
 	tests/unit/test-base-pool)
 (cd "$top/tests/e2e" && MOCHILA=$work/tsan/mochila TMPDIR=$memory one test_jobs.py)
 
+say "parts of the bench"
+pytests "$work/gcc/mochila" bench
+
 say "random histories against a model, with AddressSanitizer"
 TMPDIR=$memory pytests "$work/clang/mochila" model
 

@@ -1,382 +1,187 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """mochila beside mbsync, on the same server, in the same run.
 
-    MOCHILA=./mochila tests/bench/bench.py [--quick] [--repeat 3]
-                                           [--json FILE] [--only WORDS]
+    MOCHILA=./mochila tests/bench/bench.py [--quick | --all] [--repeat 5]
+        [--only REGEX] [--list] [--json FILE] [--write-docs]
 
 Needs dovecot-imapd and isync.  Each work is done by both in turn, --repeat
-times, each on an account of its own with the same mail; the table shows the
+times, each on accounts of its own with the same mail; the table shows the
 medians.  All goes through a relay that counts.  doc/performance.md says what
-the works are.  It gates nothing; but a work after which the two sides do not
-hold the same number of messages ends it, for its times would mean nothing.
+the works are.  It gates nothing; but a work after which the two sides are
+not equal ends it, for its times would mean nothing.
+
+    accounts.py   the mail, and how accounts are filled
+    peers.py      mochila and mbsync
+    floor.py      the raw client and the disk
+    line.py       the relay;  speed.py  how fast it is itself
+    works.py      the works;  deeds.py  what people do in them
+    check.py      are both sides equal?
+    report.py     lines, table, targets, JSON;  plot.py  the plot
 """
 
 import argparse
 import json
-import math
 import os
-import random
+import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
-from line import Line  # noqa: E402
-from servers import PASSWORD, Dovecot  # noqa: E402
-from world import ServerSide, message  # noqa: E402
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+import report  # noqa: E402
+import speed  # noqa: E402
+import works  # noqa: E402
+from accounts import Full, Quick  # noqa: E402
+from servers import Dovecot  # noqa: E402
 
 
-class Size:
-    """FIRST messages of log-normal size in one mailbox; MANY mailboxes of
-    FEW messages each; CHANGES of each kind, DELETES."""
-
-    first, mean, sigma = 20000, 6650, 1.2
-    many, few = 200, 50
-    changes, deletes = 1000, 100
+def take_part(work, scene, stopped, i):
+    """The peers of round I."""
+    return [p for p in scene.peers if p.name not in stopped and
+            p.name not in work.without and
+            not (i > 0 and p.name in work.once)]
 
 
-class Quick(Size):
-    first, many, few, changes, deletes = 1000, 20, 10, 50, 10
+def prepare(work, peers, i):
+    """What is between two runs.  mbsync waits for the end of the second in
+    which a directory changed; people are not so quick, so we wait."""
+    for peer in peers:
+        if work.fresh:
+            peer.forget()
+        if work.deed:
+            work.deed(peer, i, work.n)
+    if not work.fresh and (work.deed or i == 0):
+        time.sleep(1.1)
 
 
-class Peak(threading.Thread):
-    """The high-water mark of a process (ru_maxrss would be ours: it is
-    handed on through fork and exec)."""
-
-    def __init__(self, pid):
-        super().__init__(daemon=True)
-        self.pid, self.kib, self.ended = pid, 0, threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.ended.wait(0.002):
-            try:
-                status = Path("/proc/%d/status" % self.pid).read_text()
-            except OSError:
-                return
-            m = re.search(r"VmHWM:\s+(\d+)", status)
-            self.kib = int(m.group(1)) if m else self.kib
-
-    def stop(self):
-        self.ended.set()
-        self.join()
-        return self.kib
+def one_run(work, scene, peer, last):
+    run = peer.run(work.delay)
+    if run["over"]:
+        return run
+    scene.check(peer, last or peer.name in work.once)
+    if work.settle:
+        peer.run(0)
+    return run
 
 
-class Peer:
-    """A program that syncs; its account has the same name."""
-
-    def __init__(self, base, dovecot):
-        self.base, self.dovecot = base / self.name, dovecot
-        self.server = ServerSide(dovecot.port, self.name)
-        self.there = dovecot.maildir(self.name)
-        self.root = self.base / "Mail"
-        self.forget()
-
-    def forget(self):
-        shutil.rmtree(self.base, ignore_errors=True)
-        self.base.mkdir()
-        self.root.mkdir()
-
-    def run(self, delay):
-        line = Line(self.dovecot.port, delay)
-        self.configure(line.port)
-        self.server.close()
-        begin = time.monotonic()
-        child = subprocess.Popen(
-            self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={"HOME": str(self.base), "PATH": os.environ["PATH"]})
-        peak = Peak(child.pid)
-        out = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
-        line.close()
-        if child.returncode != 0:
-            raise SystemExit("%s: %d\n%s" % (self.name, child.returncode,
-                                             out.decode(errors="replace")))
-        return {"seconds": seconds, "trips": line.trips,
-                "connections": line.connections, "up": line.up,
-                "down": line.down, "peak_kib": peak.stop(),
-                "cpu": usage.ru_utime + usage.ru_stime}
-
-    # the account: what is there, and what is here
-
-    def box_there(self, box):
-        return self.there if box == "INBOX" else self.there / ("." + box)
-
-    def deliver_there(self, box, letters):
-        """As a delivery agent does it, but without its fsync."""
-        new = self.box_there(box) / "new"
-        for token, data in letters:
-            lf = data.replace(b"\r\n", b"\n")
-            path = new / ("%s.bench,S=%d,W=%d" % (token, len(lf), len(data)))
-            path.write_bytes(lf)
-            owner = new.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
-
-    def make_there(self, boxes):
-        for box in boxes:
-            if box != "INBOX":
-                self.server.create(box)
-        for box in boxes:
-            self.server.select(box)
-        self.server.close()
-
-    def uids(self, box):
-        self.server.select(box)
-        return [int(x) for x in
-                self.server.do("uid", "SEARCH", "ALL")[0].split()]
-
-    def files(self, box):
-        """In the order in which they came."""
-        found = [p for sub in ("cur", "new")
-                 for p in (self.root / box / sub).iterdir()]
-        return sorted(found, key=lambda p: p.stat().st_ino)
-
-    def check(self, boxes):
-        for box in boxes:
-            here = len(self.files(box))
-            there = sum(len(os.listdir(self.box_there(box) / sub))
-                        for sub in ("cur", "new"))
-            if here != there:
-                raise SystemExit("%s: %s has %d messages here and %d there"
-                                 % (self.name, box, here, there))
-
-    @staticmethod
-    def without_uid(name):
-        return name
+def measure(work, scene, stopped, repeat):
+    """The result of WORK.  A peer that had to be stopped joins STOPPED: what
+    it left behind is no state to measure from."""
+    runs = {"raw": [], **{p.name: [] for p in scene.peers}}
+    scene.before(work)
+    for i in range(repeat):
+        if work.floor:
+            runs["raw"].append(works.measured_floor(scene, work))
+        peers = take_part(work, scene, stopped, i)
+        prepare(work, peers, i)
+        for peer in peers:
+            run = one_run(work, scene, peer, i == repeat - 1)
+            runs[peer.name].append(run)
+            if run["over"]:
+                stopped.add(peer.name)
+    runs = {name: seen for name, seen in runs.items() if seen}
+    result = {"work": work.name, "delay_ms": work.delay, "median": {},
+              "runs": runs}
+    for name, seen in runs.items():
+        result["median"][name] = {
+            **{k: statistics.median(r[k] for r in seen)
+               for k in report.FIELDS}, "over": seen[-1]["over"]}
+    if work.floor:
+        result["disk"] = {k: statistics.median(r[k] for r in runs["raw"])
+                          for k in ("one_file", "many_files")}
+    return result
 
 
-class Mochila(Peer):
-    name = "mochila"
-
-    def configure(self, port):
-        (self.base / "config.yaml").write_text(json.dumps({
-            "state_dir": str(self.base / "state"),
-            "accounts": {"a": {
-                "host": "127.0.0.1", "port": port, "tls": "none",
-                "user": self.name, "password": PASSWORD,
-                "maildir": str(self.root)}}}))
-        (self.base / "config.yaml").chmod(0o600)
-
-    def command(self):
-        return [os.environ["MOCHILA"], "-c", str(self.base / "config.yaml"),
-                "sync", "--allow-deletes"]
+def first_line(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return (done.stdout + done.stderr).split("\n")[0].strip()
 
 
-class Mbsync(Peer):
-    name = "mbsync"
-
-    def configure(self, port):
-        (self.base / "rc").write_text("\n".join((
-            "IMAPAccount a", "Host 127.0.0.1", "Port %d" % port,
-            "User " + self.name, "Pass " + PASSWORD, "SSLType None",
-            "AuthMechs LOGIN", "", "IMAPStore r", "Account a", "",
-            "MaildirStore l", "Path %s/" % self.root,
-            "Inbox %s/INBOX" % self.root, "SubFolders Verbatim", "",
-            "Channel c", "Far :r:", "Near :l:", "Patterns *",
-            "Create Both", "Expunge Both", "SyncState *", "")))
-
-    def command(self):
-        return ["mbsync", "-q", "-c", str(self.base / "rc"), "-a"]
-
-    @staticmethod
-    def without_uid(name):
-        """Its manual asks that of those who move files."""
-        return re.sub(r",U=\d+", "", name)
+def about(args, tier, base):
+    """Where it was measured, without a name of a machine or a directory."""
+    kind = first_line("findmnt", "-n", "-o", "FSTYPE", "-T", str(base))
+    return {"date": time.strftime("%Y-%m-%d"), "tier": tier.name,
+            "all": args.all, "repeat": args.repeat, "only": args.only,
+            "mochila": first_line(os.environ["MOCHILA"], "--version"),
+            "mbsync": first_line("mbsync", "--version"),
+            "dovecot": first_line(Dovecot.binary(), "--version").split()[0],
+            "system": "%s %s" % (platform.system(), platform.machine()),
+            "cores": os.cpu_count(), "filesystem": kind,
+            "load": round(os.getloadavg()[0], 1),
+            "relay": speed.measure()}
 
 
-def letters(what, n, size):
-    """N messages that are the same for both."""
-    rng = random.Random(what)
-    mu = math.log(size.mean) - size.sigma ** 2 / 2
-    for i in range(n):
-        token = "%s-%d" % (what, i)
-        yield token, message(token,
-                             size=int(rng.lognormvariate(mu, size.sigma)))
+def wanted(scene, only):
+    return [w for w in scene.works() if not only or re.search(only, w.name)]
 
 
-# What people do.  AT: earlier rounds had as many of the messages.
-
-def flags_there(peer, at, n, _):
-    uids = peer.uids("INBOX")[at:at + n]
-    peer.server.do("uid", "STORE", ",".join(map(str, uids)), "+FLAGS.SILENT",
-                   "(\\Flagged)")
-
-
-def flags_here(peer, at, n, _):
-    for path in peer.files("INBOX")[at:at + n]:
-        base, _, info = path.name.partition(":2,")
-        path.rename(path.parent.parent / "cur" /
-                    (base + ":2," + "".join(sorted(set(info + "R")))))
-
-
-def new_there(peer, at, n, size):
-    peer.deliver_there("INBOX", letters("there%d" % at, n, size))
+def run_all(args, tier, base):
+    results = []
+    for scene in works.scenes(base, tier, args.all or args.quick):
+        chosen, stopped = wanted(scene, args.only), set()
+        if not chosen:
+            continue
+        try:
+            scene.set_up()
+            for work in chosen:
+                results.append(measure(work, scene, stopped, args.repeat))
+                report.print_result(results[-1])
+        finally:
+            scene.close()
+    return results
 
 
-def new_here(peer, at, n, size):
-    for token, data in letters("here%d" % at, n, size):
-        (peer.root / "INBOX" / "new" / (token + ".desk")).write_bytes(
-            data.replace(b"\r\n", b"\n"))
-
-
-def moves_there(peer, at, n, _):
-    uids = peer.uids("INBOX")[at:at + n]
-    peer.server.do("uid", "MOVE", ",".join(map(str, uids)), "archive")
-
-
-def moves_here(peer, at, n, _):
-    for path in peer.files("INBOX")[at:at + n]:
-        base, _, info = peer.without_uid(path.name).partition(":2,")
-        path.rename(peer.root / "archive" / "cur" / (base + ":2," + info))
-
-
-def deletes_there(peer, at, n, _):
-    uids = ",".join(map(str, peer.uids("INBOX")[at:at + n]))
-    peer.server.do("uid", "STORE", uids, "+FLAGS.SILENT", "(\\Deleted)")
-    peer.server.do("uid", "EXPUNGE", uids)
-
-
-def deletes_here(peer, at, n, _):
-    for path in peer.files("INBOX")[at:at + n]:
-        path.unlink()
-
-
-class Bench:
-    def __init__(self, base, size, repeat, only):
-        self.size, self.repeat, self.only = size, repeat, only
-        self.dovecot = Dovecot(base / "server",
-                               "mail_max_userip_connections = 100\n")
-        self.peers = [Mochila(base, self.dovecot), Mbsync(base, self.dovecot)]
-        self.results = []
-
-    def wanted(self, work):
-        return not self.only or re.search(self.only, work)
-
-    def measure(self, work, delay, boxes, deed=None, n=0, fresh=False):
-        """DEED(peer, at, n, size) and then a run, for each peer in turn."""
-        if not self.wanted(work):
-            return
-        seen = {p.name: [] for p in self.peers}
-        for i in range(self.repeat):
-            for peer in self.peers:
-                if fresh:
-                    peer.forget()
-                if deed:
-                    deed(peer, i * n, n, self.size)
-                seen[peer.name].append(peer.run(delay))
-                peer.check(boxes)
-                if deed:
-                    peer.run(0)  # what is left over is no part of the next
-        self.report(work, delay, seen)
-
-    def report(self, work, delay, seen):
-        rows = {name: {k: statistics.median(r[k] for r in runs)
-                       for k in runs[0]} for name, runs in seen.items()}
-        ratio = rows["mochila"]["seconds"] / rows["mbsync"]["seconds"]
-        self.results.append({"work": work, "delay_ms": delay, "ratio": ratio,
-                             "median": rows, "runs": seen})
-        for name, r in rows.items():
-            print("%-34s %3d ms  %-7s %8.2f s %7s %5d trips %9.1f KiB %7.2f s "
-                  "%7.1f MiB" % (
-                      work, delay, name, r["seconds"],
-                      "%.2f" % ratio if name == "mochila" else "",
-                      r["trips"], (r["up"] + r["down"]) / 1024, r["cpu"],
-                      r["peak_kib"] / 1024), flush=True)
-
-    def fill(self, boxes, each):
-        for peer in self.peers:
-            peer.make_there(boxes)
-            for box in boxes:
-                if each.get(box):
-                    peer.deliver_there(box, letters("first-" + box,
-                                                    each[box], self.size))
-                peer.server.select(box)
-            peer.server.close()
-
-    def one_mailbox(self):
-        size, boxes = self.size, ["INBOX", "archive"]
-        self.fill(boxes, {"INBOX": size.first})
-        self.measure("first sync, %d messages" % size.first, 0, boxes,
-                     fresh=True)
-        for peer in self.peers:
-            peer.run(0)
-        for delay in (0, 50):
-            self.measure("nothing to do, 2 mailboxes", delay, boxes)
-        for words, deed, n in (
-                ("flags there", flags_there, size.changes),
-                ("flags here", flags_here, size.changes),
-                ("new messages there", new_there, size.changes),
-                ("new messages here", new_here, size.changes),
-                ("moves there", moves_there, size.changes),
-                ("moves here", moves_here, size.changes),
-                ("deletes there", deletes_there, size.deletes),
-                ("deletes here", deletes_here, size.deletes)):
-            self.measure("%d %s" % (n, words), 50, boxes, deed, n)
-
-    def many_mailboxes(self):
-        size = self.size
-        boxes = ["INBOX", "archive"] + ["box%03d" % i for i in
-                                        range(2, size.many)]
-        for peer in self.peers:
-            peer.server.connect()
-        self.fill(boxes[2:], {b: size.few for b in boxes[2:]})
-        self.measure("first sync, %d mailboxes" % size.many, 0, boxes,
-                     fresh=True)
-        for peer in self.peers:
-            peer.run(0)
-        for delay in (0, 50):
-            self.measure("nothing to do, %d mailboxes" % size.many, delay,
-                         boxes)
-
-    def close(self):
-        for peer in self.peers:
-            peer.server.close()
-        self.dovecot.stop()
-
-
-def forget_messages(bench):
-    """INBOX is no part of the works with many mailboxes."""
-    for peer in bench.peers:
-        for box in ("INBOX", "archive"):
-            peer.server.select(box)
-            peer.server.do("uid", "STORE", "1:*", "+FLAGS.SILENT",
-                           "(\\Deleted)")
-            peer.server.do("expunge")
-        peer.server.close()
+def arguments():
+    args = argparse.ArgumentParser()
+    args.add_argument("--quick", action="store_true",
+                      help="every work in small, once")
+    args.add_argument("--all", action="store_true",
+                      help="a million messages, too (an hour)")
+    args.add_argument("--repeat", type=int, choices=range(1, 10))
+    args.add_argument("--only", metavar="REGEX", help="of the works' names")
+    args.add_argument("--list", action="store_true",
+                      help="print the works' names, and end")
+    args.add_argument("--json", metavar="FILE")
+    args.add_argument("--write-docs", action="store_true",
+                      help="performance.json, .svg and .md in doc/")
+    args = args.parse_args()
+    args.repeat = args.repeat or (1 if args.quick else 5)
+    return args
 
 
 def main():
-    args = argparse.ArgumentParser()
-    args.add_argument("--quick", action="store_true")
-    args.add_argument("--repeat", type=int)
-    args.add_argument("--json", metavar="FILE")
-    args.add_argument("--only", metavar="REGEX", help="of the works' names")
-    args = args.parse_args()
+    args = arguments()
+    tier = Quick if args.quick else Full
+    if args.list:
+        for scene in works.scenes(Path("."), tier, args.all or args.quick):
+            for work in wanted(scene, args.only):
+                print("%s, %d ms" % (work.name, work.delay))
+        return
     os.environ["MOCHILA"] = os.path.abspath(
         os.environ.get("MOCHILA", "mochila"))
+    # what was started is stopped also when we are told to stop
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     base = Path(tempfile.mkdtemp(prefix="mochila-bench-"))
     base.chmod(0o755)
-    size = Quick if args.quick else Size
-    bench = Bench(base, size, args.repeat or (1 if args.quick else 3),
-                  args.only)
     try:
-        bench.one_mailbox()
-        forget_messages(bench)
-        bench.many_mailboxes()
+        document = {"about": about(args, tier, base)}
+        report.print_head(document["about"])
+        document["works"] = run_all(args, tier, base)
     finally:
-        bench.close()
         shutil.rmtree(base, ignore_errors=True)
+    document["targets"] = report.Targets(document["works"], tier).all()
+    report.print_targets(document["targets"], tier)
     if args.json:
-        Path(args.json).write_text(json.dumps(bench.results, indent=1) + "\n")
+        Path(args.json).write_text(json.dumps(document, indent=1) + "\n")
+    if args.write_docs:
+        report.write_docs(document, HERE.parent.parent / "doc", tier)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 # mochila beside mbsync: what bench.py measures, with the program that make
 # built.
 #
-#	tests/bench/run.sh [--quick] [--repeat N] [--json FILE] [--only REGEX]
+#	tests/bench/run.sh [--quick | --all] [--repeat N] [--only REGEX]
+#		[--list] [--json FILE] [--write-docs]
 #
-# MOCHILA is the program, ./mochila if it is not set.
+# MOCHILA is the program, ./mochila if it is not set; all is made below TMPDIR
+# (/tmp), whose disk matters: see doc/performance.md.
 set -eu
 
 here=$(dirname "$0")
@@ -20,4 +22,4 @@ for program in dovecot mbsync; do
 		exit 2
 	fi
 done
-exec /usr/bin/python3 "$here/bench.py" "$@"
+exec /usr/bin/python3 -B "$here/bench.py" "$@"
