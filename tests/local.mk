@@ -10,6 +10,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_busy.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
+	tests/e2e/test_hostile.py tests/e2e/test_hostile_files.py \
 	tests/e2e/test_jobs.py tests/e2e/test_keywords.py \
 	tests/e2e/test_large.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \

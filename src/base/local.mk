@@ -34,11 +34,13 @@ tests_unit_test_base_fs_LDADD = $(base_test_libs)
 tests_unit_test_base_log_SOURCES = tests/unit/test-base-log.c \
 	tests/unit/tempdir.h
 tests_unit_test_base_log_LDADD = $(base_test_libs)
-tests_unit_test_base_map_SOURCES = tests/unit/test-base-map.c
+tests_unit_test_base_map_SOURCES = tests/unit/seed.h \
+	tests/unit/test-base-map.c
 tests_unit_test_base_map_LDADD = $(base_test_libs)
 tests_unit_test_base_pool_SOURCES = tests/unit/test-base-pool.c
 tests_unit_test_base_pool_LDADD = $(base_test_libs)
 tests_unit_test_base_span_SOURCES = tests/unit/test-base-span.c
 tests_unit_test_base_span_LDADD = $(base_test_libs)
-tests_unit_test_base_uidset_SOURCES = tests/unit/test-base-uidset.c
+tests_unit_test_base_uidset_SOURCES = tests/unit/seed.h \
+	tests/unit/test-base-uidset.c
 tests_unit_test_base_uidset_LDADD = $(base_test_libs)

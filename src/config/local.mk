@@ -23,7 +23,8 @@ tests_unit_test_config_load_SOURCES = tests/unit/test-config-load.c \
 tests_unit_test_config_load_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DEXAMPLE=\"$(abs_srcdir)/examples/config.yaml\"
 tests_unit_test_config_load_LDADD = $(config_test_libs)
-tests_unit_test_config_nearest_SOURCES = tests/unit/test-config-nearest.c
+tests_unit_test_config_nearest_SOURCES = tests/unit/seed.h \
+	tests/unit/test-config-nearest.c
 tests_unit_test_config_nearest_LDADD = $(config_test_libs)
 tests_unit_test_config_policy_SOURCES = tests/unit/test-config-policy.c \
 	tests/unit/confcheck.h

@@ -48,6 +48,7 @@ struct imap {
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
 	struct uidset answered; /* of the tags */
+	uint64_t unanswered; /* octets that came since the last answer */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
 	bool whole;          /* s->resp is a complete response */

@@ -37,6 +37,11 @@ add_box(struct listing *l, const struct resp *r, struct err *e)
 		l->unread += !(r->attrs & ATTR_NOSELECT);
 		return 0;
 	}
+	/* RFC 3501 §9: no string has a NUL; nothing could be asked about it. */
+	if (span_index(r->mailbox, '\0') < r->mailbox.n) {
+		l->unread++;
+		return 0;
+	}
 	if (l->n >= BOXES_MAX)
 		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "LIST: more than %d mailboxes",

@@ -7,6 +7,9 @@
  *  4. ENABLE goes out with the first command after the login, and its answer is
  *     taken here.  Until then nothing that it enables is used: imap_select()
  *     waits for it.
+ *  5. Between two answers no more comes than a mailbox of this size can need:
+ *     a server that never gets to its answer would keep us for ever, and what
+ *     it says meanwhile takes memory.  Bodies that were asked for do not count.
  */
 #include "imap/internal.h"
 
@@ -14,6 +17,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+
+/* Rule 5: a large listing, and a long line about each message. */
+#define UNANSWERED_MAX (128u << 20)
+#define UNANSWERED_PER_MESSAGE 512
+/* What EXISTS is believed for that. */
+#define MESSAGES_MAX (8u << 20)
+/* A message may be told of several times while others change it. */
+#define TOLD_MAX 4
+#define TOLD_MORE 10000
 
 void
 imap_begin(struct imap *s, const char *words)
@@ -112,16 +124,39 @@ imap_send(struct imap *s, struct err *e)
 	return 0;
 }
 
-static void
-note_fetch(struct imap *s)
+/* Rule 5. */
+static int
+without_end(struct imap *s, struct err *e)
+{
+	err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+	    "the server sends without end what nobody asked for");
+	return imap_break(s, e);
+}
+
+static int
+count_unanswered(struct imap *s, size_t n, struct err *e)
+{
+	uint64_t messages = s->exists < MESSAGES_MAX ? s->exists : MESSAGES_MAX;
+
+	s->unanswered += n;
+	if (s->unanswered > UNANSWERED_MAX + UNANSWERED_PER_MESSAGE * messages)
+		return without_end(s, e);
+	return 0;
+}
+
+static int
+note_fetch(struct imap *s, struct err *e)
 {
 	struct rmsg m;
 
 	/* Without flags it says nothing that a view could hold. */
 	if (!s->view || s->until_closed || !(s->resp.has & HAS_FLAGS) ||
 	    !imap_rmsg(s, s->mem, &m))
-		return;
+		return 0;
+	if (s->view->n > (uint64_t)TOLD_MAX * s->exists + TOLD_MORE)
+		return without_end(s, e);
 	rview_add(s->mem, s->view, m);
+	return 0;
 }
 
 static void
@@ -253,8 +288,7 @@ note(struct imap *s, struct err *e)
 		note_vanished(s);
 		return 0;
 	case RESP_FETCH:
-		note_fetch(s);
-		return 0;
+		return note_fetch(s, e);
 	default:
 		return 0;
 	}
@@ -274,8 +308,10 @@ note_answer(struct imap *s)
 	if (uidset_has(&s->answered, tag)) {
 		s->resp.type = RESP_OTHER;
 		s->resp.tag = SPAN_NONE;
+		return;
 	}
 	uidset_add(&s->answered, tag);
+	s->unanswered = 0;
 }
 
 /* Feed the lexer until it has a response, or a body begins. */
@@ -291,6 +327,8 @@ read_response(struct imap *s, struct err *e)
 			more = wire_lex_feed(s->lex, in.p, in.n, &used);
 			imap_trace_in(s, in.p, used);
 			stream_consume(s->st, used);
+			if (count_unanswered(s, used, e) < 0)
+				return e->code;
 		}
 		switch (more) {
 		case WIRE_DONE:
@@ -395,7 +433,8 @@ imap_stream_drop(struct imap *s, struct err *e)
 	int rc;
 
 	while ((rc = imap_stream_read(s, &left, &chunk, e)) > 0)
-		continue;
+		if (count_unanswered(s, chunk.n, e) < 0)
+			return e->code;
 	return rc;
 }
 

@@ -1,44 +1,18 @@
 #include "maildir/internal.h"
 
+#include "mail/letters.h"
+
 #include <errno.h>
 
 #define FILE_NAME "dovecot-keywords"
 #define FILE_MAX_OCTETS 65536
-
-/* "12 name" of one line; false: malformed. */
-static bool
-parse_line(struct span line, struct kwtab *kw, struct kwletters *l)
-{
-	size_t blank = span_index(line, ' ');
-	struct span name;
-	uint32_t at, id;
-
-	if (blank == line.n || !span_u32(span_of(line.p, blank), &at) ||
-	    at >= 26)
-		return false;
-	name = span_of(line.p + blank + 1, line.n - blank - 1);
-	if (name.n && name.p[name.n - 1] == '\r')
-		name.n--;
-	id = kwtab_intern(kw, name);
-	if (id == 0)
-		return false;
-	/* One letter for one keyword: the first counts. */
-	for (int i = 0; i < 26; i++)
-		if (l->id[i] == id)
-			return false;
-	if (l->id[at] == 0)
-		l->id[at] = id;
-	return true;
-}
 
 int
 maildir_letters_load(struct maildir *m, struct span path, struct kwtab *kw,
     struct kwletters *letters_r, bool *exists_r, struct err *e)
 {
 	const struct maildir_box *b;
-	struct kwletters l = {{0}};
 	struct buf text;
-	struct span rest;
 	bool missing;
 	int rc;
 
@@ -52,36 +26,14 @@ maildir_letters_load(struct maildir *m, struct span path, struct kwtab *kw,
 		err_clear(e);
 		rc = 0;
 	}
-	rest = buf_span(&text);
-	while (rc == 0 && rest.n) {
-		size_t n = span_index(rest, '\n');
-
-		(void)parse_line(span_of(rest.p, n), kw, &l);
-		n += n < rest.n;
-		rest = span_of(rest.p + n, rest.n - n);
-	}
-	buf_release(&text);
 	if (rc < 0) {
 		e->scope = ERR_SCOPE_BOX;
-		return rc;
+	} else {
+		*letters_r = letters_parse(buf_span(&text), kw);
+		*exists_r = !missing;
 	}
-	*letters_r = l;
-	*exists_r = !missing;
-	return 0;
-}
-
-static void
-format(
-    const struct kwtab *kw, const struct kwletters *letters, struct buf *text)
-{
-	for (unsigned i = 0; i < 26; i++) {
-		uint32_t id = letters->id[i];
-		struct span name =
-		    id == KW_PASSED ? SPAN("$Forwarded") : kwtab_name(kw, id);
-
-		if (id && name.n)
-			buf_addf(text, "%u %.*s\n", i, SPAN_ARG(name));
-	}
+	buf_release(&text);
+	return rc;
 }
 
 /* Not over what could not be read: somebody else wrote it. */
@@ -113,7 +65,7 @@ maildir_letters_save(struct maildir *m, struct span path,
 
 	/* 26 names of at most 255 octets: far below the ceiling */
 	buf_init(&text, FILE_MAX_OCTETS);
-	format(kw, letters, &text);
+	letters_format(kw, letters, &text);
 	rc = maildir_box(m, path, &b, e);
 	if (rc == 0)
 		rc = save(b->fd, buf_span(&text), e);

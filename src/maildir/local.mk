@@ -29,8 +29,8 @@ tests_unit_test_maildir_deliver_SOURCES = tests/unit/test-maildir-deliver.c
 tests_unit_test_maildir_deliver_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_scan_SOURCES = tests/unit/test-maildir-scan.c
 tests_unit_test_maildir_scan_LDADD = $(maildir_test_libs)
-tests_unit_test_maildir_keep_SOURCES = tests/unit/test-maildir-keep.c \
-	tests/unit/mailbox.h
+tests_unit_test_maildir_keep_SOURCES = tests/unit/mailbox.h tests/unit/seed.h \
+	tests/unit/test-maildir-keep.c
 tests_unit_test_maildir_keep_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_letters_SOURCES = tests/unit/test-maildir-letters.c
 tests_unit_test_maildir_letters_LDADD = $(maildir_test_libs)

@@ -28,17 +28,19 @@ tests_unit_test_plan_cases_SOURCES = tests/unit/boxes.h \
 tests_unit_test_plan_cases_LDADD = $(plan_test_libs)
 tests_unit_test_plan_flags_SOURCES = tests/unit/test-plan-flags.c
 tests_unit_test_plan_flags_LDADD = $(plan_test_libs)
-tests_unit_test_plan_known_SOURCES = tests/unit/test-plan-known.c
+tests_unit_test_plan_known_SOURCES = tests/unit/seed.h \
+	tests/unit/test-plan-known.c
 tests_unit_test_plan_known_LDADD = $(plan_test_libs)
 tests_unit_test_plan_merge_SOURCES = tests/unit/test-plan-merge.c
 tests_unit_test_plan_merge_LDADD = $(plan_test_libs)
-tests_unit_test_plan_model_SOURCES = tests/unit/account.h \
+tests_unit_test_plan_model_SOURCES = tests/unit/account.h tests/unit/seed.h \
 	tests/unit/test-plan-model.c
 tests_unit_test_plan_model_LDADD = $(plan_test_libs)
 tests_unit_test_plan_moves_SOURCES = tests/unit/boxes.h \
 	tests/unit/test-plan-moves.c
 tests_unit_test_plan_moves_LDADD = $(plan_test_libs)
-tests_unit_test_plan_property_SOURCES = tests/unit/test-plan-property.c
+tests_unit_test_plan_property_SOURCES = tests/unit/seed.h \
+	tests/unit/test-plan-property.c
 tests_unit_test_plan_property_LDADD = $(plan_test_libs)
 tests_unit_test_plan_rename_SOURCES = tests/unit/test-plan-rename.c
 tests_unit_test_plan_rename_LDADD = $(plan_test_libs)

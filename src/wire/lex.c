@@ -140,18 +140,16 @@ add_node(struct wire_lex *x, enum wire_kind kind)
 	return n;
 }
 
-static bool
+static enum wire_more
 open_list(struct wire_lex *x, enum wire_kind kind)
 {
-	if (x->depth + 1 > x->lim.max_depth) {
-		(void)bad(x, "response nested too deep");
-		return false;
-	}
+	if (x->depth + 1 > x->lim.max_depth)
+		return malformed(x, "response nested too deep", '(');
 	if (!add_node(x, kind))
-		return false;
+		return WIRE_BAD;
 	x->depth++;
 	x->frame[x->depth] = (struct frame){.code = kind == WIRE_CODE};
-	return true;
+	return WIRE_MORE;
 }
 
 static struct wire_node *
@@ -302,7 +300,7 @@ item_byte(struct wire_lex *x, char c)
 	case '\n':
 		return end_line(x);
 	case '(':
-		return open_list(x, WIRE_LIST) ? WIRE_MORE : WIRE_BAD;
+		return open_list(x, WIRE_LIST);
 	case ')':
 		if (x->depth == 0 || x->frame[x->depth].code)
 			return malformed(x,
@@ -476,7 +474,7 @@ text_begin_byte(struct wire_lex *x, char c, size_t *i)
 	if (c == '[' && wire_is_cond(last)) {
 		++*i;
 		x->state = ST_ITEM;
-		return open_list(x, WIRE_CODE) ? WIRE_MORE : WIRE_BAD;
+		return open_list(x, WIRE_CODE);
 	}
 	x->state = ST_TEXT;
 	return WIRE_MORE;

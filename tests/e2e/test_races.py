@@ -1,6 +1,7 @@
 """Somebody else changes things between two of our commands."""
 
 import os
+import re
 
 import pytest
 
@@ -75,6 +76,28 @@ def test_modified_is_merged_again(world, meddle):
              world.server.messages("INBOX", bodies=False).items()}
     assert flags[uids[1]] == {"\\Seen", "\\Flagged"}
     world.sync()
+    world.assert_settled()
+
+
+def test_no_flag_is_stored_without_its_condition(world):
+    """What was agreed on is what the change was made for (RFC 7162, 3.1.3).
+    As long as both only add or only remove, nothing else shows it."""
+    uids = fill(world, 3)
+    world.server.store("INBOX", uids[2], "+FLAGS", ["\\Seen"])
+    world.sync()
+    bases = [os.path.basename(p).split(":2,")[0]
+             for _, _, p in world.local.files("INBOX")]
+    for n, base in enumerate(bases):
+        at = [p for _, _, p in world.local.files("INBOX")
+              if p.name.startswith(base)][0]
+        os.rename(at, world.root / "INBOX" / "cur" / (
+            base + (":2," if at.name.endswith("S") else ":2,FS")))
+    world.sync("--trace", str(world.trace))
+    stores = [c for c in world.commands() if c.startswith(b"UID STORE")]
+    assert any(b" +FLAGS" in c for c in stores)
+    assert any(b" -FLAGS" in c for c in stores)
+    for c in stores:
+        assert re.match(rb"UID STORE \S+ \(UNCHANGEDSINCE [1-9]\d*\) ", c), c
     world.assert_settled()
 
 

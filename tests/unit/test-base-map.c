@@ -5,10 +5,8 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <time.h>
-
 #include "base/map.h"
+#include "seed.h"
 
 #define KEYS 300
 
@@ -159,7 +157,6 @@ main(void)
 	    cmocka_unit_test(test_deleting_loses_no_other_key),
 	};
 
-	seed = (uint64_t)time(NULL);
-	printf("seed %llu\n", (unsigned long long)seed);
+	seed = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

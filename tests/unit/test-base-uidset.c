@@ -5,11 +5,9 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <time.h>
-
 #include "base/alloc.h"
 #include "base/uidset.h"
+#include "seed.h"
 
 #define UIDS 200
 
@@ -283,7 +281,6 @@ main(void)
 	    cmocka_unit_test(test_slices_cover_the_set_and_fit_the_line),
 	};
 
-	seed = (uint64_t)time(NULL);
-	printf("seed %llu\n", (unsigned long long)seed);
+	seed = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

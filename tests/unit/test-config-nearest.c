@@ -5,10 +5,8 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <time.h>
-
 #include "config/nearest.h"
+#include "seed.h"
 
 #define LEN 7
 
@@ -159,7 +157,6 @@ main(void)
 	    cmocka_unit_test(test_words_that_are_too_long_are_near_to_nothing),
 	};
 
-	seed = (uint64_t)time(NULL);
-	printf("seed %llu\n", (unsigned long long)seed);
+	seed = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

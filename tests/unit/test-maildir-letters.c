@@ -93,38 +93,6 @@ malformed_lines_are_skipped_and_the_others_count(void **state)
 }
 
 static void
-of_two_meanings_the_first_counts(void **state)
-{
-	struct env *v = *state;
-
-	mkbox(v, "a");
-	put(v, FILE_NAME, "0 one\n0 two\n1 ONE\n2 three\n");
-	assert_int_equal(load(v), 0);
-	assert_none_but(1u << 0 | 1u << 2);
-	assert_letter(0, "one");
-	assert_letter(2, "three");
-}
-
-/* Every truncation of a good file is read, and gives no other meaning. */
-static void
-every_truncation_is_read(void **state)
-{
-	static const char text[] = "0 alpha\n1 beta\n12 gamma\n";
-	struct env *v = *state;
-
-	mkbox(v, "a");
-	for (size_t n = 0; n < sizeof text; n++) {
-		put_at(v->fd, FILE_NAME, text, n);
-		assert_int_equal(load(v), 0);
-		assert_int_equal(letters.id[0] != 0, n >= 3);
-		if (n >= 7)
-			assert_letter(0, "alpha");
-		assert_int_equal(letters.id[12] != 0, n >= 19);
-		assert_int_equal(unlinkat(v->fd, FILE_NAME, 0), 0);
-	}
-}
-
-static void
 nothing_to_say_makes_no_file(void **state)
 {
 	struct kwletters none = {{0}};
@@ -208,8 +176,6 @@ main(void)
 	    KW(no_file_or_no_mailbox_is_no_letters),
 	    KW(all_26_letters_go_there_and_back),
 	    KW(malformed_lines_are_skipped_and_the_others_count),
-	    KW(of_two_meanings_the_first_counts),
-	    KW(every_truncation_is_read),
 	    KW(nothing_to_say_makes_no_file),
 	    KW(an_equal_file_is_not_written_again),
 	    KW(what_cannot_be_read_is_an_error_and_is_not_replaced),

@@ -5,7 +5,9 @@
  * sides have the same mailboxes with the same messages, no message is lost
  * that nobody deleted, and there is nothing left to do.
  *
- *	test-plan-known [SEED]
+ *	MOCHILA_SEED=N tests/unit/test-plan-known
+ *
+ * runs again what printed N.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +18,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "plan/tree.h"
+#include "seed.h"
 
 #define RUNS 3000
 #define BOXES 40
 #define NAME 160
 
+static uint64_t first; /* seed of each of the tests */
 static uint64_t seed;
 static struct arena mem;
 
@@ -530,6 +533,15 @@ settle(struct world *w, bool crashes, bool *renames_only)
 	fail_msg("it never ends");
 }
 
+/* Each test begins with it, so that one can be run again alone. */
+static int
+begin(void **state)
+{
+	(void)state;
+	seed = first;
+	return 0;
+}
+
 static void
 test_any_changes_on_both_sides_converge(void **state)
 {
@@ -595,18 +607,17 @@ test_renames_on_one_side_are_only_renames(void **state)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_any_changes_on_both_sides_converge),
-	    cmocka_unit_test(test_renames_on_one_side_are_only_renames),
+	    cmocka_unit_test_setup(test_any_changes_on_both_sides_converge,
+		begin),
+	    cmocka_unit_test_setup(test_renames_on_one_side_are_only_renames,
+		begin),
 	};
 	int rc;
 
-	seed = (uint64_t)time(NULL);
-	if (argc > 1)
-		(void)span_u64(span_str(argv[1]), &seed);
-	printf("seed %llu\n", (unsigned long long)seed);
+	first = seed_of_this_run();
 	arena_init(&mem);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_release(&mem);

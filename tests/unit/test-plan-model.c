@@ -9,10 +9,7 @@
  * runs the history again that printed N.  MOCHILA_CASES: how many histories.
  */
 #include "account.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include "seed.h"
 
 #define HISTORIES 4000
 #define ROUNDS 6
@@ -384,24 +381,13 @@ settle(void)
 	check_rows();
 }
 
-static uint64_t
-from_environment(const char *name, uint64_t otherwise)
-{
-	const char *z = getenv(name);
-	uint64_t n;
-
-	return z && span_u64(span_str(z), &n) ? n : otherwise;
-}
-
 static void
 test_random_histories(void **state)
 {
-	uint64_t first = from_environment("MOCHILA_SEED", (uint64_t)time(NULL));
-	uint64_t n = from_environment("MOCHILA_CASES", HISTORIES);
+	uint64_t first = seed_of_this_run();
+	uint64_t n = number_of_environment("MOCHILA_CASES", HISTORIES);
 
 	(void)state;
-	printf("MOCHILA_SEED=%llu, %llu histories\n",
-	    (unsigned long long)first, (unsigned long long)n);
 	for (history = first; history < first + n; history++) {
 		account_begin(&acc, history);
 		for (int round = 0; round < ROUNDS; round++) {

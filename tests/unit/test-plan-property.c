@@ -4,7 +4,9 @@
  * sides are equal, nothing is lost that nobody deleted, nothing is doubled,
  * and there is nothing left to do.
  *
- *	test-plan-property [SEED]
+ *	MOCHILA_SEED=N tests/unit/test-plan-property
+ *
+ * runs again what printed N.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,17 +15,15 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "base/alloc.h"
 #include "mail/name.h"
 #include "plan/plan.h"
+#include "seed.h"
 
 #define ROUNDS 4000
 #define MESSAGES 400
 
+static uint64_t first; /* seed of each of the tests */
 static uint64_t seed;
 
 /* splitmix64 */
@@ -485,6 +485,15 @@ assert_same_plan(const struct plan *a, const struct plan *b)
 	}
 }
 
+/* Each test begins with it, so that one can be run again alone. */
+static int
+begin(void **state)
+{
+	(void)state;
+	seed = first;
+	return 0;
+}
+
 static void
 test_both_sides_converge_whatever_happens(void **state)
 {
@@ -666,21 +675,21 @@ test_what_was_not_seen_is_never_deleted(void **state)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_both_sides_converge_whatever_happens),
-	    cmocka_unit_test(test_order_of_the_input_does_not_matter),
-	    cmocka_unit_test(
-		test_what_is_left_out_as_unchanged_changes_no_plan),
-	    cmocka_unit_test(test_what_was_not_seen_is_never_deleted),
+	    cmocka_unit_test_setup(test_both_sides_converge_whatever_happens,
+		begin),
+	    cmocka_unit_test_setup(test_order_of_the_input_does_not_matter,
+		begin),
+	    cmocka_unit_test_setup(
+		test_what_is_left_out_as_unchanged_changes_no_plan, begin),
+	    cmocka_unit_test_setup(test_what_was_not_seen_is_never_deleted,
+		begin),
 	};
 	int rc;
 
-	seed = (uint64_t)time(NULL);
-	if (argc > 1)
-		(void)span_u64(span_str(argv[1]), &seed);
-	printf("seed %llu\n", (unsigned long long)seed);
+	first = seed_of_this_run();
 	arena_init(&mem);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_release(&mem);

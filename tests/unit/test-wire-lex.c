@@ -252,6 +252,9 @@ test_ceilings_hold(void **state)
 	EXPECT("* 1 FETCH (BODY[] {1000000000000000000}\r\n",
 	    "!literal too long\n");
 	EXPECT("* X ((((((a))))))\r\n", "!response nested too deep\n");
+	/* of a listing it is one line that cannot be read */
+	EXPECT("* LIST ((((((a)))))) NIL b\r\n* 1 EXISTS\r\n",
+	    "* LIST ((((())))) ||\n* 1 EXISTS\n");
 	EXPECT("* X (((((a)))))\r\n", "* X (((((a)))))\n");
 
 	struct buf many;
