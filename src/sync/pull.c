@@ -103,8 +103,9 @@ take_one(struct pull *p, struct imap_fetch *f, struct err *e)
 	int rc = take_body(p, x, f, e);
 
 	if (rc != 0) {
-		imap_fetch_drop(f, at);
 		rc = fail_box(p, x, e);
+		if (rc == 0)
+			imap_fetch_drop(f, at);
 	}
 	if (rc != 0 || !batch_is_full(p->batch))
 		return rc;
