@@ -49,44 +49,17 @@ maildir_sync(struct maildir *m, struct span path, struct err *e)
 }
 
 int
-maildir_sync_disk(
-    struct maildir_synced *done, int dir, struct span path, struct err *e)
-{
-	struct stat st;
-
-	if (fstat(dir, &st) != 0) {
-		err_sys(e, ERR_SCOPE_BOX, errno, "stat");
-		return maildir_write_error(path, e);
-	}
-	for (unsigned i = 0; i < done->n; i++)
-		if (done->dev[i] == st.st_dev)
-			return 0;
-	if (syncfs(dir) != 0) {
-		err_sys(e, ERR_SCOPE_BOX, errno, "syncfs");
-		return maildir_write_error(path, e);
-	}
-	/* of more file systems, some are synced twice */
-	if (done->n < sizeof done->dev / sizeof *done->dev)
-		done->dev[done->n++] = st.st_dev;
-	return 0;
-}
-
-int
 maildir_sync_many(
     struct maildir *m, const struct span *path, size_t n, struct err *e)
 {
-	struct maildir_synced done = {0};
-	const struct maildir_box *b;
+	struct maildir_disks disks = {0};
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (n <= FSYNC_MAX) {
-			rc = maildir_sync(m, path[i], e);
-			continue;
-		}
-		rc = maildir_whole_box(m, path[i], &b, e);
-		if (rc == 0)
-			rc = maildir_sync_disk(&done, b->new, path[i], e);
-	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = n <= FSYNC_MAX ? maildir_sync(m, path[i], e)
+				    : maildir_disks_add(&disks, m, path[i], e);
+	if (rc == 0)
+		rc = maildir_disks_sync(&disks, e);
+	maildir_disks_release(&disks);
 	return rc;
 }

@@ -282,16 +282,19 @@ int
 maildir_deliver_flush(
     struct maildir_delivery *const *v, size_t n, struct err *e)
 {
-	struct maildir_synced done = {0};
+	struct maildir_disks disks = {0};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (n <= FSYNC_MAX)
 			rc = flush_one(v[i], e);
 		else if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
-			rc = maildir_sync_disk(
-			    &done, v[i]->tmp_dir, v[i]->path, e);
+			rc = maildir_disks_add_dir(
+			    &disks, v[i]->tmp_dir, v[i]->path, e);
 	}
+	if (rc == 0)
+		rc = maildir_disks_sync(&disks, e);
+	maildir_disks_release(&disks);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
  *	read.c     content, for comparison and upload
  *	deliver.c  a message that comes down
  *	change.c   flags, durability
+ *	disks.c    whole file systems made durable
  *	move.c     to another mailbox
  *	copy.c     into another mailbox
  *	rename.c   a mailbox
@@ -123,16 +124,9 @@ int maildir_create_tmp(int tmp, struct arena *mem, struct span base,
     const char **name_r, int *fd_r, struct err *e);
 int maildir_write_error(struct span path, struct err *e);
 
-/*
- * syncfs() of the file system that directory DIR of mailbox PATH is on, unless
- * DONE has it already.
- */
-struct maildir_synced {
-	dev_t dev[8];
-	unsigned n;
-};
-int maildir_sync_disk(struct maildir_synced *done, int dir, struct span path,
-    struct err *e);
+/* maildir_disks_add() of directory DIR of mailbox PATH */
+int maildir_disks_add_dir(
+    struct maildir_disks *d, int dir, struct span path, struct err *e);
 
 /* The file "cur/x" or "new/x" as a message that shows F, with its ST. */
 struct lmsg maildir_lmsg(

@@ -1,11 +1,11 @@
 noinst_LIBRARIES += libmaildir.a
 libmaildir_a_SOURCES = \
 	src/maildir/bin.c src/maildir/change.c src/maildir/clean.c \
-	src/maildir/copy.c src/maildir/deliver.c src/maildir/internal.h \
-	src/maildir/letters.c src/maildir/list.c src/maildir/maildir.h \
-	src/maildir/move.c src/maildir/open.c src/maildir/read.c \
-	src/maildir/rename.c src/maildir/scan.c src/maildir/stamp.c \
-	src/maildir/unbin.c src/maildir/watch.c
+	src/maildir/copy.c src/maildir/deliver.c src/maildir/disks.c \
+	src/maildir/internal.h src/maildir/letters.c src/maildir/list.c \
+	src/maildir/maildir.h src/maildir/move.c src/maildir/open.c \
+	src/maildir/read.c src/maildir/rename.c src/maildir/scan.c \
+	src/maildir/stamp.c src/maildir/unbin.c src/maildir/watch.c
 
 maildir_tests = tests/unit/test-maildir-bin tests/unit/test-maildir-change \
 	tests/unit/test-maildir-copy tests/unit/test-maildir-deliver \

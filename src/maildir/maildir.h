@@ -29,6 +29,8 @@
 #include "mail/nameset.h"
 #include "plan/view.h"
 
+#include <sys/types.h>
+
 struct maildir;
 
 /*
@@ -247,6 +249,21 @@ int maildir_sync(struct maildir *m, struct span path, struct err *e);
 /* The same of N mailboxes; of more than a few, by their file system. */
 int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
     struct err *e);
+
+/*
+ * The file systems that mailboxes are on, to be made durable as a whole with
+ * all that was written and renamed there before maildir_disks_sync().  That
+ * one touches nothing else of what is here: it may be called in any thread.
+ */
+struct maildir_disks {
+	int fd[8]; /* owned, as many as N */
+	dev_t dev[8];
+	unsigned n;
+};
+int maildir_disks_add(struct maildir_disks *d, struct maildir *m,
+    struct span path, struct err *e);
+int maildir_disks_sync(const struct maildir_disks *d, struct err *e);
+void maildir_disks_release(struct maildir_disks *d);
 
 /* Make a mailbox, with parents as plain directories, durably. */
 int maildir_create(struct maildir *m, struct span path, struct err *e);

@@ -1,7 +1,7 @@
 /*
  * batch: what has come down becomes durable, named and recorded.
  *
- * A batch, in this order, whatever ends it:
+ * A part, in this order, whatever ends it:
  *  1. bodies into tmp/ as they come;
  *  2. all of them durable, before any has a name in new/ or cur/: a name that
  *     outlives a power cut stands for a whole message;
@@ -9,17 +9,22 @@
  *     files are there: a row without its file looks like a message that a
  *     person removed, and that would go to the server;
  *  4. one transaction of the journal.  The cursor moves later still, when all
- *     batches are recorded (record_marks).
+ *     of them are recorded (record_marks).
  * A crash in between leaves files without a row, which adoption pairs again.
  *
  * It may hold messages of many mailboxes, so that many small ones cost the disk
- * no more than a large one.
+ * no more than a large one.  And while a part is filled, the two before it are
+ * made durable by the committer, in one go:
+ *
+ *	in	bodies come into tmp/
+ *	files	are in tmp/, their octets become durable
+ *	names	are in new/ and cur/, their names become durable
  */
 #include "sync/internal.h"
 
-/* Files, and octets, that wait to be made durable. */
-#define BATCH_MESSAGES 512
-#define BATCH_OCTETS (64u << 20)
+/* Of one part; two of them keep a directory open for each message. */
+#define PART_MESSAGES 256
+#define PART_OCTETS (32u << 20)
 
 struct landed {
 	struct sbox *b;
@@ -28,14 +33,20 @@ struct landed {
 	int64_t idate;
 };
 
-struct batch {
-	struct run *r;
-	struct landed v[BATCH_MESSAGES];
-	struct maildir_delivery *d[BATCH_MESSAGES]; /* theirs, owned */
+struct part {
+	struct landed v[PART_MESSAGES];
+	struct maildir_delivery *d[PART_MESSAGES]; /* owned, until named */
 	size_t n;
 	uint64_t octets;
-	struct sbox *box[BATCH_MESSAGES]; /* each once, as they came */
+	struct sbox *box[PART_MESSAGES]; /* each once, as they came */
 	size_t nbox;
+};
+
+struct batch {
+	struct run *r;
+	struct part *in, *files, *names;
+	struct part part[3]; /* these, in turn */
+	struct committer *c;
 };
 
 struct batch *
@@ -44,16 +55,20 @@ batch_new(struct run *r)
 	struct batch *x = xcalloc(1, sizeof *x);
 
 	x->r = r;
+	x->in = &x->part[0];
+	x->files = &x->part[1];
+	x->names = &x->part[2];
+	x->c = committer_new();
 	return x;
 }
 
 static void
-empty(struct batch *x)
+empty(struct part *p)
 {
-	for (size_t i = 0; i < x->n; i++)
-		maildir_delivery_free(&x->d[i]);
-	x->n = x->nbox = 0;
-	x->octets = 0;
+	for (size_t i = 0; i < p->n; i++)
+		maildir_delivery_free(&p->d[i]);
+	p->n = p->nbox = 0;
+	p->octets = 0;
 }
 
 void
@@ -61,17 +76,19 @@ batch_free(struct batch **x)
 {
 	if (!*x)
 		return;
-	empty(*x);
+	committer_free(&(*x)->c);
+	for (int i = 0; i < 3; i++)
+		empty(&(*x)->part[i]);
 	xfree(*x);
 	*x = NULL;
 }
 
 /* From the end: they come mailbox by mailbox. */
 static bool
-has_box(const struct batch *x, const struct sbox *b)
+has_box(const struct part *p, const struct sbox *b)
 {
-	for (size_t i = x->nbox; i > 0; i--)
-		if (x->box[i - 1] == b)
+	for (size_t i = p->nbox; i > 0; i--)
+		if (p->box[i - 1] == b)
 			return true;
 	return false;
 }
@@ -80,53 +97,58 @@ void
 batch_add(struct batch *x, struct sbox *b, struct op *op,
     struct maildir_delivery *d, const struct content *c, int64_t idate)
 {
-	x->v[x->n] = (struct landed){b, op, *c, idate};
-	x->d[x->n++] = d;
-	x->octets += c->raw;
-	if (!has_box(x, b))
-		x->box[x->nbox++] = b;
+	struct part *p = x->in;
+
+	p->v[p->n] = (struct landed){b, op, *c, idate};
+	p->d[p->n++] = d;
+	p->octets += c->raw;
+	if (!has_box(p, b))
+		p->box[p->nbox++] = b;
 }
 
 bool
 batch_is_full(const struct batch *x)
 {
-	return x->n == BATCH_MESSAGES || x->octets >= BATCH_OCTETS;
-}
-
-/* All of B that is in the batch comes again in the next run. */
-static int
-fail_box(struct batch *x, struct sbox *b, struct err *e)
-{
-	b->undone = true;
-	return report_contain(x->r, b, e);
+	return x->in->n == PART_MESSAGES || x->in->octets >= PART_OCTETS;
 }
 
 /* Mailboxes that failed are in it no more. */
 static void
-drop_failed(struct batch *x)
+drop_failed(struct part *p)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < x->nbox; i++)
-		if (!x->box[i]->failed)
-			x->box[n++] = x->box[i];
-	x->nbox = n;
+	for (size_t i = 0; i < p->nbox; i++)
+		if (!p->box[i]->failed)
+			p->box[n++] = p->box[i];
+	p->nbox = n;
 }
 
 /* E concerns all of them alike. */
 static int
-fail_all(struct batch *x, struct err *e)
+fail_part(struct batch *x, struct part *p, struct err *e)
 {
-	int rc = report_contain_many(x->r, x->box, x->nbox, e);
+	int rc = report_contain_many(x->r, p->box, p->nbox, e);
 
-	drop_failed(x);
+	drop_failed(p);
 	return rc;
 }
 
+/* What cannot go on for any of them; the files without rows are adopted. */
 static int
-land(struct batch *x, size_t at, struct err *e)
+give_up(struct batch *x, struct err *e)
 {
-	const struct landed *m = &x->v[at];
+	for (int i = 0; i < 3; i++) {
+		(void)fail_part(x, &x->part[i], e);
+		empty(&x->part[i]);
+	}
+	return e->code;
+}
+
+static int
+land(struct batch *x, struct part *p, size_t at, struct err *e)
+{
+	const struct landed *m = &p->v[at];
 	struct run *r = x->r;
 	struct sbox *b = m->b;
 	struct pair *row = &r->group[m->op->group].row;
@@ -137,7 +159,7 @@ land(struct batch *x, size_t at, struct err *e)
 	rc = apply_letters(r, b, row->l, e);
 	if (rc == 0)
 		rc = maildir_deliver_publish(
-		    x->d[at], &r->pass, row->l, &b->letters, &shown, &file, e);
+		    p->d[at], &r->pass, row->l, &b->letters, &shown, &file, e);
 	if (rc != 0)
 		return rc;
 	row->uid = m->op->uid;
@@ -153,51 +175,39 @@ land(struct batch *x, size_t at, struct err *e)
 	return 0;
 }
 
+/* Step 3, up to the names. */
 static int
-sync_names(struct batch *x, struct err *e)
+publish(struct batch *x, struct part *p, struct err *e)
 {
-	struct span *path = arena_array(&x->r->pass, x->nbox + 1, sizeof *path);
-	int rc;
+	int rc = 0;
 
-	for (size_t i = 0; i < x->nbox; i++)
-		path[i] = x->box[i]->j.path;
-	rc = maildir_sync_many(x->r->m, path, x->nbox, e);
-	return rc == 0 ? 0 : fail_all(x, e);
-}
+	for (size_t i = 0; i < p->n && rc == 0; i++) {
+		struct sbox *b = p->v[i].b;
 
-/* Steps 2 and 3. */
-static int
-publish(struct batch *x, struct err *e)
-{
-	int rc = maildir_deliver_flush(x->d, x->n, e);
-
-	if (rc != 0)
-		return fail_all(x, e);
-	for (size_t i = 0; i < x->n && rc == 0; i++) {
-		if (x->v[i].b->failed)
-			continue;
-		rc = land(x, i, e);
+		if (!b->failed)
+			rc = land(x, p, i, e);
 		if (rc != 0)
-			rc = fail_box(x, x->v[i].b, e);
+			rc = report_contain_many(x->r, &b, 1, e);
+		maildir_delivery_free(&p->d[i]);
 	}
-	if (rc != 0)
-		return fail_all(x, e);
-	drop_failed(x);
-	return sync_names(x, e);
+	drop_failed(p);
+	return rc;
 }
 
 /* Step 4. */
 static int
-record(struct batch *x, struct err *e)
+record(struct batch *x, struct part *p, struct err *e)
 {
-	struct journal_batch *batch = journal_begin(x->r->j, x->r->kw);
+	struct journal_batch *batch;
 	int rc;
 
-	for (size_t i = 0; i < x->nbox; i++)
-		record_join(x->r, x->box[i], batch);
-	for (size_t i = 0; i < x->n; i++) {
-		struct sbox *b = x->v[i].b;
-		const struct op *op = x->v[i].op;
+	drop_failed(p);
+	batch = journal_begin(x->r->j, x->r->kw);
+	for (size_t i = 0; i < p->nbox; i++)
+		record_join(x->r, p->box[i], batch);
+	for (size_t i = 0; i < p->n; i++) {
+		struct sbox *b = p->v[i].b;
+		const struct op *op = p->v[i].op;
 
 		if (b->failed)
 			continue;
@@ -205,21 +215,104 @@ record(struct batch *x, struct err *e)
 		    x->r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
 		apply_done(x->r, b, batch, op);
 	}
-	rc = record_commit_many(x->r, x->box, x->nbox, &batch, e);
-	return rc == 0 ? 0 : fail_all(x, e);
+	rc = record_commit_many(x->r, p->box, p->nbox, &batch, e);
+	if (rc != 0)
+		rc = fail_part(x, p, e);
+	empty(p);
+	return rc;
 }
 
-int
-batch_flush(struct batch *x, struct err *e)
+static int
+add_disks(
+    struct batch *x, struct part *p, struct maildir_disks *disks, struct err *e)
 {
 	int rc = 0;
 
-	drop_failed(x);
-	/* an error leaves files without rows: the next run adopts them */
-	if (x->nbox > 0)
-		rc = publish(x, e);
-	if (rc == 0 && x->nbox > 0)
-		rc = record(x, e);
-	empty(x);
+	for (size_t i = 0; i < p->nbox && rc == 0; i++) {
+		rc = maildir_disks_add(disks, x->r->m, p->box[i]->j.path, e);
+		if (rc != 0)
+			rc = report_contain_many(x->r, &p->box[i], 1, e);
+	}
+	drop_failed(p);
+	return rc;
+}
+
+/* Steps 2 and 3 of the two parts at once, until committer_wait(). */
+static int
+start_durable(struct batch *x, struct err *e)
+{
+	struct maildir_disks disks = {0};
+	int rc = add_disks(x, x->files, &disks, e);
+
+	if (rc == 0)
+		rc = add_disks(x, x->names, &disks, e);
+	if (rc == 0)
+		committer_start(x->c, &disks);
+	else
+		maildir_disks_release(&disks);
+	return rc;
+}
+
+/* The last ones, file by file when they are few; nothing waits for it. */
+static int
+make_durable(struct batch *x, struct err *e)
+{
+	struct part *p = x->names;
+	struct span *path = arena_array(&x->r->pass, p->nbox + 1, sizeof *path);
+	int rc = 0;
+
+	if (x->files->n > 0 && p->n > 0)
+		return start_durable(x, e);
+	if (x->files->n > 0) {
+		rc = maildir_deliver_flush(x->files->d, x->files->n, e);
+		return rc == 0 ? 0 : fail_part(x, x->files, e);
+	}
+	for (size_t i = 0; i < p->nbox; i++)
+		path[i] = p->box[i]->j.path;
+	rc = maildir_sync_many(x->r->m, path, p->nbox, e);
+	return rc == 0 ? 0 : fail_part(x, p, e);
+}
+
+/* Each part one step further.  AHEAD: there is more to come meanwhile. */
+static int
+turn(struct batch *x, bool ahead, struct err *e)
+{
+	struct part *done = x->names;
+	int rc = committer_wait(x->c, e);
+
+	if (rc != 0) {
+		struct err same = *e;
+
+		rc = fail_part(x, x->names, &same);
+		if (rc == 0)
+			rc = fail_part(x, x->files, e);
+	}
+	if (rc == 0)
+		rc = record(x, x->names, e);
+	if (rc == 0)
+		rc = publish(x, x->files, e);
+	if (rc != 0)
+		return give_up(x, e);
+	x->names = x->files;
+	x->files = x->in;
+	x->in = done;
+	drop_failed(x->files);
+	rc = ahead ? start_durable(x, e) : make_durable(x, e);
+	return rc == 0 ? 0 : give_up(x, e);
+}
+
+int
+batch_step(struct batch *x, struct err *e)
+{
+	return turn(x, true, e);
+}
+
+int
+batch_end(struct batch *x, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && (x->in->n || x->files->n || x->names->n))
+		rc = turn(x, false, e);
 	return rc;
 }

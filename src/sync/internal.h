@@ -20,6 +20,7 @@
  *	transfer.c copies and moves between mailboxes
  *	pull.c     messages down, of all mailboxes in one stream
  *	batch.c    what has come: durable, and recorded
+ *	committer.c  a thread that waits for the disk
  *	push.c     messages up
  *	record.c   what is agreed now, into the journal; holds
  *	report.c   events and counters
@@ -291,9 +292,20 @@ struct batch *batch_new(struct run *r);
 void batch_add(struct batch *x, struct sbox *b, struct op *op,
     struct maildir_delivery *d, const struct content *c, int64_t idate);
 bool batch_is_full(const struct batch *x);
-/* Durable, under their names, and recorded; it is empty then, in any case. */
-int batch_flush(struct batch *x, struct err *e);
+/* It is full: it becomes durable while more comes.  Recorded: later. */
+int batch_step(struct batch *x, struct err *e);
+/* All of it durable, under its names, and recorded. */
+int batch_end(struct batch *x, struct err *e);
 void batch_free(struct batch **x); /* what is in it, too */
+
+/* committer.c: a thread that calls maildir_disks_sync() */
+struct committer;
+struct committer *committer_new(void);
+/* DISKS is the committer's from here on; no other job may be under way. */
+void committer_start(struct committer *c, const struct maildir_disks *disks);
+/* How the job ended, once; 0 when there was none. */
+int committer_wait(struct committer *c, struct err *e);
+void committer_free(struct committer **c); /* waits */
 
 /* push.c: N ops, all of that kind. */
 int push_ops(

@@ -109,7 +109,7 @@ take_one(struct pull *p, struct imap_fetch *f, struct err *e)
 	}
 	if (rc != 0 || !batch_is_full(p->batch))
 		return rc;
-	rc = batch_flush(p->batch, e);
+	rc = batch_step(p->batch, e);
 	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].b->failed)
 			imap_fetch_drop(f, i);
@@ -368,9 +368,9 @@ pull_boxes(struct pull *p, struct err *e)
 	p->batch = batch_new(p->r);
 	rc = fetch_all(p, e);
 	if (rc == 0)
-		rc = batch_flush(p->batch, e);
+		rc = batch_end(p->batch, e);
 	else if (rc != ERR_FULL && rc != ERR_IO) /* rule 3 */
-		(void)batch_flush(p->batch, &late);
+		(void)batch_end(p->batch, &late);
 	batch_free(&p->batch);
 	if (rc == 0)
 		rc = settle_refused(p, e);

@@ -1,11 +1,21 @@
 """Many mailboxes at once: what is asked of one goes out before another has
 answered, and what goes wrong with one stays with it."""
 
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from personas import Persona
-from scripted import Hangup
-from world import message
+sys.path.append(str(Path(__file__).resolve().parents[1] / "crash"))
+
+import faultat  # noqa: E402
+from faultat import Fault  # noqa: E402
+from personas import Persona  # noqa: E402
+from scripted import Hangup  # noqa: E402
+from world import message  # noqa: E402
 
 
 class Bare(Persona):
@@ -357,3 +367,67 @@ def test_round_trips_do_not_grow_with_the_mailboxes(scripted):
         costs.append((first, world.summary()["round_trips"]))
         world.assert_settled()
     assert costs[0] == costs[1]
+
+
+# more than one part of a batch: the disk works while mail comes
+
+def many(scripted, n=700):
+    world = scripted()
+    for box in BOXES[1:3]:
+        world.server.create(box)
+    for i in range(n):
+        world.server.append(BOXES[i % 3], message("m%d" % i, "x" * i))
+    return world
+
+
+def test_the_disk_is_waited_for_while_mail_comes(scripted):
+    world = many(scripted)
+    calls, script = world.base / "calls", world.base / "traced"
+    if not shutil.which("strace") or subprocess.run(
+            ["strace", "-o", "/dev/null", "true"]).returncode:
+        pytest.skip("strace cannot trace here")
+    script.write_text(
+        "#!/bin/sh\nexport ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0\"\n"
+        "exec strace -f -qq -o '%s' -e trace=syncfs,renameat2,mkdirat "
+        "'%s' \"$@\"\n" % (calls, world.binary))
+    script.chmod(0o755)
+    whole, world.binary = world.binary, str(script)
+    world.sync()
+    world.binary = whole
+    lines = [line.split(None, 1) for line in calls.read_text().splitlines()
+             if "resumed" not in line]
+    main = next(tid for tid, call in lines if call.startswith("mkdirat"))
+    syncs = [i for i, (_, call) in enumerate(lines)
+             if call.startswith("syncfs")]
+    # three parts: the disk works on each while the next one comes, on the
+    # octets of one and the names of the one before at once; the last names
+    # are in one mailbox
+    assert [lines[i][0] != main for i in syncs] == [True] * 3
+    # no message has its name before
+    named = [i for i, (_, call) in enumerate(lines)
+             if re.match(r'renameat2\(\d+, "mochila-', call)]
+    assert len(named) == 700 and named[0] > syncs[0]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("how", ["errno:EIO", "errno:ENOSPC", "kill",
+                                 "killafter"])
+def test_the_disk_fails_while_mail_comes(scripted, how, at):
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    world = many(scripted)
+    env = {**world.env(), **Fault(how, at, "syncfs").env(
+        faultat.build(world.base))}
+    done = subprocess.run(
+        [world.binary, "-c", str(world.config), "sync"], env=env,
+        capture_output=True, timeout=60)
+    assert done.returncode in ((-9,) if "kill" in how else (65, 75)), (
+        done.returncode, done.stderr)
+    files = {f for box in BOXES[:3] for f, _, _ in world.local.files(box)}
+    assert {row["file"].split("/", 1)[1] for row in world.dump()} <= files
+    world.sync()
+    for box in BOXES[:3]:
+        there, here = world.tokens(box)
+        assert there == here
+    world.assert_settled()
