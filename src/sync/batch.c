@@ -22,7 +22,7 @@
  */
 #include "sync/internal.h"
 
-/* Of one part; two of them keep a directory open for each message. */
+/* Of one part. */
 #define PART_MESSAGES 256
 #define PART_OCTETS (32u << 20)
 

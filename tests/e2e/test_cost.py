@@ -193,6 +193,6 @@ def test_new_mail_in_ten_mailboxes(settled):
     cost = Cost(settled)
     assert cost.commands["SELECT"] == 20
     assert cost.commands["UID FETCH"] == 20
-    # the files, the names; the batch, the marks, the stamps of all
+    # the files, the names; the batch, and the marks of all
     assert (cost.trips, sum(cost.durable.values())) == (5, 6), cost.durable
     settled.assert_settled()
