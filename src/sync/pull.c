@@ -104,6 +104,7 @@ take_one(struct pull *p, struct imap_fetch *f, struct err *e)
 
 	if (rc != 0) {
 		rc = fail_box(p, x, e);
+		/* of a cut connection: not before the suspect is known */
 		if (rc == 0)
 			imap_fetch_drop(f, at);
 	}
