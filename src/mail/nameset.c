@@ -138,23 +138,39 @@ nameset_begin(struct nameset *s)
 		memset(s->seen, 0, words(s->cap) * sizeof *s->seen);
 }
 
-bool
-nameset_see(struct nameset *s, struct span file)
+/* Where FILE is, or cap. */
+static size_t
+probe(const struct nameset *s, struct span file)
 {
 	struct nameset_slot x = slot_of(s, file);
 
 	if (s->cap == 0)
-		return false;
+		return 0;
 	for (size_t at = home(s, x.base); s->slot[at].uid; at = next(s, at)) {
 		const struct nameset_slot *k = &s->slot[at];
 
-		if (k->base != x.base || k->file[0] != x.file[0] ||
-		    k->file[1] != x.file[1])
-			continue;
-		s->seen[at / 64] |= UINT64_C(1) << (at % 64);
-		return true;
+		if (k->base == x.base && k->file[0] == x.file[0] &&
+		    k->file[1] == x.file[1])
+			return at;
 	}
-	return false;
+	return s->cap;
+}
+
+bool
+nameset_has(const struct nameset *s, struct span file)
+{
+	return probe(s, file) < s->cap;
+}
+
+bool
+nameset_see(struct nameset *s, struct span file)
+{
+	size_t at = probe(s, file);
+
+	if (at == s->cap)
+		return false;
+	s->seen[at / 64] |= UINT64_C(1) << (at % 64);
+	return true;
 }
 
 bool

@@ -42,8 +42,11 @@ void nameset_reserve(struct nameset *s, size_t n);
 /* UID is not 0.  Not between nameset_begin() and the end of the reading. */
 void nameset_add(struct nameset *s, struct span file, uint32_t uid);
 
+/* Is FILE among the names? */
+bool nameset_has(const struct nameset *s, struct span file);
+
 void nameset_begin(struct nameset *s); /* another reading: nothing is seen */
-/* Is FILE among the names?  (Of two rows with one name, one is seen.) */
+/* The same, and it is seen.  (Of two rows with one name, one is seen.) */
 bool nameset_see(struct nameset *s, struct span file);
 /* Did the last two readings see the same? */
 bool nameset_seen_alike(const struct nameset *s);

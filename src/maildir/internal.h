@@ -53,8 +53,7 @@ struct maildir {
 	} slot[2];
 	unsigned last; /* the slot used last */
 	/* Base names of mailboxes that messages were moved to; see move.c. */
-	struct map taken;
-	struct arena taken_mem;
+	struct nameset taken;
 	struct maildir_watch *watch; /* owned; NULL: none yet */
 };
 

@@ -13,9 +13,11 @@
  *     those that mean nothing to us; what F says is shown with those of TO.
  *
  * For rule 2 the base names of TO are read once and then kept up: M->taken
- * holds "path/base" for each, and "path/" for a mailbox that was read.  It
- * lives until the directories are looked at again (maildir_forget_box).  It
- * may hold names that are gone, which costs no more than a new base name.
+ * has a hash of "base/path" for each, and of "/path" for a mailbox that was
+ * read.  It lives until the directories are looked at again
+ * (maildir_forget_box).  It may have names that are gone, or that never were
+ * (a hash may be that of another name), which costs no more than a new base
+ * name; but a mailbox that is taken for one that was read is a chance of 2^-64.
  */
 #include "maildir/internal.h"
 
@@ -24,13 +26,22 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* As a name in cur/, which is what that set is made for; a base has no "/". */
+static char *
+taken_key(struct span path, struct span base)
+{
+	return xasprintf("cur/%.*s/%.*s", SPAN_ARG(base), SPAN_ARG(path));
+}
+
 static bool
 take(struct maildir *m, struct span path, struct span base)
 {
-	const char *key = arena_printf(
-	    &m->taken_mem, "%.*s/%.*s", SPAN_ARG(path), SPAN_ARG(base));
+	AUTO_STR key = taken_key(path, base);
 
-	return map_add(&m->taken, span_str(key), 1);
+	if (nameset_has(&m->taken, span_str(key)))
+		return false;
+	nameset_add(&m->taken, span_str(key), 1);
+	return true;
 }
 
 static int
@@ -63,10 +74,9 @@ take_all(struct maildir *m, struct span path, int box, const char *sub,
 static int
 load_taken(struct maildir *m, struct span path, int box, struct err *e)
 {
-	AUTO_STR mark = xasprintf("%.*s/", SPAN_ARG(path));
-	uint64_t one;
+	AUTO_STR mark = taken_key(path, SPAN(""));
 
-	if (map_get(&m->taken, span_str(mark), &one))
+	if (nameset_has(&m->taken, span_str(mark)))
 		return 0;
 	if (take_all(m, path, box, "new", e) < 0 ||
 	    take_all(m, path, box, "cur", e) < 0)

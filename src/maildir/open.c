@@ -24,8 +24,7 @@ maildir_open(
 	m->layout = layout;
 	for (size_t i = 0; i < 2; i++)
 		m->slot[i].box = (struct maildir_box){-1, -1, -1};
-	map_init(&m->taken);
-	arena_init(&m->taken_mem);
+	nameset_init(&m->taken);
 	if (gethostname(m->host, sizeof m->host - 1) != 0)
 		m->host[0] = '\0';
 	*m_r = m;
@@ -64,8 +63,7 @@ maildir_forget_box(struct maildir *m)
 {
 	close_slot(&m->slot[0]);
 	close_slot(&m->slot[1]);
-	map_release(&m->taken);
-	arena_clear(&m->taken_mem);
+	nameset_release(&m->taken);
 }
 
 void
@@ -75,8 +73,6 @@ maildir_free(struct maildir **m)
 		return;
 	maildir_forget_box(*m);
 	maildir_watch_free(&(*m)->watch);
-	map_release(&(*m)->taken);
-	arena_release(&(*m)->taken_mem);
 	digest_free(&(*m)->spare);
 	close_fd(&(*m)->root);
 	xfree(*m);

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -364,6 +365,8 @@ class Elsewhere(Scene):
         self.world.server.close()
         if self.story.synced:
             self.must_run()
+            # what people delete and make is not to look like a rename
+            time.sleep(self.dovecot.uidvalidity_s)
         self.story.there(self.world.server)
         self.world.server.close()
         self.story.here(self.world)

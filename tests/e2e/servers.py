@@ -124,6 +124,9 @@ class Kind:
     makes_parents = False
     # a mailbox with children can be deleted
     deletes_parents = True
+    # so many seconds have to pass between two mailboxes, or both get one
+    # UIDVALIDITY
+    uidvalidity_s = 0
     # LIST goes on showing a mailbox that was deleted and has children
     lists_ghosts = False
 

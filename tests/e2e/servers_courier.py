@@ -39,6 +39,7 @@ class Courier(Kind):
     modseq = False
     # after an EXAMINE, its APPEND to the same mailbox is refused
     examine = False
+    uidvalidity_s = 1
 
     def __init__(self, base):
         self.root, self.versions = unpacked("courier")

@@ -66,6 +66,8 @@ test_many_names_are_found_and_no_others(void **state)
 		for (unsigned i = 1; i <= NAMES; i++) {
 			assert_false(nameset_see(&s, name_of(buf, i, "")));
 			assert_false(nameset_see(&s, name_of(buf, i, "FS")));
+			assert_true(nameset_has(&s, name_of(buf, i, "S")));
+			assert_false(nameset_has(&s, name_of(buf, i, "")));
 			if (i % 3)
 				assert_true(
 				    nameset_see(&s, name_of(buf, i, "S")));
