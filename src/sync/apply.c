@@ -55,14 +55,14 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (op->behind ||
 	    ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
 		 op->kind == OP_RCOPY) &&
-		!flags_eq(op->shown, g->row.l)))
+		!flags_eq(op->shown, g->row->l)))
 		b->undone = b->rescan = true;
-	if (!shows_its_row(r, b, &g->row))
+	if (!shows_its_row(r, b, g->row))
 		b->reread = true;
 	if (op->left_uid)
 		journal_del_pair(
 		    batch, r->box[op->left_box].j.id, op->left_uid);
-	journal_put_pair(batch, b->j.id, &g->row);
+	journal_put_pair(batch, b->j.id, g->row);
 }
 
 void
@@ -122,13 +122,13 @@ set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct span file;
 	int rc;
 
-	rc = apply_letters(r, b, g->row.l, e);
+	rc = apply_letters(r, b, g->row->l, e);
 	if (rc == 0)
 		rc = maildir_set_flags(r->m, &r->pass, b->j.path, op->file,
-		    g->row.l, &b->letters, &shown, &file, e);
+		    g->row->l, &b->letters, &shown, &file, e);
 	if (rc == 0) {
-		g->row.l = shown;
-		g->row.file = file;
+		g->row->l = shown;
+		g->row->file = file;
 		b->wrote_l = true;
 		apply_done(r, b, batch, op);
 		return 0;

@@ -129,7 +129,7 @@ land(struct batch *x, size_t at, struct err *e)
 	const struct landed *m = &x->v[at];
 	struct run *r = x->r;
 	struct sbox *b = m->b;
-	struct pair *row = &r->group[m->op->group].row;
+	struct pair *row = r->group[m->op->group].row;
 	struct flags shown;
 	struct lmsg file;
 	int rc;

@@ -146,7 +146,7 @@ struct run {
 struct group {
 	uint32_t left; /* ops of round 1 not yet done */
 	bool failed;
-	struct pair row; /* as it will be recorded */
+	struct pair *row; /* as it will be recorded; in one of the ops */
 };
 
 /* Is B looked at in this pass? */

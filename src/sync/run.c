@@ -165,9 +165,9 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 
 /* Which ops belong to which mailbox and round; the plan is in order. */
 static void
-slice_plan(struct run *r)
+split_plan(struct run *r)
 {
-	const struct plan *pl = &r->plan;
+	struct plan *pl = &r->plan;
 	size_t i = 0;
 
 	for (size_t k = 0; k < r->nbox; k++) {
@@ -203,9 +203,9 @@ slice_plan(struct run *r)
 	}
 	r->group = arena_array(&r->pass, pl->groups + 1, sizeof *r->group);
 	for (i = 0; i < pl->n; i++) {
-		const struct op *op = &pl->op[i];
+		struct op *op = &pl->op[i];
 
-		r->group[op->group].row = op->row;
+		r->group[op->group].row = &op->row;
 		if (!op_is_delete(op) && op->kind != OP_WAIT &&
 		    op->kind != OP_FORGET && op->kind != OP_KEEP &&
 		    op->kind != OP_SKIP && op->kind != OP_LATER)
@@ -405,7 +405,7 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 		arena_init(&r->pass);
 		rc = plan_pass(r, policy, e);
 		if (rc == 0) {
-			slice_plan(r);
+			split_plan(r);
 			report_brake(r);
 			if (r->o->dry_run)
 				print_plan(r);

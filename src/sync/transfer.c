@@ -91,7 +91,7 @@ copy_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 	    [CONFIG_LINK] = MAILDIR_COPY_LINK,
 	    [CONFIG_BYTES] = MAILDIR_COPY_BYTES,
 	};
-	struct pair *row = &r->group[op->group].row;
+	struct pair *row = r->group[op->group].row;
 	struct flags shown;
 	struct lmsg m;
 	int rc;
@@ -114,7 +114,7 @@ static int
 move_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 {
 	struct sbox *from = &r->box[op->from];
-	struct pair *row = &r->group[op->group].row;
+	struct pair *row = r->group[op->group].row;
 	struct flags shown;
 	struct lmsg m;
 	int rc;
@@ -205,7 +205,7 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 {
 	struct sbox *from = &r->box[op->from];
 
-	r->group[op->group].row.uid = uid;
+	r->group[op->group].row->uid = uid;
 	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
 	else if (op->kind == OP_RMOVE)
