@@ -138,6 +138,10 @@ int journal_count_in(struct journal *j, uint64_t box,
 int journal_count(struct journal *j, uint64_t box, uint64_t *n_r,
     struct err *e);
 
+/* The UIDs that have rows (also remote holds), added to SET. */
+int journal_uids(struct journal *j, uint64_t box, struct uidset *set,
+    struct err *e);
+
 /*
  * Rows of any mailbox whose canonical size is SIZE, at most MAX of them; in
  * the order of mailbox and UID.  Costs what it finds (table "size").
@@ -167,6 +171,7 @@ struct jhold {
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };
+/* In the order of the keys: of files by base name, then of UIDs. */
 int journal_holds(struct journal *j, uint64_t box, struct arena *mem,
     struct jhold **v_r, size_t *n_r, struct err *e);
 

@@ -13,9 +13,6 @@
 /* More vanished than this, and than a quarter of the rows, is asked about. */
 #define CONFIRM_MIN 10
 
-/* Flags of rows that were passed over. */
-#define SCRATCH_OCTETS 65536
-
 /*
  * Does the delta agree with EXISTS?  *since_r: how many UIDs given out since
  * the cursor it shows.
@@ -58,30 +55,6 @@ no_answer(int rc, const struct err *e)
 	       e->scope <= ERR_SCOPE_BOX;
 }
 
-/* All UIDs that rows and holds know. */
-static int
-known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
-{
-	struct journal_files *w = NULL;
-	struct arena mem;
-	struct jfile f;
-	int rc = journal_files_begin(r->j, b->j.id, &w, e);
-
-	arena_init(&mem);
-	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
-		rc = 0;
-		uidset_add(set, f.uid);
-		if (mem.used > SCRATCH_OCTETS)
-			arena_clear(&mem);
-	}
-	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid)
-			uidset_add(set, b->hold[i].uid);
-	journal_files_end(&w);
-	arena_release(&mem);
-	return rc;
-}
-
 /* How many messages that rows and holds know the view says are gone. */
 static int
 count_gone(struct run *r, struct sbox *b, uint64_t known, uint64_t *n_r,
@@ -109,7 +82,7 @@ static int
 gone_uids(struct run *r, struct sbox *b, struct uidset *gone, struct err *e)
 {
 	struct uidset stay;
-	int rc = known_uids(r, b, gone, e);
+	int rc = journal_uids(r->j, b->j.id, gone, e);
 
 	uidset_init(&stay);
 	if (b->r.complete) {
@@ -246,7 +219,7 @@ settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		err_clear(e);
 		rc = 0;
 	} else if (rc == 0) {
-		rc = known_uids(r, b, &known, e);
+		rc = journal_uids(r->j, b->j.id, &known, e);
 		if (rc == 0)
 			take_uids(b, &now, &known, ok_r);
 	}

@@ -228,6 +228,11 @@ struct span moves_message_id(
 
 /* transfer.c: between mailboxes; after apply_rows() of all of them */
 int apply_transfers(struct run *r, struct err *e);
+/*
+ * A mailbox that the server lost comes back with the new mail that is here:
+ * until then nothing can be moved into it, and what it was moved from waits.
+ */
+void transfer_not_into_missing(struct run *r);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
