@@ -3,12 +3,18 @@
 /* Flags of rows that were passed over. */
 #define SCRATCH_OCTETS 65536
 
+/* About; for what is read one after the other. */
+#define ROWS_PER_PAGE 16
+
 int
-journal_begin_read(const struct journal *j, MDB_txn **txn_r, struct err *e)
+journal_begin_read(struct journal *j, MDB_txn **txn_r, struct err *e)
 {
 	MDB_txn *txn = NULL;
-	int rc = j->tables ? journal_begin_txn(j->env, MDB_RDONLY, &txn) : 0;
+	int rc = j->tables ? journal_fresh_map(j) : 0;
 
+	if (rc == 0 && j->tables)
+		rc = journal_begin_txn(j->env, MDB_RDONLY, &txn);
+	j->touched++;
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);
 	*txn_r = txn;
@@ -189,6 +195,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 			rc = add_pair(j, &r, mem, &p, e);
 		rows_close(&r);
 		mdb_txn_abort(txn);
+		j->touched += p.n / ROWS_PER_PAGE;
 	}
 	buf_release(&prefix);
 	if (rc == 0)
@@ -296,6 +303,7 @@ journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
 		if (w.cursor)
 			mdb_cursor_close(w.cursor);
 		mdb_txn_abort(txn);
+		j->touched += p.n;
 	}
 	if (rc == 0)
 		*p_r = p;
@@ -549,6 +557,7 @@ journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
 			n += rc == 0;
 		}
 		rows_close(&r);
+		j->touched += n;
 	}
 	if (txn)
 		mdb_txn_abort(txn);
