@@ -222,12 +222,11 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
-/* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
-struct span moves_message_id(
-    struct run *r, const struct sbox *b, struct span file);
-
 /* transfer.c: between mailboxes; after apply_rows() of all of them */
 int apply_transfers(struct run *r, struct err *e);
+/* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
+struct span transfer_message_id(
+    struct run *r, const struct sbox *b, struct span file);
 /*
  * A mailbox that the server lost comes back with the new mail that is here:
  * until then nothing can be moved into it, and what it was moved from waits.

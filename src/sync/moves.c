@@ -25,13 +25,11 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
-#include "mail/header.h"
 
 #include <stdlib.h>
 
 /* Rows of one size that are looked at. */
 #define SAME_SIZE_MAX 256
-#define HEAD_OCTETS 16384
 #define WINDOW 64
 #define END_OCTETS 1024
 #define WHOLE_OCTETS 8192
@@ -304,26 +302,11 @@ local_octets(struct search *s, const struct candidate *c, uint64_t off,
 		   n, out, &e) == 0;
 }
 
-struct span
-moves_message_id(struct run *r, const struct sbox *b, struct span file)
-{
-	struct span id = SPAN_NONE;
-	struct err e = {0};
-	struct buf head;
-
-	buf_init(&head, 2 * HEAD_OCTETS);
-	if (maildir_sample(
-		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
-		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
-	buf_release(&head);
-	return id;
-}
-
 static struct span
 local_id(struct search *s, struct candidate *c)
 {
 	if (!c->has_id)
-		c->id = moves_message_id(s->r, &s->r->box[c->box], c->file);
+		c->id = transfer_message_id(s->r, &s->r->box[c->box], c->file);
 	c->has_id = true;
 	return c->id;
 }

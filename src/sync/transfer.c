@@ -18,6 +18,9 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
+#include "mail/header.h"
+
+#define HEAD_OCTETS 16384
 
 void
 transfer_undone(struct run *r, const struct op *op)
@@ -231,6 +234,21 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 	apply_done(r, b, batch, op);
 }
 
+struct span
+transfer_message_id(struct run *r, const struct sbox *b, struct span file)
+{
+	struct span id = SPAN_NONE;
+	struct err e = {0};
+	struct buf head;
+
+	buf_init(&head, 2 * HEAD_OCTETS);
+	if (maildir_sample(
+		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
+		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
+	buf_release(&head);
+	return id;
+}
+
 /* What the server has from UIDNEXT on, by Message-ID where that is unique. */
 static int
 ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
@@ -273,7 +291,7 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	map_init(&uid_of);
 	rc = ids_there(r, b, &uid_of, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
-		struct span id = moves_message_id(r, b, v[i]->file);
+		struct span id = transfer_message_id(r, b, v[i]->file);
 		uint64_t uid = 0;
 
 		if (id.n > 0 &&
