@@ -177,6 +177,17 @@ uidset_remove_set(struct uidset *s, const struct uidset *other)
 }
 
 void
+uidset_keep_set(struct uidset *s, const struct uidset *other)
+{
+	struct uidset out = {0};
+
+	uidset_add_set(&out, s);
+	uidset_remove_set(&out, other);
+	uidset_remove_set(s, &out);
+	uidset_release(&out);
+}
+
+void
 uidset_take_last(struct uidset *from, uint64_t n, struct uidset *set)
 {
 	size_t first = from->n;

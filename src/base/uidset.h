@@ -27,6 +27,7 @@ void uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_add_set(struct uidset *s, const struct uidset *other);
 void uidset_remove_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_remove_set(struct uidset *s, const struct uidset *other);
+void uidset_keep_set(struct uidset *s, const struct uidset *other);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 bool uidset_eq(const struct uidset *a, const struct uidset *b);

@@ -81,7 +81,11 @@ _Noreturn void journal_look_main(int argc, char **argv);
 void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 
-/* One mailbox. */
+/*
+ * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large mailbox,
+ * or of much new mail, is under way: the cursor is good for the flags of all
+ * rows, but there may be UIDs without a row, and rows without a UID.
+ */
 struct jbox {
 	uint64_t id;      /* never reused; 0: new */
 	struct span wire; /* as LIST says */
@@ -89,7 +93,8 @@ struct jbox {
 	char delim;
 	uint32_t uidvalidity, uidnext;
 	uint64_t highestmodseq; /* the cursor; 0: none */
-	uint32_t messages;  /* EXISTS when the cursor was taken */
+	uint32_t messages;  /* EXISTS when the cursor was taken, or: */
+#define JBOX_BEGUN UINT32_MAX
 	uint64_t rows;      /* kept by the journal itself */
 	struct maildir_stamp stamp;
 	struct kwletters letters;

@@ -148,6 +148,8 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 {
 	struct map bases;
 
+	if (b->nhold == 0)
+		return;
 	map_init(&bases);
 	for (size_t i = 0; i < b->l.n; i++)
 		map_add(&bases, b->l.v[i].base, i);
@@ -302,7 +304,7 @@ apply_rows(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!b->observed || b->failed)
+		if (!b->observed || b->failed || b->waits)
 			continue;
 		rc = add_rows(r, b, &x, e);
 		if (rc == 0 && journal_batch_size(x.batch) >= COMMIT_EVERY)

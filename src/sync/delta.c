@@ -32,6 +32,9 @@ delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *since_r,
 		uidset_add(&seen, b->r.v[i].uid);
 		since += b->r.v[i].uid >= b->j.uidnext;
 	}
+	uidset_remove_set(&b->r.more, &b->r.vanished);
+	uidset_add_set(&seen, &b->r.more);
+	since += uidset_count(&b->r.more);
 	rc = journal_count(r->j, b->j.id, &known, e);
 	if (rc == 0)
 		rc = journal_count_in(
@@ -47,9 +50,8 @@ delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *since_r,
 	return rc;
 }
 
-/* Refusals and nonsense that concern one question: the next one may do. */
-static bool
-no_answer(int rc, const struct err *e)
+bool
+delta_no_answer(int rc, const struct err *e)
 {
 	return (rc == ERR_NO || rc == ERR_BAD || rc == ERR_PROTO) &&
 	       e->scope <= ERR_SCOPE_BOX;
@@ -114,7 +116,7 @@ ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	if (rc == 0 && n > 0) {
 		rc = imap_search_range(r->imap, gone.v[0].lo,
 		    gone.v[gone.n - 1].hi, &there, e);
-		if (no_answer(rc, e)) {
+		if (delta_no_answer(rc, e)) {
 			/* A listing that EXISTS agrees with has to do. */
 			*ok_r = b->r.complete;
 			err_clear(e);
@@ -178,20 +180,24 @@ static void
 take_uids(struct sbox *b, const struct uidset *now, const struct uidset *known,
     bool *ok_r)
 {
-	struct uidset unseen;
+	struct uidset unseen, shown = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->r.n; i++)
 		if (uidset_has(now, b->r.v[i].uid))
 			b->r.v[n++] = b->r.v[i];
 	b->r.n = n;
+	uidset_keep_set(&b->r.more, now);
 	uidset_add_set(&b->r.vanished, known);
 	uidset_remove_set(&b->r.vanished, now);
 	uidset_init(&unseen);
 	uidset_add_set(&unseen, now);
 	uidset_remove_set(&unseen, known);
 	for (size_t i = 0; i < b->r.n; i++)
-		uidset_remove_range(&unseen, b->r.v[i].uid, b->r.v[i].uid);
+		uidset_add(&shown, b->r.v[i].uid);
+	uidset_remove_set(&unseen, &shown);
+	uidset_release(&shown);
+	uidset_remove_set(&unseen, &b->r.more);
 	/* what arrived meanwhile is for the next pass */
 	b->r.exists = (uint32_t)uidset_count(now);
 	if (b->r.uidnext) {
@@ -213,7 +219,7 @@ settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	uidset_init(&now);
 	uidset_init(&known);
 	rc = imap_search_uids(r->imap, &now, e);
-	if (no_answer(rc, e)) {
+	if (delta_no_answer(rc, e)) {
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(b->j.name), e->text);
 		err_clear(e);
@@ -248,7 +254,7 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		rc = imap_fetch_changed(
 		    r->imap, j->highestmodseq, &r->pass, &b->r, e);
 	}
-	if (no_answer(rc, e)) {
+	if (delta_no_answer(rc, e)) {
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(j->name), e->text);
 		err_clear(e);

@@ -82,9 +82,12 @@ record_commit(
 void
 record_mark(struct run *r, struct sbox *b)
 {
-	bool marks = !b->undone && !b->failed;
+	bool marks =
+	    !b->undone && !b->failed && !b->deferred && !b->slice.on;
 	struct maildir_stamp ours;
 
+	if (b->slice.on)
+		slice_mark(b);
 	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
 		b->j.uidvalidity = b->r.uidvalidity;
 		b->j.uidnext = b->r.uidnext;

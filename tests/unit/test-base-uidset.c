@@ -48,7 +48,8 @@ assert_like(const struct uidset *s, const bool *bit)
 static void
 many_at_once(struct uidset *s, struct uidset *other, bool *bit)
 {
-	bool put = rnd(2) == 0;
+	uint32_t how = rnd(3);
+	bool put = how == 0, kept[UIDS] = {false};
 
 	uidset_clear(other);
 	for (uint32_t i = 1 + rnd(9); i < UIDS; i += 1 + rnd(12)) {
@@ -56,13 +57,18 @@ many_at_once(struct uidset *s, struct uidset *other, bool *bit)
 
 		for (; i <= hi && i < UIDS; i++) {
 			uidset_add(other, i);
+			kept[i] = bit[i];
 			bit[i] = put;
 		}
 	}
-	if (put)
+	if (how == 0)
 		uidset_add_set(s, other);
-	else
+	else if (how == 1)
 		uidset_remove_set(s, other);
+	else
+		uidset_keep_set(s, other);
+	for (uint32_t i = 0; i < UIDS && how == 2; i++)
+		bit[i] = kept[i];
 }
 
 static void
