@@ -2,9 +2,10 @@
  * slice: a great many new messages on the server, a part of them at a time.
  *
  * A pass holds what it looks at in memory.  So it looks at no more than
- * SLICE_ACCOUNT new messages of the account, SLICE_BOX of one mailbox, the newest
- * first.  Of the others it knows the UIDs; the passes that follow take them, a
- * slice each, until none is left.  Then the mailbox is observed as usual.
+ * SLICE_ACCOUNT new messages of the account, SLICE_BOX of one mailbox, the
+ * newest first.  Of the others it knows the UIDs; the passes that follow take
+ * them, a slice each, until none is left.  Then the mailbox is observed as
+ * usual.
  *
  * Invariants:
  *  1. Nothing is concluded from what has not been looked at.  A UID without a
@@ -124,8 +125,8 @@ slice_more(struct run *r, struct sbox *b, struct err *e)
 
 /* Is it worth a SEARCH?  BEGUN: invariant 3. */
 static int
-needs_search(struct run *r, struct sbox *b, bool begun, bool *needs_r,
-    struct err *e)
+needs_search(
+    struct run *r, struct sbox *b, bool begun, bool *needs_r, struct err *e)
 {
 	uint64_t known = 0, n = room(r, b);
 	int rc = 0;
@@ -304,8 +305,7 @@ is_for_later(const struct run *r, const struct op *op, bool both)
 		return true;
 	if (op->kind == OP_PUSH)
 		return b->slice.on || both || op->why != CASE_L_NEW;
-	return op_is_delete(op) || op->kind == OP_FORGET ||
-	       op->kind == OP_KEEP;
+	return op_is_delete(op) || op->kind == OP_FORGET || op->kind == OP_KEEP;
 }
 
 void
