@@ -50,23 +50,52 @@ arena_clear(struct arena *a)
 	a->head = keep;
 }
 
-void *
-arena_alloc(struct arena *a, size_t n)
+static size_t
+aligned(size_t n)
 {
 	const size_t align = alignof(max_align_t);
-	struct arena_block *b = a->head;
-	void *p;
 
 	if (n > SIZE_MAX - BLOCK_MAX)
 		abort();
-	n = (n + align - 1) / align * align;
+	return (n + align - 1) / align * align;
+}
+
+/*
+ * A block of its own, behind the one that is being filled.  Fresh pages of the
+ * system are zero: those that are never used cost nothing.
+ */
+static void *
+alloc_alone(struct arena *a, size_t n)
+{
+	struct arena_block *b = xcalloc(1, sizeof *b + n);
+
+	b->n = b->cap = n;
+	if (a->head) {
+		b->next = a->head->next;
+		a->head->next = b;
+	} else {
+		a->head = b;
+	}
+	a->used += n;
+	return b->data;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	struct arena_block *b = a->head;
+	void *p;
+
+	n = aligned(n);
+	if (n > BLOCK_MAX)
+		return alloc_alone(a, n);
 	if (!b || b->cap - b->n < n) {
 		size_t cap = b ? 2 * b->cap : BLOCK_MIN;
 
 		if (cap > BLOCK_MAX)
 			cap = BLOCK_MAX;
 		if (cap < n)
-			cap = n;
+			cap = BLOCK_MAX;
 		b = xalloc(sizeof *b + cap);
 		b->n = 0;
 		b->cap = cap;
@@ -90,15 +119,41 @@ arena_array(struct arena *a, size_t k, size_t n)
 	return arena_alloc(a, size);
 }
 
+/* V has a block of its own, of N bytes: it gets BYTES.  NULL: it has none. */
+static void *
+grow_alone(struct arena *a, const void *v, size_t n, size_t bytes)
+{
+	struct arena_block **at = &a->head, *b;
+
+	if (n <= BLOCK_MAX)
+		return NULL;
+	while (*at && (*at)->data != v)
+		at = &(*at)->next;
+	b = *at;
+	if (!b || b->cap != n)
+		return NULL;
+	b = xrealloc(b, 1, sizeof *b + bytes);
+	b->n = b->cap = bytes;
+	*at = b;
+	a->used += bytes - n;
+	return b->data;
+}
+
 void *
 arena_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
 {
 	void *bigger;
+	size_t bytes;
 
 	if (n < *cap)
 		return v;
+	if (__builtin_mul_overflow(*cap ? *cap * 2 : 16, size, &bytes))
+		abort();
+	bigger = grow_alone(a, v, aligned(*cap * size), aligned(bytes));
 	*cap = *cap ? *cap * 2 : 16;
-	bigger = arena_array(a, *cap, size);
+	if (bigger)
+		return bigger;
+	bigger = arena_alloc(a, bytes);
 	if (n)
 		memcpy(bigger, v, n * size);
 	return bigger;

@@ -23,7 +23,8 @@ void *arena_array(struct arena *a, size_t k, size_t n);
 /*
  * Room for one more of SIZE bytes behind the N in V, a vector of this arena
  * (NULL: none yet) with room for *CAP.  Returns V, or where it is now; what
- * it was is left to the arena.
+ * it was is left to the arena, or given back when it is large.  What is behind
+ * the N has any value.
  */
 void *arena_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size);
 struct span arena_span(struct arena *a, struct span s); /* copy, + NUL */

@@ -100,11 +100,30 @@ uidset_add(struct uidset *s, uint32_t uid)
 	uidset_add_range(s, uid, uid);
 }
 
+/* Ranges of two sets are merged, not put in one by one, from here on. */
+#define MERGE_MIN 8
+
 void
 uidset_add_set(struct uidset *s, const struct uidset *other)
 {
-	for (size_t i = 0; i < other->n; i++)
-		uidset_add_range(s, other->v[i].lo, other->v[i].hi);
+	struct uidset sum = {0};
+	size_t i = 0, k = 0;
+
+	if (other->n < MERGE_MIN || s->n < MERGE_MIN) {
+		for (k = 0; k < other->n; k++)
+			uidset_add_range(s, other->v[k].lo, other->v[k].hi);
+		return;
+	}
+	while (i < s->n || k < other->n) {
+		const struct uidrange *r = k == other->n ||
+			(i < s->n && s->v[i].lo <= other->v[k].lo)
+		    ? &s->v[i++]
+		    : &other->v[k++];
+
+		uidset_add_range(&sum, r->lo, r->hi);
+	}
+	uidset_release(s);
+	*s = sum;
 }
 
 void
@@ -129,8 +148,66 @@ uidset_remove_range(struct uidset *s, uint32_t lo, uint32_t hi)
 void
 uidset_remove_set(struct uidset *s, const struct uidset *other)
 {
-	for (size_t i = 0; i < other->n; i++)
-		uidset_remove_range(s, other->v[i].lo, other->v[i].hi);
+	struct uidset rest = {0};
+	size_t k = 0;
+
+	if (other->n < MERGE_MIN) {
+		for (k = 0; k < other->n; k++)
+			uidset_remove_range(s, other->v[k].lo, other->v[k].hi);
+		return;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t lo = s->v[i].lo, hi = s->v[i].hi;
+
+		while (k < other->n && other->v[k].hi < lo)
+			k++;
+		/* the last one may reach into the next range */
+		for (size_t o = k; o < other->n && other->v[o].lo <= hi; o++) {
+			if (other->v[o].lo > lo)
+				uidset_add_range(&rest, (uint32_t)lo,
+				    other->v[o].lo - 1);
+			lo = (uint64_t)other->v[o].hi + 1;
+			k = o;
+		}
+		if (lo <= hi)
+			uidset_add_range(&rest, (uint32_t)lo, (uint32_t)hi);
+	}
+	uidset_release(s);
+	*s = rest;
+}
+
+void
+uidset_keep_set(struct uidset *s, const struct uidset *other)
+{
+	struct uidset out = {0};
+
+	uidset_add_set(&out, s);
+	uidset_remove_set(&out, other);
+	uidset_remove_set(s, &out);
+	uidset_release(&out);
+}
+
+void
+uidset_take_last(struct uidset *from, uint64_t n, struct uidset *set)
+{
+	size_t first = from->n;
+
+	while (first > 0 && n > 0) {
+		struct uidrange *r = &from->v[first - 1];
+		uint64_t here = (uint64_t)r->hi - r->lo + 1;
+
+		if (here > n) {
+			/* Nothing below reaches up to it. */
+			uidset_add_range(set, r->hi - (uint32_t)n + 1, r->hi);
+			r->hi -= (uint32_t)n;
+			break;
+		}
+		n -= here;
+		first--;
+	}
+	for (size_t i = first; i < from->n; i++)
+		uidset_add_range(set, from->v[i].lo, from->v[i].hi);
+	from->n = first;
 }
 
 bool

@@ -2,7 +2,8 @@
  * uidset: a set of IMAP UIDs (1..2^32-1) as sorted, disjoint, non-adjacent
  * ranges (RFC 3501 §9 sequence-set, without "*").
  *
- * Appending ascending UIDs is O(1); anything else O(ranges).  One thread.
+ * Appending ascending UIDs is O(1); anything else O(ranges), that of a set too.
+ * One thread.
  */
 #ifndef BASE_UIDSET_H
 #define BASE_UIDSET_H
@@ -26,6 +27,7 @@ void uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_add_set(struct uidset *s, const struct uidset *other);
 void uidset_remove_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_remove_set(struct uidset *s, const struct uidset *other);
+void uidset_keep_set(struct uidset *s, const struct uidset *other);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 bool uidset_eq(const struct uidset *a, const struct uidset *b);
@@ -36,6 +38,9 @@ bool uidset_eq(const struct uidset *a, const struct uidset *b);
  * unchanged.  The result replaces what *set_r (initialised) held.
  */
 bool uidset_parse(struct span s, size_t max_ranges, struct uidset *set_r);
+
+/* The N highest of FROM go over to SET, which is empty. */
+void uidset_take_last(struct uidset *from, uint64_t n, struct uidset *set);
 
 /* Append "1:3,7" to B. */
 void uidset_format(const struct uidset *s, struct buf *b);

@@ -155,6 +155,7 @@ struct imap_selected {
  * not 0) and QRESYNC enabled: SELECT (QRESYNC (v m)); changed messages and
  * vanished UIDs are put into *r (UID, FLAGS, MODSEQ; not complete).  The
  * server ignores a cursor of another UIDVALIDITY: the caller compares.
+ * r->most and r->fresh_from are heeded, here and by imap_fetch_changed().
  * Without a cursor, r gets nothing.  Fills r->uidvalidity, uidnext,
  * highestmodseq, exists in any case; r->same is false.
  * A mailbox that is not there, or cannot be selected: scope BOX.  So is one of

@@ -131,6 +131,7 @@ imap_select(struct imap *s, struct span wire, bool read_only,
 		err_clear(e);
 		r->n = 0;
 		uidset_clear(&r->vanished);
+		uidset_clear(&r->more);
 	}
 	if (rc < 0) {
 		if (!s->selected) {

@@ -150,12 +150,16 @@ note_fetch(struct imap *s, struct err *e)
 	struct rmsg m;
 
 	/* Without flags it says nothing that a view could hold. */
-	if (!s->view || s->until_closed || !(s->resp.has & HAS_FLAGS) ||
-	    !imap_rmsg(s, s->mem, &m))
+	if (!s->view || s->until_closed || !(s->resp.has & HAS_FLAGS))
 		return 0;
-	if (s->view->n > (uint64_t)TOLD_MAX * s->exists + TOLD_MORE)
+	if (s->view->n + s->view->more.n >
+	    (uint64_t)TOLD_MAX * s->exists + TOLD_MORE)
 		return without_end(s, e);
-	rview_add(s->mem, s->view, m);
+	if (s->view->most && s->view->n >= s->view->most &&
+	    (s->resp.has & HAS_UID) && s->resp.uid >= s->view->fresh_from)
+		uidset_add(&s->view->more, s->resp.uid);
+	else if (imap_rmsg(s, s->mem, &m))
+		rview_add(s->mem, s->view, m);
 	return 0;
 }
 

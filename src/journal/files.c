@@ -18,7 +18,7 @@
 #define PAGES 256
 
 struct journal_files {
-	const struct journal *j;
+	struct journal *j;
 	MDB_txn *txn; /* NULL: there is nothing */
 	MDB_cursor *cursor;
 	uint64_t box;
@@ -37,6 +37,7 @@ journal_files_begin(
 	int rc;
 
 	w->j = j;
+	j->walks++;
 	w->box = box;
 	w->page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
 	if (journal_begin_read(j, &w->txn, e) < 0) {
@@ -136,6 +137,7 @@ journal_files_end(struct journal_files **w)
 	if (!x)
 		return;
 	let_go(x);
+	x->j->walks--;
 	if (x->cursor)
 		mdb_cursor_close(x->cursor);
 	if (x->txn)

@@ -48,6 +48,8 @@ struct journal {
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
 	uint32_t keywords; /* stored */
+	unsigned walks;    /* journal_files: transactions that are open */
+	uint64_t touched;  /* places of the map, about, since it was made */
 };
 
 static inline MDB_val
@@ -69,13 +71,21 @@ int journal_mdb_error(const struct journal *j, int rc, const char *what,
 int journal_damaged(const struct journal *j, const char *what,
     struct err *e);
 
+/*
+ * What was read through the map counts as memory of this process, up to the
+ * whole file.  So when JOURNAL_TOUCHED places were looked at, the map is made
+ * anew before the next transaction.  (The system maps some pages around each.)
+ */
+#define JOURNAL_TOUCHED 512
+int journal_fresh_map(struct journal *j);
+
 /* LMDB's answer; the map follows when another process made it larger. */
 int journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r);
 /*
  * A reading transaction; *txn_r NULL when there are no tables (then nothing is
  * to be read).
  */
-int journal_begin_read(const struct journal *j, MDB_txn **txn_r,
+int journal_begin_read(struct journal *j, MDB_txn **txn_r,
     struct err *e);
 
 /*

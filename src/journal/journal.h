@@ -81,7 +81,11 @@ _Noreturn void journal_look_main(int argc, char **argv);
 void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 
-/* One mailbox. */
+/*
+ * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large mailbox,
+ * or of much new mail, is under way: the cursor is good for the flags of all
+ * rows, but there may be UIDs without a row, and rows without a UID.
+ */
 struct jbox {
 	uint64_t id;      /* never reused; 0: new */
 	struct span wire; /* as LIST says */
@@ -89,7 +93,8 @@ struct jbox {
 	char delim;
 	uint32_t uidvalidity, uidnext;
 	uint64_t highestmodseq; /* the cursor; 0: none */
-	uint32_t messages;  /* EXISTS when the cursor was taken */
+	uint32_t messages;  /* EXISTS when the cursor was taken, or: */
+#define JBOX_BEGUN UINT32_MAX
 	uint64_t rows;      /* kept by the journal itself */
 	struct maildir_stamp stamp;
 	struct kwletters letters;
@@ -138,6 +143,10 @@ int journal_count_in(struct journal *j, uint64_t box,
 int journal_count(struct journal *j, uint64_t box, uint64_t *n_r,
     struct err *e);
 
+/* The UIDs that have rows (also remote holds), added to SET. */
+int journal_uids(struct journal *j, uint64_t box, struct uidset *set,
+    struct err *e);
+
 /*
  * Rows of any mailbox whose canonical size is SIZE, at most MAX of them; in
  * the order of mailbox and UID.  Costs what it finds (table "size").
@@ -167,6 +176,7 @@ struct jhold {
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };
+/* In the order of the keys: of files by base name, then of UIDs. */
 int journal_holds(struct journal *j, uint64_t box, struct arena *mem,
     struct jhold **v_r, size_t *n_r, struct err *e);
 

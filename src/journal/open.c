@@ -176,6 +176,20 @@ journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r)
 }
 
 int
+journal_fresh_map(struct journal *j)
+{
+	MDB_envinfo info;
+	int rc;
+
+	if (j->touched < JOURNAL_TOUCHED || j->walks > 0)
+		return 0;
+	j->touched = 0;
+	rc = mdb_env_info(j->env, &info);
+	/* No transaction is open: each other one ends where it began. */
+	return rc == 0 ? mdb_env_set_mapsize(j->env, info.me_mapsize) : rc;
+}
+
+int
 journal_open_tables(struct journal *j, MDB_txn *txn, bool create)
 {
 	for (int i = 0; i < T_N; i++) {

@@ -1,11 +1,20 @@
 #include "journal/internal.h"
 
+/* Flags of rows that were passed over. */
+#define SCRATCH_OCTETS 65536
+
+/* About; for what is read one after the other. */
+#define ROWS_PER_PAGE 16
+
 int
-journal_begin_read(const struct journal *j, MDB_txn **txn_r, struct err *e)
+journal_begin_read(struct journal *j, MDB_txn **txn_r, struct err *e)
 {
 	MDB_txn *txn = NULL;
-	int rc = j->tables ? journal_begin_txn(j->env, MDB_RDONLY, &txn) : 0;
+	int rc = j->tables ? journal_fresh_map(j) : 0;
 
+	if (rc == 0 && j->tables)
+		rc = journal_begin_txn(j->env, MDB_RDONLY, &txn);
+	j->touched++;
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);
 	*txn_r = txn;
@@ -186,6 +195,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 			rc = add_pair(j, &r, mem, &p, e);
 		rows_close(&r);
 		mdb_txn_abort(txn);
+		j->touched += p.n / ROWS_PER_PAGE;
 	}
 	buf_release(&prefix);
 	if (rc == 0)
@@ -293,6 +303,7 @@ journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
 		if (w.cursor)
 			mdb_cursor_close(w.cursor);
 		mdb_txn_abort(txn);
+		j->touched += p.n;
 	}
 	if (rc == 0)
 		*p_r = p;
@@ -377,6 +388,72 @@ journal_count(struct journal *j, uint64_t box, uint64_t *n_r, struct err *e)
 	uidset_release(&all);
 	if (rc == 0)
 		*n_r = n;
+	return rc;
+}
+
+static int
+add_pair_uids(
+    struct journal *j, uint64_t box, struct uidset *set, struct err *e)
+{
+	struct journal_files *w = NULL;
+	struct arena mem;
+	struct jfile f;
+	int rc = journal_files_begin(j, box, &w, e);
+
+	arena_init(&mem);
+	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
+		rc = 0;
+		uidset_add(set, f.uid);
+		if (mem.used > SCRATCH_OCTETS)
+			arena_clear(&mem);
+	}
+	journal_files_end(&w);
+	arena_release(&mem);
+	return rc;
+}
+
+static int
+add_hold_uids(
+    struct journal *j, uint64_t box, struct uidset *set, struct err *e)
+{
+	struct uidset all;
+	MDB_txn *txn = NULL;
+	struct walk w;
+	uint32_t uid;
+	int rc = journal_begin_read(j, &txn, e);
+
+	uidset_init(&all);
+	uidset_add_range(&all, 1, UINT32_MAX);
+	if (rc == 0 && txn) {
+		rc = walk_open(j, txn, T_HOLD, box, &all, &w, e);
+		while (rc == 0 && (rc = walk_next(&w, &uid, e)) > 0) {
+			uidset_add(set, uid);
+			rc = 0;
+		}
+		if (w.cursor)
+			mdb_cursor_close(w.cursor);
+		mdb_txn_abort(txn);
+	}
+	uidset_release(&all);
+	return rc;
+}
+
+int
+journal_uids(struct journal *j, uint64_t box, struct uidset *set,
+    struct err *e)
+{
+	struct uidset rows, holds;
+	int rc;
+
+	uidset_init(&rows);
+	uidset_init(&holds);
+	rc = add_pair_uids(j, box, &rows, e);
+	if (rc == 0)
+		rc = add_hold_uids(j, box, &holds, e);
+	uidset_add_set(set, &rows);
+	uidset_add_set(set, &holds);
+	uidset_release(&rows);
+	uidset_release(&holds);
 	return rc;
 }
 
@@ -480,6 +557,7 @@ journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
 			n += rc == 0;
 		}
 		rows_close(&r);
+		j->touched += n;
 	}
 	if (txn)
 		mdb_txn_abort(txn);

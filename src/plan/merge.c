@@ -515,7 +515,7 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 	    .policy = policy,
 	    .count = {.box = box, .rows = rows, .damaged = l->damaged}};
 
-	/* A file cannot be called new with only any of the rows at hand. */
+	/* A file cannot be called new with only some of the rows at hand. */
 	m.l = base->complete || rows == 0 || l->delta ? l : &not_seen;
 	plan_match(pl->mem, base, m.l, &m.match);
 	m.l_used = arena_array(pl->mem, m.l->n + 1, sizeof *m.l_used);

@@ -55,6 +55,7 @@ struct lmsg {
 	bool hold;      /* the server refused it; not to be tried in this run */
 	bool kept;      /* gone on the server, stays here by policy */
 	bool skipped;   /* noted as not carried over, by policy */
+	bool fresh;     /* no row names it */
 };
 
 struct lview {
@@ -95,6 +96,13 @@ struct rview {
 	struct rmsg *v; /* ascending UIDs */
 	size_t n, cap;
 	struct uidset vanished; /* UIDs that are gone */
+	/*
+	 * When V has MOST (0: no limit), of UIDs from FRESH_FROM on only the
+	 * number is noted, in MORE.  For answers that tell of all new mail.
+	 */
+	size_t most;
+	uint32_t fresh_from;
+	struct uidset more;
 	bool same;     /* nothing changed: as in the journal; v is empty */
 	bool complete; /* v is all there is: absence is meant */
 	/*

@@ -95,6 +95,7 @@ read_new_files(struct adoption *a, struct err *e)
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
 
+		m->fresh = true;
 		rc = cancel_check(r->o->cancel, e);
 		if (rc != 0)
 			return rc;

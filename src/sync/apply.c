@@ -55,14 +55,14 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (op->behind ||
 	    ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
 		 op->kind == OP_RCOPY) &&
-		!flags_eq(op->shown, g->row.l)))
+		!flags_eq(op->shown, g->row->l)))
 		b->undone = b->rescan = true;
-	if (!shows_its_row(r, b, &g->row))
+	if (!shows_its_row(r, b, g->row))
 		b->reread = true;
 	if (op->left_uid)
 		journal_del_pair(
 		    batch, r->box[op->left_box].j.id, op->left_uid);
-	journal_put_pair(batch, b->j.id, &g->row);
+	journal_put_pair(batch, b->j.id, g->row);
 }
 
 void
@@ -122,13 +122,13 @@ set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct span file;
 	int rc;
 
-	rc = apply_letters(r, b, g->row.l, e);
+	rc = apply_letters(r, b, g->row->l, e);
 	if (rc == 0)
 		rc = maildir_set_flags(r->m, &r->pass, b->j.path, op->file,
-		    g->row.l, &b->letters, &shown, &file, e);
+		    g->row->l, &b->letters, &shown, &file, e);
 	if (rc == 0) {
-		g->row.l = shown;
-		g->row.file = file;
+		g->row->l = shown;
+		g->row->file = file;
 		b->wrote_l = true;
 		apply_done(r, b, batch, op);
 		return 0;
@@ -148,6 +148,8 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 {
 	struct map bases;
 
+	if (b->nhold == 0)
+		return;
 	map_init(&bases);
 	for (size_t i = 0; i < b->l.n; i++)
 		map_add(&bases, b->l.v[i].base, i);
@@ -302,7 +304,7 @@ apply_rows(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!b->observed || b->failed)
+		if (!b->observed || b->failed || b->waits)
 			continue;
 		rc = add_rows(r, b, &x, e);
 		if (rc == 0 && journal_batch_size(x.batch) >= COMMIT_EVERY)

@@ -151,7 +151,7 @@ land(struct batch *x, struct part *p, size_t at, struct err *e)
 	const struct landed *m = &p->v[at];
 	struct run *r = x->r;
 	struct sbox *b = m->b;
-	struct pair *row = &r->group[m->op->group].row;
+	struct pair *row = r->group[m->op->group].row;
 	struct flags shown;
 	struct lmsg file;
 	int rc;

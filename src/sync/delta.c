@@ -13,9 +13,6 @@
 /* More vanished than this, and than a quarter of the rows, is asked about. */
 #define CONFIRM_MIN 10
 
-/* Flags of rows that were passed over. */
-#define SCRATCH_OCTETS 65536
-
 /*
  * Does the delta agree with EXISTS?  *since_r: how many UIDs given out since
  * the cursor it shows.
@@ -35,6 +32,9 @@ delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *since_r,
 		uidset_add(&seen, b->r.v[i].uid);
 		since += b->r.v[i].uid >= b->j.uidnext;
 	}
+	uidset_remove_set(&b->r.more, &b->r.vanished);
+	uidset_add_set(&seen, &b->r.more);
+	since += uidset_count(&b->r.more);
 	rc = journal_count(r->j, b->j.id, &known, e);
 	if (rc == 0)
 		rc = journal_count_in(
@@ -50,36 +50,11 @@ delta_adds_up(struct run *r, struct sbox *b, bool *ok_r, uint64_t *since_r,
 	return rc;
 }
 
-/* Refusals and nonsense that concern one question: the next one may do. */
-static bool
-no_answer(int rc, const struct err *e)
+bool
+delta_no_answer(int rc, const struct err *e)
 {
 	return (rc == ERR_NO || rc == ERR_BAD || rc == ERR_PROTO) &&
 	       e->scope <= ERR_SCOPE_BOX;
-}
-
-/* All UIDs that rows and holds know. */
-static int
-known_uids(struct run *r, struct sbox *b, struct uidset *set, struct err *e)
-{
-	struct journal_files *w = NULL;
-	struct arena mem;
-	struct jfile f;
-	int rc = journal_files_begin(r->j, b->j.id, &w, e);
-
-	arena_init(&mem);
-	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
-		rc = 0;
-		uidset_add(set, f.uid);
-		if (mem.used > SCRATCH_OCTETS)
-			arena_clear(&mem);
-	}
-	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid)
-			uidset_add(set, b->hold[i].uid);
-	journal_files_end(&w);
-	arena_release(&mem);
-	return rc;
 }
 
 /* How many messages that rows and holds know the view says are gone. */
@@ -109,7 +84,7 @@ static int
 gone_uids(struct run *r, struct sbox *b, struct uidset *gone, struct err *e)
 {
 	struct uidset stay;
-	int rc = known_uids(r, b, gone, e);
+	int rc = journal_uids(r->j, b->j.id, gone, e);
 
 	uidset_init(&stay);
 	if (b->r.complete) {
@@ -141,7 +116,7 @@ ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	if (rc == 0 && n > 0) {
 		rc = imap_search_range(r->imap, gone.v[0].lo,
 		    gone.v[gone.n - 1].hi, &there, e);
-		if (no_answer(rc, e)) {
+		if (delta_no_answer(rc, e)) {
 			/* A listing that EXISTS agrees with has to do. */
 			*ok_r = b->r.complete;
 			err_clear(e);
@@ -205,20 +180,24 @@ static void
 take_uids(struct sbox *b, const struct uidset *now, const struct uidset *known,
     bool *ok_r)
 {
-	struct uidset unseen;
+	struct uidset unseen, shown = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->r.n; i++)
 		if (uidset_has(now, b->r.v[i].uid))
 			b->r.v[n++] = b->r.v[i];
 	b->r.n = n;
+	uidset_keep_set(&b->r.more, now);
 	uidset_add_set(&b->r.vanished, known);
 	uidset_remove_set(&b->r.vanished, now);
 	uidset_init(&unseen);
 	uidset_add_set(&unseen, now);
 	uidset_remove_set(&unseen, known);
 	for (size_t i = 0; i < b->r.n; i++)
-		uidset_remove_range(&unseen, b->r.v[i].uid, b->r.v[i].uid);
+		uidset_add(&shown, b->r.v[i].uid);
+	uidset_remove_set(&unseen, &shown);
+	uidset_release(&shown);
+	uidset_remove_set(&unseen, &b->r.more);
 	/* what arrived meanwhile is for the next pass */
 	b->r.exists = (uint32_t)uidset_count(now);
 	if (b->r.uidnext) {
@@ -240,13 +219,13 @@ settle_by_search(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	uidset_init(&now);
 	uidset_init(&known);
 	rc = imap_search_uids(r->imap, &now, e);
-	if (no_answer(rc, e)) {
+	if (delta_no_answer(rc, e)) {
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(b->j.name), e->text);
 		err_clear(e);
 		rc = 0;
 	} else if (rc == 0) {
-		rc = known_uids(r, b, &known, e);
+		rc = journal_uids(r->j, b->j.id, &known, e);
 		if (rc == 0)
 			take_uids(b, &now, &known, ok_r);
 	}
@@ -275,7 +254,7 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		rc = imap_fetch_changed(
 		    r->imap, j->highestmodseq, &r->pass, &b->r, e);
 	}
-	if (no_answer(rc, e)) {
+	if (delta_no_answer(rc, e)) {
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(j->name), e->text);
 		err_clear(e);

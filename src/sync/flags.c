@@ -156,11 +156,11 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 			b->undone = true;
 			continue;
 		}
-		g->row.r = flags_minus(
-		    &r->pass, g->row.r, flags_minus(&r->pass, v[i]->add, add));
-		g->row.r = flags_unproven(r, g->row.r, add);
-		if (m && m->modseq > g->row.modseq)
-			g->row.modseq = m->modseq;
+		g->row->r = flags_minus(
+		    &r->pass, g->row->r, flags_minus(&r->pass, v[i]->add, add));
+		g->row->r = flags_unproven(r, g->row->r, add);
+		if (m && m->modseq > g->row->modseq)
+			g->row->modseq = m->modseq;
 		apply_done(r, b, batch, v[i]);
 	}
 	uidset_release(&modified);

@@ -11,6 +11,7 @@
  *	survey.c   the first questions to the server about all of them
  *	observe.c  what changed on each side of one mailbox
  *	local.c    of that, the Maildir's side
+ *	slice.c    of very many new messages there a part at a time
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	moves.c    which new messages are in another mailbox already
@@ -42,7 +43,9 @@
  *  4. Deletes come last, after everything that brings messages to a side has
  *     been recorded for all mailboxes.  A move is no delete: its row goes from
  *     one mailbox to the other in one transaction.
- *  5. What finds nothing to do writes nothing.
+ *  5. A delete, and what else takes something away, also waits until all that
+ *     is new on the server has been looked at (slice.c).
+ *  6. What finds nothing to do writes nothing.
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -59,6 +62,20 @@
  */
 #define SYNC_PASSES 5
 
+/* slice.c: new messages of the server that are looked at in several passes. */
+struct slicing {
+	bool on;   /* some have not been looked at yet */
+	bool first; /* this pass has the first slice */
+	bool over; /* it was on, in this run: not once more */
+	bool flags_known; /* the first pass saw what became of the rows' flags */
+	struct uidset later; /* owned: still to be looked at */
+	struct uidset gone;  /* owned: UIDs of rows that are not there */
+	struct rview seen;   /* numbers of the SELECT that began it */
+	struct arena mem;    /* owned, of: */
+	struct lview files;  /* new here, and not found there yet */
+	uint64_t all, left;  /* messages, in all slices and in those to come */
+};
+
 struct sbox {
 	struct jbox j;		/* as it is to be recorded; id 0: not yet */
 	struct jbox recorded;	/* as the journal has it */
@@ -74,6 +91,7 @@ struct sbox {
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
 	bool touched; /* by another mailbox's work: look in the next pass */
+	struct slicing slice;
 
 	/* of the current pass; in the pass's arena */
 	bool observed;
@@ -91,13 +109,16 @@ struct sbox {
 	bool reread;		    /* we leave work there for the next pass */
 	struct kwletters letters;
 	uint32_t letters_seen; /* a..z in use without a meaning */
-	struct jhold *hold;    /* all of the mailbox, due or not; run's arena */
+	struct jhold *hold;    /* all of the mailbox, due or not */
 	size_t nhold;
+	struct arena hold_mem; /* owned, of hold */
 	size_t op_from, op_to;	 /* round 1 */
 	size_t del_from, del_to; /* round 2 */
 	bool undone;		 /* some effect neither done nor on hold */
 	bool wrote_r, wrote_l;
 	bool keep_cursor, keep_stamp;
+	bool deferred; /* something of it waits (slice.c): the marks stay */
+	bool waits;    /* all of it does, but for what moves from it */
 	bool unread_once; /* a file could not be read (adopt.c, rule 5) */
 	bool held_said; /* the brake has been reported in this run */
 };
@@ -137,6 +158,8 @@ struct run {
 	bool no_upload; /* quota: no more APPEND in this run */
 
 	/* of the current pass */
+	bool slicing; /* something on the server has not been looked at yet */
+	uint64_t looked_at; /* new messages of the server */
 	struct arena pass;
 	struct plan plan;
 	struct group *group; /* by op.group */
@@ -147,7 +170,7 @@ struct run {
 struct group {
 	uint32_t left; /* ops of round 1 not yet done */
 	bool failed;
-	struct pair row; /* as it will be recorded */
+	struct pair *row; /* as it will be recorded; in one of the ops */
 };
 
 /* Is B looked at in this pass? */
@@ -212,10 +235,41 @@ bool local_untouched(
 /* What a killed run of ours left in tmp/; we hold the lock. */
 int local_clean(struct run *r, struct sbox *b, struct err *e);
 
+/*
+ * slice.c: instead of observe_box() while b->slice.on.
+ */
+int slice_observe(struct run *r, struct sbox *b, struct err *e);
+/* For rview.most. */
+size_t slice_most(const struct run *r);
+/* After a delta that is believed: r.more has only UIDs without a row then. */
+int slice_more(struct run *r, struct sbox *b, struct err *e);
+/*
+ * Where nothing, or no delta that adds up, tells what is new: if that is much,
+ * find it.  *ok_r: the view has what there is to know of rows, and UIDs of what
+ * is new in r.more; else all is to be listed.  DELTA: a delta was asked for.
+ */
+int slice_search(
+    struct run *r, struct sbox *b, bool delta, bool *ok_r, struct err *e);
+/* FRESH, of which nothing is known but the UID, and r.more: those that this
+ * pass looks at stay in it. */
+void slice_cut(struct run *r, struct sbox *b, struct uidset *fresh);
+/* FETCH answers that came for others than rows at hand and ASKED. */
+void slice_drop_strays(struct sbox *b, const struct uidset *asked);
+/* What has to wait for later slices leaves the plan; sets r->slicing. */
+void slice_defer(struct run *r);
+/* The cursor, when the pass is over and slices are left. */
+void slice_mark(struct sbox *b);
+/* At the end of a pass: is there a next slice of B? */
+bool slice_next(struct run *r, struct sbox *b);
+void slice_release(struct sbox *b);
+
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 /* Does the server agree, when asked again, that what vanished is gone? */
 int delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
+
+/* Refusals and nonsense that concern one question: the next one may do. */
+bool delta_no_answer(int rc, const struct err *e);
 
 /* adopt.c */
 int adopt_box(struct run *r, struct sbox *b, struct err *e);
@@ -223,12 +277,16 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
-/* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
-struct span moves_message_id(
-    struct run *r, const struct sbox *b, struct span file);
-
 /* transfer.c: between mailboxes; after apply_rows() of all of them */
 int apply_transfers(struct run *r, struct err *e);
+/* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
+struct span transfer_message_id(
+    struct run *r, const struct sbox *b, struct span file);
+/*
+ * A mailbox that the server lost comes back with the new mail that is here:
+ * until then nothing can be moved into it, and what it was moved from waits.
+ */
+void transfer_not_into_missing(struct run *r);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 

@@ -25,13 +25,11 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
-#include "mail/header.h"
 
 #include <stdlib.h>
 
 /* Rows of one size that are looked at. */
 #define SAME_SIZE_MAX 256
-#define HEAD_OCTETS 16384
 #define WINDOW 64
 #define END_OCTETS 1024
 #define WHOLE_OCTETS 8192
@@ -145,77 +143,122 @@ current_uid(const struct sbox *b, uint32_t uid)
 	return !b->r.complete || rview_find(&b->r, uid);
 }
 
-/* Rows of SIZE anywhere that OP, a PULL or PUSH of that size, may be. */
-static int
-rows_for(struct search *s, const struct op *op, struct err *e)
+/* Ops by the size of their message, lowest index first. */
+struct sizes {
+	struct map first; /* size -> 1 + index into the plan's ops */
+	uint32_t *next;	  /* 1 + index; 0 ends */
+};
+
+static bool
+seeks_rows(const struct op *op)
+{
+	return op->kind == OP_PULL ||
+	       (op->kind == OP_PUSH && op->why == CASE_L_NEW);
+}
+
+/* Is ROW what an op of KIND among those from AT on may be? */
+static bool
+is_sought(const struct search *s, const struct sizes *z, uint64_t at,
+    enum op_kind kind, const struct pair *row)
+{
+	for (; at; at = z->next[at - 1]) {
+		const struct op *op = &s->r->plan.op[at - 1];
+
+		if (op->kind == kind &&
+		    (kind == OP_PUSH
+			    ? memcmp(row->sha, op->row.sha, DIGEST_LEN) == 0
+			    : seconds_near(row->idate, op->row.idate)))
+			return true;
+	}
+	return false;
+}
+
+/* A row that new messages may be copies of; it is copied into the pass. */
+static void
+add_row(struct search *s, const struct jfound *found, bool pull)
 {
 	struct run *r = s->r;
-	struct jfound *found;
+	struct plan_live x = {.row = found->row};
+	struct span sha;
 	uint64_t at;
+
+	if (!map_get_u64(&s->box_of_id, found->box, &at) ||
+	    r->box[at - 1].failed || r->box[at - 1].gone)
+		return;
+	x.box = (uint32_t)(at - 1);
+	x.row.file = arena_span(&r->pass, x.row.file);
+	x.row.l = flags_copy(&r->pass, x.row.l);
+	x.row.r = flags_copy(&r->pass, x.row.r);
+	x.remote = current_uid(&r->box[x.box], x.row.uid);
+	x.local = current_file(s, x.box, &x.row);
+	if (!x.local && !x.remote)
+		return;
+	s->live = arena_grow(
+	    &r->pass, s->live, s->nlive, &s->livecap, sizeof *s->live);
+	s->live[s->nlive++] = x;
+	if (!pull || !x.local)
+		return;
+	sha = arena_span(
+	    &r->pass, span_of((const char *)x.row.sha, DIGEST_LEN));
+	add_candidate(s,
+	    (struct candidate){.box = x.box,
+		.file = x.row.file,
+		.size = x.row.size,
+		.idate = x.row.idate,
+		.sha = (const uint8_t *)sha.p,
+		.stays = true,
+		.draft = is_draft(&x.row)});
+}
+
+/* One look into the journal for all ops of one size, from AT on. */
+static int
+rows_for(struct search *s, const struct sizes *z, size_t at,
+    struct arena *scratch, struct err *e)
+{
+	struct jfound *found;
 	size_t n;
-	int rc;
+	int rc = journal_rows_of_size(s->r->j, s->r->plan.op[at].row.size,
+	    SAME_SIZE_MAX, scratch, &found, &n, e);
 
-	rc = journal_rows_of_size(r->j, op->row.size, SAME_SIZE_MAX, &r->pass,
-	    &found, &n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct pair *row = &found[i].row;
-		struct plan_live x = {.row = *row};
+		bool pull = is_sought(s, z, at + 1, OP_PULL, &found[i].row);
 
-		if (op->kind == OP_PUSH
-			? memcmp(row->sha, op->row.sha, DIGEST_LEN) != 0
-			: !seconds_near(row->idate, op->row.idate))
-			continue;
-		if (!map_get_u64(&s->box_of_id, found[i].box, &at) ||
-		    r->box[at - 1].failed || r->box[at - 1].gone)
-			continue;
-		x.box = (uint32_t)(at - 1);
-		x.remote = current_uid(&r->box[x.box], row->uid);
-		x.local = current_file(s, x.box, &x.row);
-		if (!x.local && !x.remote)
-			continue;
-		s->live = arena_grow(
-		    &r->pass, s->live, s->nlive, &s->livecap, sizeof *s->live);
-		s->live[s->nlive++] = x;
-		if (op->kind == OP_PULL && x.local)
-			add_candidate(s,
-			    (struct candidate){.box = x.box,
-				.file = x.row.file,
-				.size = x.row.size,
-				.idate = x.row.idate,
-				.sha = row->sha,
-				.stays = true,
-				.draft = is_draft(row)});
+		if (pull || is_sought(s, z, at + 1, OP_PUSH, &found[i].row))
+			add_row(s, &found[i], pull);
 	}
 	return rc;
 }
 
-/* One look into the journal for all PULLs of one size and second, and for
- * all PUSHes of one content. */
 static int
 rows_for_all(struct search *s, struct err *e)
 {
-	struct run *r = s->r;
-	struct map seen;
+	const struct plan *pl = &s->r->plan;
+	struct sizes z = {
+	    .next = arena_array(&s->r->pass, pl->n + 1, sizeof *z.next)};
+	struct arena scratch;
 	int rc = 0;
 
-	map_init(&seen);
-	for (size_t i = 0; i < r->plan.n && rc == 0; i++) {
-		const struct op *op = &r->plan.op[i];
-		struct {
-			uint64_t size;
-			int64_t idate;
-		} key = {op->row.size, op->row.idate};
-		struct span k = span_of((const char *)op->row.sha, DIGEST_LEN);
+	arena_init(&scratch);
+	map_init(&z.first);
+	for (size_t i = pl->n; i-- > 0;) {
+		uint64_t first = 0;
 
-		if (op->kind == OP_PULL)
-			k = arena_span(
-			    &r->pass, span_of((const char *)&key, sizeof key));
-		else if (op->kind != OP_PUSH || op->why != CASE_L_NEW)
+		if (!seeks_rows(&pl->op[i]))
 			continue;
-		if (map_add(&seen, k, i))
-			rc = rows_for(s, op, e);
+		map_get_u64(&z.first, pl->op[i].row.size, &first);
+		z.next[i] = (uint32_t)first;
+		map_set_u64(&z.first, pl->op[i].row.size, i + 1);
 	}
-	map_release(&seen);
+	for (size_t i = 0; i < pl->n && rc == 0; i++) {
+		uint64_t first = 0;
+
+		map_get_u64(&z.first, pl->op[i].row.size, &first);
+		if (first == i + 1 && seeks_rows(&pl->op[i]))
+			rc = rows_for(s, &z, i, &scratch, e);
+		arena_clear(&scratch);
+	}
+	map_release(&z.first);
+	arena_release(&scratch);
 	return rc;
 }
 
@@ -259,26 +302,11 @@ local_octets(struct search *s, const struct candidate *c, uint64_t off,
 		   n, out, &e) == 0;
 }
 
-struct span
-moves_message_id(struct run *r, const struct sbox *b, struct span file)
-{
-	struct span id = SPAN_NONE;
-	struct err e = {0};
-	struct buf head;
-
-	buf_init(&head, 2 * HEAD_OCTETS);
-	if (maildir_sample(
-		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
-		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
-	buf_release(&head);
-	return id;
-}
-
 static struct span
 local_id(struct search *s, struct candidate *c)
 {
 	if (!c->has_id)
-		c->id = moves_message_id(s->r, &s->r->box[c->box], c->file);
+		c->id = transfer_message_id(s->r, &s->r->box[c->box], c->file);
 	c->has_id = true;
 	return c->id;
 }
@@ -528,28 +556,6 @@ drop_failed(struct run *r)
 	pl->n = n;
 }
 
-/*
- * A mailbox that the server lost comes back with the new mail that is here:
- * until then nothing can be moved into it, and what it was moved from waits.
- */
-static void
-not_into_missing(struct run *r)
-{
-	for (size_t i = 0; i < r->plan.n; i++) {
-		struct op *op = &r->plan.op[i];
-
-		if ((op->kind != OP_RMOVE && op->kind != OP_RCOPY) ||
-		    !r->box[op->box].remote_missing)
-			continue;
-		if (op->kind == OP_RMOVE) {
-			struct sbox *from = &r->box[op->from];
-
-			from->undone = from->rescan = true;
-		}
-		op->kind = OP_PUSH;
-	}
-}
-
 int
 moves_find(struct run *r, struct err *e)
 {
@@ -571,7 +577,7 @@ moves_find(struct run *r, struct err *e)
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);
 		if (!r->o->dry_run)
-			not_into_missing(r);
+			transfer_not_into_missing(r);
 	}
 	for (size_t i = 0; i < r->nbox; i++)
 		if (s.has_bases[i])

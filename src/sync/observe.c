@@ -43,6 +43,7 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 
 	uidset_init(&fresh.vanished);
 	uidset_release(&b->r.vanished);
+	uidset_release(&b->r.more);
 	b->r = fresh;
 	if (!survey_listed(b, with_size)) {
 		rc = observe_reopen(r, b, e);
@@ -290,6 +291,8 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		return 0;
 	}
 	cursor = b->j.uidvalidity && b->j.highestmodseq && !r->o->full;
+	b->r.most = slice_most(r);
+	b->r.fresh_from = b->j.uidnext;
 	rc = open_box(r, b, cursor ? b->j.uidvalidity : 0,
 	    cursor ? b->j.highestmodseq : 0, e);
 	if (rc != 0)
@@ -309,8 +312,14 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 			    "messages; listing all",
 			    r->a->name, SPAN_ARG(b->j.name), b->r.exists);
 	}
+	b->r.most = 0;
 	if (ok)
-		return 0;
+		return slice_more(r, b, e);
+	rc = slice_search(r, b,
+	    cursor && b->sel.modseqs && !b->r.doubt && !b->r.renumbered, &ok,
+	    e);
+	if (rc != 0 || ok)
+		return rc;
 	return list_all(r, b, b->j.rows == 0 || b->r.renumbered, e);
 }
 
@@ -318,24 +327,29 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 static int
 measure_new(struct run *r, struct sbox *b, struct err *e)
 {
-	struct uidset fresh;
+	struct uidset fresh, asked = {0}, measured = {0};
 	int rc = 0;
 
 	uidset_init(&fresh);
 	unknown_uids(b, &fresh);
+	slice_cut(r, b, &fresh);
 	for (size_t i = 0; i < b->r.n; i++)
 		if (b->r.v[i].has_meta)
-			uidset_remove_range(
-			    &fresh, b->r.v[i].uid, b->r.v[i].uid);
-	survey_fresh(r, b, &fresh);
-	if (fresh.n > 0)
+			uidset_add(&measured, b->r.v[i].uid);
+	uidset_add_set(&asked, &fresh);
+	uidset_remove_set(&asked, &measured);
+	survey_fresh(r, b, &asked);
+	if (asked.n > 0)
 		rc = observe_reopen(r, b, e);
-	if (rc == 0 && fresh.n > 0) {
+	if (rc == 0 && asked.n > 0) {
 		rc = imap_fetch_meta(
-		    r->imap, &fresh, false, true, &r->pass, &b->r, e);
+		    r->imap, &asked, false, true, &r->pass, &b->r, e);
 		rview_sort(&b->r);
 	}
+	slice_drop_strays(b, &fresh);
 	uidset_release(&fresh);
+	uidset_release(&asked);
+	uidset_release(&measured);
 	return rc;
 }
 

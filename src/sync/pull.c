@@ -317,7 +317,7 @@ collect_box(struct pull *p, struct sbox *b, struct err *e)
 	struct op **v;
 	size_t n;
 
-	if (!b->observed || b->failed)
+	if (!b->observed || b->failed || b->waits)
 		return 0;
 	n = apply_ops(p->r, b, OP_PULL, &v);
 	if (n == 0)

@@ -78,8 +78,8 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 		p->b->rescan = p->b->undone = true;
 		return 0;
 	}
-	g->row.uid = res->uid;
-	g->row.r = flags_unproven(p->r, g->row.r, g->row.r);
+	g->row->uid = res->uid;
+	g->row->r = flags_unproven(p->r, g->row->r, g->row->r);
 	if (op->why == CASE_L_REPLACED && op->old_uid) {
 		/* the file now belongs to the new row alone */
 		struct pair *old = pairs_find(&p->b->base, op->old_uid);
@@ -199,7 +199,7 @@ send_one(struct push *p, struct imap_append *a, size_t i, struct err *e)
 	}
 	/* from here on the server may have it, whatever we learn */
 	p->b->wrote_r = true;
-	rc = imap_append_send(a, i, g->row.r, op->row.idate, op->row.size, e);
+	rc = imap_append_send(a, i, g->row->r, op->row.idate, op->row.size, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (!small)

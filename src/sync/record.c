@@ -82,9 +82,12 @@ record_commit(
 void
 record_mark(struct run *r, struct sbox *b)
 {
-	bool marks = !b->undone && !b->failed;
+	bool marks =
+	    !b->undone && !b->failed && !b->deferred && !b->slice.on;
 	struct maildir_stamp ours;
 
+	if (b->slice.on)
+		slice_mark(b);
 	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
 		b->j.uidvalidity = b->r.uidvalidity;
 		b->j.uidnext = b->r.uidnext;
@@ -121,13 +124,30 @@ record_marks(struct run *r, struct sbox **v, size_t n, struct err *e)
 	return record_commit_many(r, v, k, &batch, e);
 }
 
+/* They come in the order of the journal's keys: files by name, then UIDs. */
+static int
+compare_hold(const struct jhold *h, uint32_t uid, struct span base)
+{
+	if (h->uid != uid)
+		return h->uid < uid ? -1 : 1;
+	return uid ? 0 : span_cmp(h->base, base);
+}
+
 const struct jhold *
 record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
 {
-	for (size_t i = 0; i < b->nhold; i++) {
-		if (uid ? b->hold[i].uid == uid
-			: b->hold[i].uid == 0 && span_eq(b->hold[i].base, base))
-			return &b->hold[i];
+	size_t lo = 0, hi = b->nhold;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int way = compare_hold(&b->hold[mid], uid, base);
+
+		if (way == 0)
+			return &b->hold[mid];
+		if (way < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
 	return NULL;
 }

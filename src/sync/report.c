@@ -142,6 +142,10 @@ report_progress(
 	};
 	struct stream_stats st;
 
+	if (b->slice.on && total <= b->slice.all - b->slice.left) {
+		ev.done += b->slice.all - b->slice.left - total;
+		ev.total = b->slice.all;
+	}
 	if (r->imap) {
 		st = imap_stats(r->imap);
 		ev.bytes = st.bytes_in + st.bytes_out;

@@ -103,6 +103,10 @@ run_open(struct run *r, bool remote, struct err *e)
 void
 run_close(struct run *r)
 {
+	for (size_t i = 0; i < r->nbox; i++) {
+		slice_release(&r->box[i]);
+		arena_release(&r->box[i].hold_mem);
+	}
 	imap_free(&r->imap);
 	maildir_free(&r->m);
 	journal_free(&r->j);
@@ -133,17 +137,19 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 {
 	int rc;
 
+	r->looked_at = 0;
 	plan_init(&r->plan, &r->pass);
 	rc = survey_boxes(r, e);
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		b->observed = false;
+		b->observed = b->deferred = b->waits = false;
 		if (!sbox_is_due(b))
 			continue;
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
-			rc = observe_box(r, b, e);
+			rc = b->slice.on ? slice_observe(r, b, e)
+					 : observe_box(r, b, e);
 		if (rc == 0)
 			rc = adopt_box(r, b, e);
 		if (rc != 0) {
@@ -158,6 +164,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		rc = moves_find(r, e);
 	if (rc != 0)
 		return rc;
+	slice_defer(r);
 	plan_brake(&r->plan, policy);
 	plan_order(&r->plan);
 	return 0;
@@ -165,9 +172,9 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 
 /* Which ops belong to which mailbox and round; the plan is in order. */
 static void
-slice_plan(struct run *r)
+split_plan(struct run *r)
 {
-	const struct plan *pl = &r->plan;
+	struct plan *pl = &r->plan;
 	size_t i = 0;
 
 	for (size_t k = 0; k < r->nbox; k++) {
@@ -203,9 +210,9 @@ slice_plan(struct run *r)
 	}
 	r->group = arena_array(&r->pass, pl->groups + 1, sizeof *r->group);
 	for (i = 0; i < pl->n; i++) {
-		const struct op *op = &pl->op[i];
+		struct op *op = &pl->op[i];
 
-		r->group[op->group].row = op->row;
+		r->group[op->group].row = &op->row;
 		if (!op_is_delete(op) && op->kind != OP_WAIT &&
 		    op->kind != OP_FORGET && op->kind != OP_KEEP &&
 		    op->kind != OP_SKIP && op->kind != OP_LATER)
@@ -266,7 +273,7 @@ each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!b->observed || b->failed)
+		if (!b->observed || b->failed || b->waits)
 			continue;
 		rc = step(r, b, e);
 		if (rc != 0)
@@ -287,7 +294,7 @@ finish_pass(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!b->observed || b->failed)
+		if (!b->observed || b->failed || b->waits)
 			continue;
 		rc = apply_deletes(r, b, e);
 		if (rc == 0 && (b->remote_missing || b->local_missing))
@@ -325,6 +332,14 @@ apply_pass(struct run *r, struct err *e)
 	return rc == 0 ? finish_pass(r, e) : rc;
 }
 
+/* Of one side, that we wrote to or not, and that was looked at or not. */
+static bool
+is_due(const struct sbox *b, bool wrote, bool looked)
+{
+	return b->observed &&
+	       (wrote || b->rescan || b->waits || (b->deferred && looked));
+}
+
 /* What has to be looked at once more; false when nothing. */
 static bool
 next_pass(struct run *r)
@@ -333,25 +348,31 @@ next_pass(struct run *r)
 
 	for (size_t i = 0; i < r->nbox; i++) {
 		struct sbox *b = &r->box[i];
+		bool slice = slice_next(r, b);
 
 		if (b->observed) {
 			uidset_release(&b->r.vanished);
+			uidset_release(&b->r.more);
 			uidset_release(&b->l_look);
 			uidset_release(&b->l_gone);
 		}
-		b->dirty_l = b->observed && (b->wrote_l || b->rescan);
-		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
+		/* with the next slice it is only that which is looked at */
+		any |= slice;
+		b->dirty_l = !slice && is_due(b, b->wrote_l, b->dirty_l);
+		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
 		b->touched = false;
-		if (b->failed || b->gone)
+		if (b->failed || b->gone || slice)
 			continue;
 		if (b->dirty_l || b->dirty_r) {
 			struct err e = {0};
 
 			any = true;
 			b->nhold = 0;
-			if (b->j.id && journal_holds(r->j, b->j.id, &r->mem,
-					   &b->hold, &b->nhold, &e) != 0)
+			arena_release(&b->hold_mem);
+			if (b->j.id &&
+			    journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold,
+				&b->nhold, &e) != 0)
 				b->failed = true;
 		}
 	}
@@ -401,11 +422,13 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 	bool more = true;
 	int rc = 0;
 
-	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0; pass++) {
+	/* a pass that leaves slices to others does not count */
+	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0;
+	     pass += !r->slicing) {
 		arena_init(&r->pass);
 		rc = plan_pass(r, policy, e);
 		if (rc == 0) {
-			slice_plan(r);
+			split_plan(r);
 			report_brake(r);
 			if (r->o->dry_run)
 				print_plan(r);
@@ -413,7 +436,7 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 				rc = apply_pass(r, e);
 		}
 		more = next_pass(r) && !r->o->dry_run;
-		if (more && pass + 1 == SYNC_PASSES)
+		if (more && !r->slicing && pass + 1 == SYNC_PASSES)
 			log_info(r->o->log,
 			    "%s: others keep changing things; the next run "
 			    "goes on",

@@ -16,8 +16,9 @@
 
 #include "wire/resp.h"
 
-/* A listing of more is not held for all mailboxes at once. */
+/* More is not held for a mailbox, nor for all at once: slice.c knows how. */
 #define LIST_MAX 10000
+#define LISTS_MAX 20000
 
 /* What to ask, by the journal and the numbers X of this run's listing. */
 static void
@@ -50,11 +51,21 @@ choose(struct run *r, const struct sbox *b, struct imap_ask *a)
 		a->fresh_from = j->uidnext;
 }
 
+/* How many messages the answers may tell of, as far as that is foreseen. */
+static uint64_t
+expected(const struct sbox *b, const struct imap_ask *a)
+{
+	if (a->all)
+		return a->messages;
+	return a->uidnext > b->j.uidnext ? a->uidnext - b->j.uidnext : 0;
+}
+
 int
 survey_boxes(struct run *r, struct err *e)
 {
 	struct imap_ask **v = arena_array(&r->pass, r->nbox, sizeof *v);
 	size_t n = 0, last = 0;
+	uint64_t sum = 0;
 	int rc;
 
 	for (size_t i = 0; i < r->nbox; i++) {
@@ -62,14 +73,17 @@ survey_boxes(struct run *r, struct err *e)
 		struct imap_ask *a;
 
 		b->ahead = NULL;
-		if (!sbox_is_due(b) || !b->dirty_r || b->remote_missing)
+		if (!sbox_is_due(b) || !b->dirty_r || b->remote_missing ||
+		    b->slice.on)
 			continue;
 		a = arena_alloc(&r->pass, sizeof *a);
 		a->wire = b->j.wire;
 		a->read_only = run_is_reader(r);
 		choose(r, b, a);
-		if (a->all && a->messages > LIST_MAX)
+		if (expected(b, a) > LIST_MAX ||
+		    sum + expected(b, a) > LISTS_MAX)
 			continue;
+		sum += expected(b, a);
 		b->ahead = v[n++] = a;
 	}
 	if (n == 0)

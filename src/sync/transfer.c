@@ -18,6 +18,9 @@
 #include "sync/internal.h"
 
 #include "base/map.h"
+#include "mail/header.h"
+
+#define HEAD_OCTETS 16384
 
 void
 transfer_undone(struct run *r, const struct op *op)
@@ -30,6 +33,24 @@ transfer_undone(struct run *r, const struct op *op)
 		struct sbox *left = &r->box[op->left_box];
 
 		left->undone = left->rescan = true;
+	}
+}
+
+void
+transfer_not_into_missing(struct run *r)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if ((op->kind != OP_RMOVE && op->kind != OP_RCOPY) ||
+		    !r->box[op->box].remote_missing)
+			continue;
+		if (op->kind == OP_RMOVE) {
+			struct sbox *from = &r->box[op->from];
+
+			from->undone = from->rescan = true;
+		}
+		op->kind = OP_PUSH;
 	}
 }
 
@@ -91,7 +112,7 @@ copy_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 	    [CONFIG_LINK] = MAILDIR_COPY_LINK,
 	    [CONFIG_BYTES] = MAILDIR_COPY_BYTES,
 	};
-	struct pair *row = &r->group[op->group].row;
+	struct pair *row = r->group[op->group].row;
 	struct flags shown;
 	struct lmsg m;
 	int rc;
@@ -114,7 +135,7 @@ static int
 move_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 {
 	struct sbox *from = &r->box[op->from];
-	struct pair *row = &r->group[op->group].row;
+	struct pair *row = r->group[op->group].row;
 	struct flags shown;
 	struct lmsg m;
 	int rc;
@@ -205,12 +226,27 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 {
 	struct sbox *from = &r->box[op->from];
 
-	r->group[op->group].row.uid = uid;
+	r->group[op->group].row->uid = uid;
 	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
 	else if (op->kind == OP_RMOVE)
 		from->undone = from->rescan = true;
 	apply_done(r, b, batch, op);
+}
+
+struct span
+transfer_message_id(struct run *r, const struct sbox *b, struct span file)
+{
+	struct span id = SPAN_NONE;
+	struct err e = {0};
+	struct buf head;
+
+	buf_init(&head, 2 * HEAD_OCTETS);
+	if (maildir_sample(
+		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
+		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
+	buf_release(&head);
+	return id;
 }
 
 /* What the server has from UIDNEXT on, by Message-ID where that is unique. */
@@ -255,7 +291,7 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	map_init(&uid_of);
 	rc = ids_there(r, b, &uid_of, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
-		struct span id = moves_message_id(r, b, v[i]->file);
+		struct span id = transfer_message_id(r, b, v[i]->file);
 		uint64_t uid = 0;
 
 		if (id.n > 0 &&

@@ -30,7 +30,7 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 
 	if (b->j.id == 0)
 		return 0;
-	rc = journal_holds(r->j, b->j.id, &r->mem, &b->hold, &b->nhold, e);
+	rc = journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold, &b->nhold, e);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < b->nhold; i++) {

@@ -135,6 +135,32 @@ test_a_vector_keeps_what_it_holds_while_it_grows(void **state)
 	arena_release(&a);
 }
 
+static void
+test_a_large_vector_leaves_nothing_behind(void **state)
+{
+	struct arena a;
+	uint64_t *v = NULL, *other;
+	size_t cap = 0, n;
+
+	(void)state;
+	arena_init(&a);
+	for (n = 0; n < 1000000; n++) {
+		v = arena_grow(&a, v, n, &cap, sizeof *v);
+		v[n] = n;
+		if (n % 100000 == 0)
+			*(uint64_t *)arena_alloc(&a, sizeof *v) = n;
+	}
+	for (n = 0; n < 1000000; n++)
+		assert_int_equal(v[n], n);
+	assert_true(a.used < cap * sizeof *v + (3u << 20));
+	other = arena_array(&a, 1000000, sizeof *other);
+	for (n = 0; n < 1000000; n++)
+		assert_int_equal(other[n], 0);
+	arena_clear(&a);
+	assert_int_equal(a.used, 0);
+	arena_release(&a);
+}
+
 int
 main(void)
 {
@@ -145,6 +171,7 @@ main(void)
 	    cmocka_unit_test(test_printf_takes_any_length),
 	    cmocka_unit_test(test_arrays_are_zeroed),
 	    cmocka_unit_test(test_a_vector_keeps_what_it_holds_while_it_grows),
+	    cmocka_unit_test(test_a_large_vector_leaves_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

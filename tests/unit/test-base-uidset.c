@@ -44,6 +44,69 @@ assert_like(const struct uidset *s, const bool *bit)
 	}
 }
 
+/* Sets of many ranges are added and removed in another way. */
+static void
+many_at_once(struct uidset *s, struct uidset *other, bool *bit)
+{
+	uint32_t how = rnd(3);
+	bool put = how == 0, kept[UIDS] = {false};
+
+	uidset_clear(other);
+	for (uint32_t i = 1 + rnd(9); i < UIDS; i += 1 + rnd(12)) {
+		uint32_t hi = i + rnd(4);
+
+		for (; i <= hi && i < UIDS; i++) {
+			uidset_add(other, i);
+			kept[i] = bit[i];
+			bit[i] = put;
+		}
+	}
+	if (how == 0)
+		uidset_add_set(s, other);
+	else if (how == 1)
+		uidset_remove_set(s, other);
+	else
+		uidset_keep_set(s, other);
+	for (uint32_t i = 0; i < UIDS && how == 2; i++)
+		bit[i] = kept[i];
+}
+
+static void
+test_the_highest_go_over(void **state)
+{
+	struct uidset from, last, all;
+
+	(void)state;
+	uidset_init(&from);
+	uidset_init(&last);
+	uidset_init(&all);
+	for (int round = 0; round < 2000; round++) {
+		uint64_t n = rnd(60), had;
+
+		uidset_clear(&from);
+		uidset_clear(&last);
+		for (uint32_t k = rnd(12); k > 0; k--) {
+			uint32_t lo = 1 + rnd(150);
+
+			uidset_add_range(&from, lo, lo + rnd(9));
+		}
+		uidset_clear(&all);
+		uidset_add_set(&all, &from);
+		had = uidset_count(&from);
+		uidset_take_last(&from, n, &last);
+		assert_int_equal(uidset_count(&last), n < had ? n : had);
+		assert_int_equal(uidset_count(&from), n < had ? had - n : 0);
+		if (from.n && last.n)
+			assert_true(
+			    from.v[from.n - 1].hi < uidset_first(&last));
+		uidset_add_set(&last, &from);
+		assert_true(uidset_eq(&last, &all));
+	}
+	uidset_release(&from);
+	uidset_release(&last);
+	uidset_release(&all);
+}
+
 static void
 test_random_operations_against_a_bitmap(void **state)
 {
@@ -90,6 +153,8 @@ test_random_operations_against_a_bitmap(void **state)
 			uidset_remove_set(&s, &other);
 			bit[lo] = bit[hi] = false;
 		}
+		if (step % 16 == 0)
+			many_at_once(&s, &other, bit);
 		assert_like(&s, bit);
 	}
 	uidset_release(&s);
@@ -272,6 +337,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_random_operations_against_a_bitmap),
+	    cmocka_unit_test(test_the_highest_go_over),
 	    cmocka_unit_test(test_format_and_parse_are_inverse),
 	    cmocka_unit_test(test_what_is_no_set_is_refused),
 	    cmocka_unit_test(

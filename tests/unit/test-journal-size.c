@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+
 #include "journal.h"
 #include "journal/codec.h"
 
@@ -310,6 +312,43 @@ test_an_absent_journal_has_no_sizes(void **state)
 	tempdir_remove(dir);
 }
 
+/* 2000 rows in batches of 100, those with the highest UIDs first, in file. */
+static uint64_t
+octets_of_rows(struct fixture *f, bool ascending)
+{
+	uint64_t box = add_box(f, "a", 0);
+	struct stat st;
+	char *path;
+
+	for (uint32_t i = 0; i < 20; i++) {
+		struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+		for (uint32_t k = 0; k < 100; k++)
+			put(batch, f, box,
+			    ascending ? 1 + i * 100 + k : 2000 - i * 100 - k,
+			    k);
+		commit(batch);
+	}
+	path = xasprintf("%s/journal/data.mdb", f->dir);
+	assert_int_equal(0, stat(path, &st));
+	xfree(path);
+	return (uint64_t)st.st_size;
+}
+
+static void
+test_rows_that_come_newest_first_fill_their_pages(void **state)
+{
+	uint64_t down = octets_of_rows(*state, false), up;
+
+	teardown(state);
+	setup(state);
+	up = octets_of_rows(*state, true);
+	if (down > up + up / 4)
+		fail_msg("%llu octets, and %llu in order",
+		    (unsigned long long)down, (unsigned long long)up);
+	assert_sound(*state);
+}
+
 int
 main(void)
 {
@@ -321,6 +360,7 @@ main(void)
 	    T(test_check_holds_sizes_against_rows),
 	    T(test_sizes_without_rows_are_damage),
 	    T(test_an_absent_journal_has_no_sizes),
+	    T(test_rows_that_come_newest_first_fill_their_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
