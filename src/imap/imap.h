@@ -225,8 +225,8 @@ int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 
 /*
  * Partial bodies for comparison: for each of the N requests
- * BODY.PEEK[]<off.len>; pipelined.  *got_r[i] in MEM; SPAN_NONE when the
- * server sent nothing.  LEN at most 8192.
+ * BODY.PEEK[]<off.len>; pipelined.  v[i].got in MEM; SPAN_NONE when the server
+ * sent nothing, or said NO to this message alone.  LEN at most 8192.
  */
 struct imap_sample {
 	uint32_t uid;
@@ -409,8 +409,8 @@ int imap_move(struct imap *s, const struct uidset *set, struct span wire,
 
 /*
  * The Message-ID fields of the messages in SET, as header_field() (mail/
- * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone is
- * not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
+ * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone, or
+ * is refused (NO) by itself, is not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
  */
 struct imap_msgid {
 	uint32_t uid;
