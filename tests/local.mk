@@ -6,7 +6,8 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/scripted_wire.py tests/e2e/scripted_world.py tests/e2e/servers.py \
 	tests/e2e/servers_courier.py tests/e2e/servers_cyrus.py \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
-	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
+	tests/e2e/test_acceptance.py tests/e2e/test_adopt.py \
+	tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \

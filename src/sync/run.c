@@ -389,8 +389,11 @@ next_suspects(struct run *r)
 	for (size_t i = 0; i < r->nbox && level; i++)
 		for (size_t k = 0; k < r->box[i].nhold; k++)
 			if (r->box[i].hold[k].kind == JHOLD_SUSPECT &&
-			    r->box[i].hold[k].tries == level)
+			    r->box[i].hold[k].tries == level) {
 				r->box[i].dirty_r = true;
+				/* files of its size may wait for it */
+				r->box[i].dirty_l |= r->box[i].undone;
+			}
 	return level != 0;
 }
 
