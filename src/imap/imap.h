@@ -353,8 +353,10 @@ void imap_append_end(struct imap_append **a);
  * UID STORE +FLAGS.SILENT / -FLAGS.SILENT, with (UNCHANGEDSINCE n) when
  * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  Several are pipelined:
  * queue with imap_store, then imap_store_flush.  *modified_r: UIDs that the
- * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO.  FETCH
- * data that came back is added to *r.
+ * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO, of which
+ * *said_r (may be NULL) gets the last.  A NO to several messages concerns one
+ * of them: it is asked again for each half, as long as that is not in vain.
+ * FETCH data that came back is added to *r.
  */
 struct imap_store {
 	struct uidset uids; /* owned by the caller */
@@ -364,7 +366,7 @@ struct imap_store {
 };
 int imap_store(struct imap *s, const struct imap_store *v, size_t n,
     struct arena *mem, struct rview *r, struct uidset *modified_r,
-    struct uidset *failed_r, struct err *e);
+    struct uidset *failed_r, struct err *said_r, struct err *e);
 
 /*
  * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET

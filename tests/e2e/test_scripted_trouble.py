@@ -236,3 +236,69 @@ def test_octets_one_by_one(scripted, kind):
     world.sync()
     nothing_lost(world, 0)
     world.assert_settled()
+
+
+@pytest.mark.parametrize("bad", [[5], [1, 12], list(range(1, 13))])
+def test_a_flag_that_is_refused_for_one_message_is_set_for_the_others(
+        scripted, bad):
+    """One NO for a set: the server did none of it."""
+    world = scripted()
+    uids = world.fill(12)
+    for n in range(12):
+        world.set_letters("m%d" % n, "FS")
+    refused = {uids[n - 1] for n in bad}
+
+    def store(session, tag, words):
+        with session.store.lock:
+            if not refused & set(session.named(words[0])):
+                return False
+        session.line(tag + b" NO [CANNOT] not this one")
+        return True
+
+    world.script.answer[b"UID STORE"] = store
+    for _ in range(2):
+        before = len(world.script.commands)
+        done = world.sync(status=65)
+        assert len(done.err.splitlines()) == len(refused)
+        for uid in refused:
+            assert "uid %d:" % uid in done.err
+        assert "not this one" in done.err
+        for uid, m in world.server.messages("INBOX").items():
+            assert m["flags"] == (set() if uid in refused else
+                                  {"\\Flagged", "\\Seen"}), uid
+        assert world.script.names()[before:].count(b"UID STORE") < 30
+    world.script.well()
+    world.sync()
+    assert all(m["flags"] == {"\\Flagged", "\\Seen"}
+               for m in world.server.messages("INBOX").values())
+    world.assert_settled()
+
+
+def test_what_was_done_before_a_refusal_is_not_done_twice(scripted):
+    """The server sets the flags of some, then says NO."""
+    world = scripted()
+    uids = world.fill(8)
+    for n in range(8):
+        world.set_letters("m%d" % n, "S")
+
+    def store(session, tag, words):
+        with session.store.lock:
+            named = session.named(words[0])
+            if uids[4] not in named:
+                return False
+            for uid in named:
+                if uid == uids[4]:
+                    break
+                session.store.set_flags(session.box, uid, ["\\Seen"])
+        session.line(tag + b" NO not this one")
+        return True
+
+    world.script.answer[b"UID STORE"] = store
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "uid %d:" % uids[4] in line
+    for uid, m in world.server.messages("INBOX").items():
+        assert m["flags"] == (set() if uid == uids[4] else {"\\Seen"}), uid
+    world.script.well()
+    world.sync()
+    world.assert_settled()
