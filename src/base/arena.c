@@ -58,7 +58,7 @@ arena_alloc(struct arena *a, size_t n)
 	void *p;
 
 	if (n > SIZE_MAX - BLOCK_MAX)
-		abort();
+		xgiveup("out of memory");
 	n = (n + align - 1) / align * align;
 	if (!b || b->cap - b->n < n) {
 		size_t cap = b ? 2 * b->cap : BLOCK_MIN;
@@ -86,7 +86,7 @@ arena_array(struct arena *a, size_t k, size_t n)
 	size_t size;
 
 	if (__builtin_mul_overflow(k, n, &size))
-		abort();
+		xgiveup("out of memory");
 	return arena_alloc(a, size);
 }
 
