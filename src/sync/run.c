@@ -343,6 +343,9 @@ next_pass(struct run *r)
 		b->dirty_r = (b->observed && (b->wrote_r || b->rescan)) ||
 			     b->touched;
 		b->touched = false;
+		/* what waits (adopt.c) is to be compared again */
+		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
+			b->dirty_l = true;
 		if (b->failed || b->gone)
 			continue;
 		if (b->dirty_l || b->dirty_r) {
@@ -392,7 +395,7 @@ next_suspects(struct run *r)
 			    r->box[i].hold[k].tries == level) {
 				r->box[i].dirty_r = true;
 				/* files of its size may wait for it */
-				r->box[i].dirty_l |= r->box[i].undone;
+				r->box[i].dirty_l |= r->box[i].nuntold > 0;
 			}
 	return level != 0;
 }
