@@ -6,7 +6,8 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/scripted_wire.py tests/e2e/scripted_world.py tests/e2e/servers.py \
 	tests/e2e/servers_courier.py tests/e2e/servers_cyrus.py \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
-	tests/e2e/test_acceptance.py tests/e2e/test_bad_input.py \
+	tests/e2e/test_acceptance.py tests/e2e/test_adopt.py \
+	tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
@@ -15,6 +16,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_large.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
+	tests/e2e/test_new_child.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
 	tests/e2e/test_pipeline.py tests/e2e/test_policy.py \
 	tests/e2e/test_races.py tests/e2e/test_reads.py \

@@ -6,16 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-static void
+_Noreturn void
+xgiveup(const char *why)
+{
+	(void)dprintf(STDERR_FILENO, "mochila: %s\n", why);
+	_exit(EX_TEMPFAIL);
+}
+
+static _Noreturn void
 out_of_memory(void)
 {
-	static const char text[] = "mochila: out of memory\n";
-
-	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-		abort();
-	abort();
+	xgiveup("out of memory");
 }
 
 void *

@@ -1,8 +1,8 @@
 /*
  * Allocation that does not fail: out of memory ends the process with one
- * line on stderr and abort().  Sizes that come from outside (server, disk,
- * configuration) never go straight here: they pass through a buf or an arena
- * with a ceiling, which fails politely.
+ * line on stderr and status 75 (EX_TEMPFAIL).  Sizes that come from outside
+ * (server, disk, configuration) never go straight here: they pass through a buf
+ * or an arena with a ceiling, which fails politely.
  *
  * Any thread.  Memory from here is freed with free() (xfree).
  */
@@ -12,11 +12,18 @@
 #include <stddef.h>
 
 void *xalloc(size_t n);            /* uninitialised; n == 0 gives 1 byte */
-void *xcalloc(size_t k, size_t n); /* zeroed; overflow of k * n aborts */
-void *xrealloc(void *p, size_t k, size_t n); /* overflow of k * n aborts */
+void *xcalloc(
+    size_t k, size_t n); /* zeroed; overflow of k * n counts so, too */
+void *xrealloc(void *p, size_t k, size_t n); /* as xcalloc */
 char *xstrdup(const char *z);
 char *xstrndup(const char *p, size_t n); /* copies exactly n bytes + NUL */
 void xfree(void *p);
+
+/*
+ * One line, and the end, as a kill would be, which every run recovers from; but
+ * cron and systemd see a status that means "try again later", and no core.
+ */
+_Noreturn void xgiveup(const char *why);
 
 /* printf into a new string; owned by the caller. */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -56,7 +56,7 @@ aligned(size_t n)
 	const size_t align = alignof(max_align_t);
 
 	if (n > SIZE_MAX - BLOCK_MAX)
-		abort();
+		xgiveup("out of memory");
 	return (n + align - 1) / align * align;
 }
 
@@ -115,7 +115,7 @@ arena_array(struct arena *a, size_t k, size_t n)
 	size_t size;
 
 	if (__builtin_mul_overflow(k, n, &size))
-		abort();
+		xgiveup("out of memory");
 	return arena_alloc(a, size);
 }
 

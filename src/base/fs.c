@@ -234,6 +234,12 @@ is_temp(struct span name, struct span prefix)
 	return true;
 }
 
+bool
+fs_is_temp(struct span name)
+{
+	return span_starts(name, SPAN(TEMP_TAG));
+}
+
 uint32_t
 fs_clean_temp(int dirfd)
 {

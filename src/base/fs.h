@@ -41,6 +41,8 @@ int fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
  * the directory DIRFD when it was cut off.  None may be at work there now.
  */
 uint32_t fs_clean_temp(int dirfd);
+/* May NAME be such a file, of whatever machine? */
+bool fs_is_temp(struct span name);
 
 int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
 

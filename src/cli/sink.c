@@ -282,6 +282,20 @@ print_end(const struct cli_feed *f, const struct sync_report *r)
 		print_undo(f->to, r);
 }
 
+/*
+ * What waits is told when it is put off, once.  A run that ends with 65 for
+ * that alone has to say so: cron and systemd report a failure.
+ */
+static void
+say_waiting(const struct cli_sink *s, const struct sync_report *r)
+{
+	log_error(s->c->log,
+	    "%s: %llu message%s to be tried again; 'mochila status %s' tells "
+	    "which, and why",
+	    r->account, (unsigned long long)r->waiting,
+	    r->waiting == 1 ? " waits" : "s wait", r->account);
+}
+
 void
 cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 {
@@ -294,6 +308,8 @@ cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 	cli_progress_erase(&s->progress);
 	if (r->err.code)
 		(void)cli_fail(s->c, r->account, &r->err);
+	else if (r->waiting && r->failed == 0 && !a->json && !a->dry_run)
+		say_waiting(s, r);
 	if (a->json)
 		json_summary(r);
 	else if (!a->quiet && (a->verbose > 0 || s->c->tty))

@@ -20,6 +20,14 @@ struct line {
 	const char *account;
 	const struct jbox *box;
 	uint64_t messages, unread, size, pending;
+	const struct jhold *hold; /* in the arena of look_at() */
+	size_t nhold;
+};
+
+/* What is told of all accounts, and printed at the end. */
+struct told {
+	struct cli_table table;
+	struct buf waits; /* a line for each message that waits */
 };
 
 /* Files that no row names because they are not to be carried over. */
@@ -114,11 +122,70 @@ look_at(struct journal *j, struct maildir *m, struct line *line,
 		journal_holds(j, line->box->id, mem, &h, &nh, e) < 0))
 		return e->code;
 	line->messages = p.n;
+	line->hold = h;
+	line->nhold = nh;
 	for (size_t i = 0; i < p.n; i++) {
 		line->unread += !(p.v[i].l.sys & FLAG_SEEN);
 		line->size += p.v[i].fsize;
 	}
 	return count_pending(m, line->box, &p, h, nh, mem, &line->pending, e);
+}
+
+/* Is it one that a run will try again? */
+static bool
+waits(const struct jhold *h)
+{
+	return h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT;
+}
+
+static json_t *
+waits_json(const struct line *l)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < l->nhold; i++) {
+		const struct jhold *h = &l->hold[i];
+		json_t *o = json_object();
+
+		if (h->uid)
+			cli_json_add(o, "uid", json_integer(h->uid));
+		else
+			cli_json_add(o, "file", cli_json_span(h->base));
+		cli_json_add(o, "tries", json_integer(h->tries));
+		cli_json_add(o, "next", json_integer(h->next));
+		cli_json_add(o, "why", cli_json_span(h->why));
+		if (waits(h))
+			(void)json_array_append_new(all, o);
+		else
+			json_decref(o);
+	}
+	return all;
+}
+
+/* "home: INBOX: uid 3: waits until 2026-11-23 08:45:59, 2 tries: why" */
+static void
+add_waits(struct buf *out, const struct line *l)
+{
+	for (size_t i = 0; i < l->nhold; i++) {
+		const struct jhold *h = &l->hold[i];
+		char when[32] = "the next run";
+
+		if (!waits(h))
+			continue;
+		buf_addf(out, "%s: ", l->account);
+		(void)cli_text_add(out, l->box->name, 0);
+		buf_add_str(out, ": ");
+		if (h->uid)
+			buf_addf(out, "uid %u", h->uid);
+		else
+			(void)cli_text_add(out, h->base, 0);
+		if (h->next)
+			clock_format(h->next, when, sizeof(when));
+		buf_addf(out, ": waits until %s, %u %s: ", when, h->tries,
+		    h->tries == 1 ? "try" : "tries");
+		(void)cli_text_add(out, h->why, 0);
+		buf_addc(out, '\n');
+	}
 }
 
 static void
@@ -133,6 +200,7 @@ print_json(const struct line *l)
 	cli_json_add(o, "last_sync", json_integer(l->box->synced));
 	cli_json_add(o, "size", json_integer((json_int_t)l->size));
 	cli_json_add(o, "pending", json_integer((json_int_t)l->pending));
+	cli_json_add(o, "waiting", waits_json(l));
 	cli_json_line(stdout, o);
 }
 
@@ -238,9 +306,21 @@ list_boxes(struct cli *c, const struct config_account *a, struct journal *j,
 	return 0;
 }
 
+static void
+show_line(
+    struct cli *c, const struct line *l, struct told *told, bool with_account)
+{
+	if (c->args.json) {
+		print_json(l);
+		return;
+	}
+	add_line(&told->table, l, with_account);
+	add_waits(&told->waits, l);
+}
+
 /* An error of one mailbox is told, and the next one shown. */
 static int
-show_account(struct cli *c, const struct config_account *a, struct cli_table *t,
+show_account(struct cli *c, const struct config_account *a, struct told *told,
     bool with_account)
 {
 	AUTO(journal) j = NULL;
@@ -263,16 +343,14 @@ show_account(struct cli *c, const struct config_account *a, struct cli_table *t,
 		rc = cancel_check(c->cancel, &e);
 		if (rc == 0)
 			rc = look_at(j, m, &line, &mem, &e);
-		arena_release(&mem);
 		if (rc < 0)
 			status =
 			    cli_status_worse(status, cli_fail(c, a->name, &e));
+		if (rc == 0 || e.scope <= ERR_SCOPE_BOX)
+			show_line(c, &line, told, with_account);
+		arena_release(&mem);
 		if (rc < 0 && e.scope > ERR_SCOPE_BOX)
 			return status;
-		if (c->args.json)
-			print_json(&line);
-		else
-			add_line(t, &line, with_account);
 	}
 	if (n == 0 && !c->args.json)
 		(void)printf("%s: nothing synced yet\n", a->name);
@@ -297,11 +375,13 @@ cli_status(struct cli *c)
 	    {"MESSAGES", true}, {"UNREAD", true}, {"LAST CHANGE", false},
 	    {"SIZE", true}, {"PENDING", true}};
 	size_t n = c->args.narg ? c->args.narg : c->conf->naccounts;
-	struct cli_table t;
+	struct told t;
 	struct err e;
 	int one, status = CLI_OK;
 
-	cli_table_init(&t, &c->mem, column, sizeof(column) / sizeof(*column));
+	buf_init(&t.waits, TABLE_MAX_BYTES);
+	cli_table_init(
+	    &t.table, &c->mem, column, sizeof(column) / sizeof(*column));
 	for (size_t i = 0; i < n; i++) {
 		const struct config_account *a;
 
@@ -315,8 +395,10 @@ cli_status(struct cli *c)
 		if (cancel_raised(c->cancel))
 			break;
 	}
-	if (t.n > 0)
-		print_table(&t);
-	cli_table_release(&t);
+	if (t.table.n > 0)
+		print_table(&t.table);
+	(void)fputs(buf_cstr(&t.waits), stdout);
+	buf_release(&t.waits);
+	cli_table_release(&t.table);
 	return status;
 }

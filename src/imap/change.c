@@ -9,9 +9,12 @@
 #include "imap/internal.h"
 
 #define STORE_WINDOW 16
+/* Refusals of one call that are looked into. */
+#define STORE_REFUSALS 256
 
 struct store_out {
 	uint32_t tag;
+	size_t what;	    /* index of the imap_store */
 	struct uidset uids; /* owned */
 };
 
@@ -32,14 +35,54 @@ send_store(struct imap *s, const struct imap_store *x, struct span set,
 	return imap_send(s, e);
 }
 
+struct stores {
+	struct imap *s;
+	const struct imap_store *v;
+	size_t n;
+	size_t at; /* v[at] from UID pos on is to be sent */
+	uint64_t pos;
+	struct store_out out[STORE_WINDOW];
+	unsigned nout;
+	struct store_out *half; /* owned; refused in company: sent again */
+	size_t nhalf, halfcap;
+	unsigned refused;
+	struct uidset *modified, *failed; /* not owned */
+	struct err *said;		  /* not owned, or NULL */
+};
+
 /*
- * s->resp answers X.  [MODIFIED] may come with OK or with NO (RFC 7162
+ * A NO concerns one message, nobody says which: each half is asked for again,
+ * down to that message.  A NO to very many is one to all.
+ */
+static void
+take_refusal(struct stores *x, struct store_out *o, const struct err *e)
+{
+	uint64_t count = uidset_count(&o->uids), n = 0;
+	struct store_out half[2] = {{.what = o->what}, {.what = o->what}};
+
+	if (x->said)
+		*x->said = *e;
+	if (e->code == ERR_BAD || count < 2 || x->refused++ >= STORE_REFUSALS) {
+		uidset_add_set(x->failed, &o->uids);
+		return;
+	}
+	for (uint32_t uid = uidset_first(&o->uids); uid;
+	     uid = uidset_next(&o->uids, uid))
+		uidset_add(&half[n++ >= count / 2].uids, uid);
+	for (int i = 0; i < 2; i++) {
+		VEC_GROW(x->half, x->nhalf, x->halfcap);
+		x->half[x->nhalf++] = half[i];
+	}
+}
+
+/*
+ * s->resp answers O.  [MODIFIED] may come with OK or with NO (RFC 7162
  * §3.1.3); the others of a NO failed.
  */
 static int
-take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
-    struct uidset *failed_r, struct err *e)
+take_answer(struct stores *x, struct store_out *o, struct err *e)
 {
+	struct imap *s = x->s;
 	struct uidset modified;
 	uint32_t low;
 	int rc;
@@ -47,19 +90,19 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
 	uidset_init(&modified);
 	if (resp_code_is(&s->resp, "MODIFIED") &&
 	    resp_code_set(&s->resp, &modified)) {
-		uidset_add_set(modified_r, &modified);
-		uidset_remove_set(&x->uids, &modified);
+		uidset_add_set(x->modified, &modified);
+		uidset_remove_set(&o->uids, &modified);
 	}
 	uidset_release(&modified);
 	low = imap_limited(s);
 	if (low > 1) {
 		/* Not all were done: those below are for another time. */
-		uidset_remove_range(&x->uids, low, UINT32_MAX);
-		uidset_add_set(failed_r, &x->uids);
+		uidset_remove_range(&o->uids, low, UINT32_MAX);
+		uidset_add_set(x->failed, &o->uids);
 	}
 	rc = imap_check_ok(s, ERR_SCOPE_MSG, e, "UID STORE");
-	if (rc == ERR_NO || rc == ERR_BAD) {
-		uidset_add_set(failed_r, &x->uids);
+	if ((rc == ERR_NO || rc == ERR_BAD) && !s->broken) {
+		take_refusal(x, o, e);
 		err_clear(e);
 		rc = 0;
 	}
@@ -68,59 +111,84 @@ take_answer(struct imap *s, struct store_out *x, struct uidset *modified_r,
 
 /* The next answer, whichever command it belongs to. */
 static int
-finish_one(struct imap *s, struct store_out *out, unsigned *nout,
-    struct uidset *modified_r, struct uidset *failed_r, struct err *e)
+finish_one(struct stores *x, struct err *e)
 {
+	struct store_out done;
 	uint32_t tag;
 	unsigned i = 0;
 	int rc;
 
-	if (imap_next_tagged(s, &tag, e) < 0)
+	if (imap_next_tagged(x->s, &tag, e) < 0)
 		return e->code;
-	while (i < *nout && out[i].tag != tag)
+	while (i < x->nout && x->out[i].tag != tag)
 		i++;
-	if (i == *nout)
+	if (i == x->nout)
 		return 0;
-	rc = take_answer(s, &out[i], modified_r, failed_r, e);
-	uidset_release(&out[i].uids);
-	--*nout;
-	memmove(out + i, out + i + 1, (*nout - i) * sizeof *out);
-	uidset_init(&out[*nout].uids);
+	done = x->out[i];
+	x->nout--;
+	memmove(x->out + i, x->out + i + 1, (x->nout - i) * sizeof *x->out);
+	rc = take_answer(x, &done, e);
+	uidset_release(&done.uids);
 	return rc;
+}
+
+/* One command more, if there is one to be sent: 1. */
+static int
+send_next(struct stores *x, struct buf *line, struct err *e)
+{
+	struct store_out o = {.tag = 0};
+
+	buf_clear(line);
+	while (x->at < x->n &&
+	       !uidset_slice(&x->v[x->at].uids, &x->pos, IMAP_SET_OCTETS,
+		   x->s->message_limit, line, &o.uids)) {
+		x->at++;
+		x->pos = 0;
+	}
+	if (x->at < x->n) {
+		o.what = x->at;
+	} else if (x->nhalf > 0) {
+		o = x->half[--x->nhalf];
+		uidset_format(&o.uids, line);
+	} else {
+		return 0;
+	}
+	x->out[x->nout++] = o;
+	if (send_store(x->s, &x->v[o.what], buf_span(line), e) < 0)
+		return e->code;
+	x->out[x->nout - 1].tag = x->s->tag;
+	return 1;
 }
 
 int
 imap_store(struct imap *s, const struct imap_store *v, size_t n,
     struct arena *mem, struct rview *r, struct uidset *modified_r,
-    struct uidset *failed_r, struct err *e)
+    struct uidset *failed_r, struct err *said_r, struct err *e)
 {
-	struct store_out out[STORE_WINDOW] = {0};
-	unsigned nout = 0;
+	struct stores x = {.s = s,
+	    .v = v,
+	    .n = n,
+	    .modified = modified_r,
+	    .failed = failed_r,
+	    .said = said_r};
 	struct buf line;
-	size_t i = 0;
-	uint64_t pos = 0;
-	int rc = 0;
+	int rc = 1;
 
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	s->view = r;
 	s->mem = mem;
-	while (rc == 0 && (i < n || nout > 0)) {
-		if (i < n && nout < STORE_WINDOW) {
-			buf_clear(&line);
-			if (!uidset_slice(&v[i].uids, &pos, IMAP_SET_OCTETS,
-				s->message_limit, &line, &out[nout].uids)) {
-				i++;
-				pos = 0;
-				continue;
-			}
-			rc = send_store(s, &v[i], buf_span(&line), e);
-			out[nout++].tag = s->tag;
-			continue;
-		}
-		rc = finish_one(s, out, &nout, modified_r, failed_r, e);
+	while (rc >= 0) {
+		rc = x.nout < STORE_WINDOW ? send_next(&x, &line, e) : 0;
+		if (rc == 0 && x.nout == 0)
+			break;
+		if (rc == 0)
+			rc = finish_one(&x, e);
 	}
-	for (unsigned k = 0; k < STORE_WINDOW; k++)
-		uidset_release(&out[k].uids);
+	for (unsigned i = 0; i < x.nout; i++)
+		uidset_release(&x.out[i].uids);
+	for (size_t i = 0; i < x.nhalf; i++)
+		uidset_release(&x.half[i].uids);
+	xfree(x.half);
 	buf_release(&line);
 	s->view = NULL;
 	return rc;
@@ -163,7 +231,7 @@ mark_deleted(struct imap *s, const struct uidset *set, struct arena *mem,
 	uidset_init(&modified);
 	uidset_init(&failed);
 	uidset_add_set(&v.uids, set);
-	rc = imap_store(s, &v, 1, mem, r, &modified, &failed, e);
+	rc = imap_store(s, &v, 1, mem, r, &modified, &failed, NULL, e);
 	if (rc == 0 && failed.n)
 		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UID STORE: the server refuses to mark messages as "

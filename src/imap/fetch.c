@@ -308,80 +308,134 @@ take_sample(struct imap *s, struct arena *mem, struct imap_sample *v,
 	}
 }
 
+/* V[from..to) is asked for. */
 struct sample_out {
 	uint32_t tag;
-	size_t from;
+	size_t from, to;
 };
+
+struct samples {
+	struct imap *s;
+	struct arena *mem;
+	struct imap_sample *v;
+	size_t n, sent;
+	struct sample_out out[SAMPLE_WINDOW];
+	unsigned nout;
+	size_t *alone; /* owned; refused in company: to be asked for alone */
+	size_t nalone, alonecap, alonesent;
+};
+
+/*
+ * A NO concerns one of the messages, nobody says which: those of which nothing
+ * came are asked for one by one.  Alone it only means that nothing comes.
+ */
+static int
+samples_answered(struct samples *x, struct sample_out done, struct err *e)
+{
+	int rc = imap_check_ok(x->s, ERR_SCOPE_BOX, e, "UID FETCH");
+
+	if (rc != ERR_NO || x->s->broken)
+		return rc;
+	err_clear(e);
+	for (size_t i = done.from; i < done.to && done.to - done.from > 1; i++)
+		if (!x->v[i].got.p) {
+			VEC_GROW(x->alone, x->nalone, x->alonecap);
+			x->alone[x->nalone++] = i;
+		}
+	return 0;
+}
 
 /* Read up to the next answer to one of OUT, and take it off. */
 static int
-finish_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
-    size_t sent, struct sample_out *out, unsigned *nout, struct err *e)
+finish_samples(struct samples *x, struct err *e)
 {
+	struct sample_out done;
 	unsigned i;
 
 	do {
-		int rc = imap_next(s, e);
+		int rc = imap_next(x->s, e);
 
 		if (rc == IMAP_GOT_STREAM)
-			rc = imap_stream_drop(s, e);
-		else if (rc == 0 && s->resp.type == RESP_FETCH)
-			take_sample(s, mem, v, out[0].from, sent);
+			rc = imap_stream_drop(x->s, e);
 		if (rc < 0)
 			return rc;
-		uint32_t tag = imap_tag_number(s);
-		for (i = 0; i < *nout && out[i].tag != tag; i++)
+		for (i = 0; x->s->resp.type == RESP_FETCH && i < x->nout; i++)
+			take_sample(x->s, x->mem, x->v, x->out[i].from,
+			    x->out[i].to);
+		uint32_t tag = imap_tag_number(x->s);
+		for (i = 0; i < x->nout && x->out[i].tag != tag; i++)
 			continue;
-	} while (i == *nout);
-	--*nout;
-	memmove(out + i, out + i + 1, (*nout - i) * sizeof *out);
-	return imap_check_ok(s, ERR_SCOPE_BOX, e, "UID FETCH");
+	} while (i == x->nout);
+	done = x->out[i];
+	x->nout--;
+	memmove(x->out + i, x->out + i + 1, (x->nout - i) * sizeof *x->out);
+	return samples_answered(x, done, e);
+}
+
+static bool
+samples_left(const struct samples *x)
+{
+	return x->sent < x->n || x->alonesent < x->nalone;
+}
+
+/* One command more. */
+static int
+send_next_samples(struct samples *x, struct err *e)
+{
+	const struct imap_sample *v = x->v;
+	size_t from = x->sent, to = from + 1;
+	int rc;
+
+	if (x->sent == x->n) {
+		from = x->alone[x->alonesent++];
+		to = from + 1;
+	} else {
+		while (to < x->n &&
+		    to - from < imap_at_most(x->s, SAMPLES_PER_COMMAND) &&
+		    v[to].off == v[from].off && v[to].len == v[from].len)
+			to++;
+		x->sent = to;
+	}
+	rc = send_samples(x->s, v, from, to, e);
+	x->out[x->nout++] =
+	    (struct sample_out){.tag = x->s->tag, .from = from, .to = to};
+	return rc;
 }
 
 int
 imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
     size_t n, struct err *e)
 {
-	struct sample_out out[SAMPLE_WINDOW];
-	unsigned nout = 0;
-	size_t sent = 0;
-	int rc = 0;
+	struct samples x = {.s = s, .mem = mem, .v = v, .n = n};
 	struct err first = {0};
 	uint64_t octets = 0;
+	int rc;
 
 	for (size_t i = 0; i < n; i++) {
 		assert(v[i].len <= SAMPLE_MAX);
 		v[i].got = SPAN_NONE;
 		octets += v[i].len;
 	}
-	if (imap_expect(s, octets, e) < 0)
-		return e->code;
-	while ((sent < n && first.code == 0) || nout > 0) {
-		if (sent < n && first.code == 0 && nout < SAMPLE_WINDOW) {
-			size_t to = sent + 1;
-
-			while (to < n &&
-			    to - sent < imap_at_most(s, SAMPLES_PER_COMMAND) &&
-			    v[to].off == v[sent].off &&
-			    v[to].len == v[sent].len)
-				to++;
-			rc = send_samples(s, v, sent, to, e);
-			if (rc < 0)
-				return rc;
-			out[nout].tag = s->tag;
-			out[nout++].from = sent;
-			sent = to;
+	rc = imap_expect(s, octets, e);
+	while (rc == 0 &&
+	    ((samples_left(&x) && first.code == 0) || x.nout > 0)) {
+		if (samples_left(&x) && first.code == 0 &&
+		    x.nout < SAMPLE_WINDOW) {
+			rc = send_next_samples(&x, e);
 			continue;
 		}
-		rc = finish_samples(s, mem, v, sent, out, &nout, e);
-		if (rc < 0 && s->broken)
-			return rc;
-		if (rc < 0 && first.code == 0)
-			first = *e;
+		rc = finish_samples(&x, e);
+		if (rc < 0 && !s->broken) {
+			/* what is under way is read */
+			if (first.code == 0)
+				first = *e;
+			rc = 0;
+		}
 	}
-	if (first.code) {
+	xfree(x.alone);
+	if (rc == 0 && first.code) {
 		*e = first;
-		return e->code;
+		rc = e->code;
 	}
-	return 0;
+	return rc;
 }

@@ -226,8 +226,8 @@ int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 
 /*
  * Partial bodies for comparison: for each of the N requests
- * BODY.PEEK[]<off.len>; pipelined.  *got_r[i] in MEM; SPAN_NONE when the
- * server sent nothing.  LEN at most 8192.
+ * BODY.PEEK[]<off.len>; pipelined.  v[i].got in MEM; SPAN_NONE when the server
+ * sent nothing, or said NO to this message alone.  LEN at most 8192.
  */
 struct imap_sample {
 	uint32_t uid;
@@ -354,8 +354,10 @@ void imap_append_end(struct imap_append **a);
  * UID STORE +FLAGS.SILENT / -FLAGS.SILENT, with (UNCHANGEDSINCE n) when
  * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  Several are pipelined:
  * queue with imap_store, then imap_store_flush.  *modified_r: UIDs that the
- * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO.  FETCH
- * data that came back is added to *r.
+ * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO, of which
+ * *said_r (may be NULL) gets the last.  A NO to several messages concerns one
+ * of them: it is asked again for each half, as long as that is not in vain.
+ * FETCH data that came back is added to *r.
  */
 struct imap_store {
 	struct uidset uids; /* owned by the caller */
@@ -365,7 +367,7 @@ struct imap_store {
 };
 int imap_store(struct imap *s, const struct imap_store *v, size_t n,
     struct arena *mem, struct rview *r, struct uidset *modified_r,
-    struct uidset *failed_r, struct err *e);
+    struct uidset *failed_r, struct err *said_r, struct err *e);
 
 /*
  * UID STORE +FLAGS.SILENT (\Deleted), then UID EXPUNGE of exactly SET
@@ -410,8 +412,8 @@ int imap_move(struct imap *s, const struct uidset *set, struct span wire,
 
 /*
  * The Message-ID fields of the messages in SET, as header_field() (mail/
- * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone is
- * not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
+ * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone, or
+ * is refused (NO) by itself, is not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
  */
 struct imap_msgid {
 	uint32_t uid;

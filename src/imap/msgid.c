@@ -87,7 +87,36 @@ finish_one(struct msgids *m, struct err *e)
 	return imap_check_ok(m->s, ERR_SCOPE_BOX, e, "UID FETCH");
 }
 
-/* After a NO nothing more is asked for; what is under way is read. */
+/*
+ * A NO concerned one of its messages, nobody says which: those that did not
+ * come are asked for one by one.  Alone it only means that nothing comes.
+ */
+static int
+fetch_alone(struct msgids *m, struct err *e)
+{
+	struct buf line;
+	int rc = 0;
+
+	buf_init(&line, 16);
+	for (uint32_t uid = uidset_first(m->set); uid && rc == 0;
+	     uid = uidset_next(m->set, uid)) {
+		if (uidset_has(&m->seen, uid))
+			continue;
+		buf_clear(&line);
+		buf_add_u64(&line, uid);
+		rc = send_one(m->s, buf_span(&line), e);
+		if (rc == 0)
+			rc = finish_one(m, e);
+		if (rc == ERR_NO && !m->s->broken) {
+			err_clear(e);
+			rc = 0;
+		}
+	}
+	buf_release(&line);
+	return rc;
+}
+
+/* After a BAD nothing more is asked for; what is under way is read. */
 static int
 fetch_all(struct msgids *m, struct err *e)
 {
@@ -95,7 +124,7 @@ fetch_all(struct msgids *m, struct err *e)
 	struct buf line;
 	uint64_t pos = 0;
 	unsigned out = 0;
-	bool more = true;
+	bool more = true, refused = false;
 
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	while ((more || out > 0) && !m->s->broken) {
@@ -112,13 +141,18 @@ fetch_all(struct msgids *m, struct err *e)
 		} else {
 			more = false;
 		}
-		if (rc < 0) {
+		if (rc == ERR_NO && !m->s->broken) {
+			refused = true;
+			err_clear(e);
+		} else if (rc < 0) {
 			more = false;
 			if (first.code == 0)
 				first = *e;
 		}
 	}
 	buf_release(&line);
+	if (first.code == 0 && refused)
+		return fetch_alone(m, e);
 	if (first.code == 0)
 		return 0;
 	if (!m->s->broken)

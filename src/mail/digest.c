@@ -4,8 +4,6 @@
 #include "mail/eol.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { CHUNK = 16384 };
 
@@ -21,10 +19,8 @@ struct digest {
 static void
 must(int ok)
 {
-	if (ok)
-		return;
-	fputs("mochila: SHA-256 of libcrypto failed\n", stderr);
-	abort();
+	if (!ok)
+		xgiveup("SHA-256 of libcrypto failed; out of memory?");
 }
 
 struct digest *

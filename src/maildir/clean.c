@@ -1,5 +1,6 @@
 /*
- * What a run that was cut off left in tmp/, and beside the keywords.
+ * What a run that was cut off left in tmp/, beside the keywords, and, where a
+ * message was moved from another file system, in cur/ and new/.
  *
  * A file is ours when its name says so: our tag, the form of name_make(), and
  * the whole name of this machine behind it.  A Maildir may be shared with
@@ -55,6 +56,11 @@ maildir_clean_tmp(
 	if (maildir_box(m, path, &b, e) < 0)
 		return e->code;
 	n = fs_clean_temp(b->fd);
+	if (m->seen_temp && b->cur >= 0)
+		n += fs_clean_temp(b->cur);
+	if (m->seen_temp && b->new >= 0)
+		n += fs_clean_temp(b->new);
+	m->seen_temp = false;
 	fd = fs_open_dir(b->fd, "tmp");
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {

@@ -41,6 +41,7 @@ struct maildir {
 	enum layout layout;
 	char host[256];
 	uint64_t seq;
+	bool seen_temp;	      /* by the last scan, in cur/ or new/; clean.c */
 	struct digest *spare; /* owned; NULL: lent to a delivery, or none yet */
 	struct maildir_tmp *tmp; /* of the delivery begun last; NULL: none */
 	/*

@@ -99,10 +99,12 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(s->path)), sub);
 	}
-	while ((errno = 0, x = readdir(d)) != NULL)
+	while ((errno = 0, x = readdir(d)) != NULL) {
+		s->m->seen_temp |= fs_is_temp(span_str(x->d_name));
 		if (name_is_message(span_str(x->d_name)) &&
 		    is_regular(dirfd(d), x) && !is_known(s, sub, x->d_name))
 			add_file(s, sub, x->d_name);
+	}
 	sys = errno;
 	closedir(d);
 	if (sys)
@@ -197,6 +199,7 @@ scan_once(struct scan *s, struct maildir_stamp *stamp_r, bool *settled_r,
 		return rc;
 	*settled_r = maildir_stamp_settle(&before, NULL);
 	s->unknown = 0;
+	s->m->seen_temp = false;
 	if (s->known)
 		nameset_begin(s->known);
 	rc = scan_dir(s, b->fd, "new", e);

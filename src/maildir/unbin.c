@@ -69,6 +69,9 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 			close(from);
 		return sys == ENOENT ? 0 : bin_error(path, sys, e);
 	}
+	/* of a move into the bin that was cut off: the message is in its place
+	 */
+	(void)fs_clean_temp(from);
 	rc = maildir_make_at(box, span_str(sub), &to, e);
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL)
 		rc = put_back(u, from, x->d_name, to, e);

@@ -82,7 +82,7 @@ stores_release(struct stores *s)
 static int
 store_rounds(struct run *r, struct sbox *b, struct op **v, size_t n,
     struct uidset *modified, struct uidset *failed, struct rview *back,
-    struct err *e)
+    struct err *said, struct err *e)
 {
 	uint64_t since = b->r.highestmodseq, second = 0;
 	int rc = 0;
@@ -115,11 +115,22 @@ store_rounds(struct run *r, struct sbox *b, struct op **v, size_t n,
 		if (s.n > 0) {
 			b->wrote_r = true;
 			rc = imap_store(r->imap, s.v, s.n, &r->pass, back,
-			    modified, failed, e);
+			    modified, failed, said, e);
 		}
 		stores_release(&s);
 	}
 	return rc;
+}
+
+static void
+refused(
+    struct run *r, struct sbox *b, const struct op *op, const struct err *said)
+{
+	char *text = xasprintf("the server refuses the change of flags%s%s",
+	    said->code ? ": " : "", said->code ? said->text : "");
+
+	report_failed(r, b, op->uid, op->file, text);
+	xfree(text);
 }
 
 int
@@ -128,6 +139,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 {
 	struct uidset modified, failed;
 	struct rview back = {0};
+	struct err said = {0};
 	int rc;
 
 	if (n == 0)
@@ -138,7 +150,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	uidset_init(&modified);
 	uidset_init(&failed);
 	uidset_init(&back.vanished);
-	rc = store_rounds(r, b, v, n, &modified, &failed, &back, e);
+	rc = store_rounds(r, b, v, n, &modified, &failed, &back, &said, e);
 	rview_sort(&back);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct group *g = &r->group[v[i]->group];
@@ -150,8 +162,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 			continue;
 		}
 		if (uidset_has(&failed, v[i]->uid)) {
-			report_failed(r, b, v[i]->uid, v[i]->file,
-			    "the server refuses the change of flags");
+			refused(r, b, v[i], &said);
 			g->failed = true;
 			b->undone = true;
 			continue;

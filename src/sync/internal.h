@@ -14,7 +14,9 @@
  *	slice.c    of very many new messages there a part at a time
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
+ *	compare.c  octets of the server's, held against files
  *	moves.c    which new messages are in another mailbox already
+ *	putoff.c   what waits, as something could not be read
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
@@ -119,8 +121,11 @@ struct sbox {
 	bool keep_cursor, keep_stamp;
 	bool deferred; /* something of it waits (slice.c): the marks stay */
 	bool waits;    /* all of it does, but for what moves from it */
-	bool unread_once; /* a file could not be read (adopt.c, rule 5) */
+	bool unread_once; /* a file could not be read (adopt.c, rule 3) */
 	bool held_said; /* the brake has been reported in this run */
+	/* sizes of messages that nobody could compare; adopt.c, rule 4 */
+	uint64_t *untold; /* run's arena */
+	size_t nuntold, untoldcap;
 };
 
 struct run {
@@ -161,9 +166,17 @@ struct run {
 	bool slicing; /* something on the server has not been looked at yet */
 	uint64_t looked_at; /* new messages of the server */
 	struct arena pass;
+	struct unread *unread; /* putoff.c, rule 2 */
+	size_t nunread, unreadcap;
 	struct plan plan;
 	struct group *group; /* by op.group */
 	size_t transfer_from, transfer_to; /* in plan.op */
+};
+
+/* A new file that could not be read. */
+struct unread {
+	bool has_size;
+	uint64_t fsize;
 };
 
 /* The ops of one message; its row is recorded when all are done. */
@@ -277,16 +290,21 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
+/* putoff.c: M, a new file, could not be read in this pass; */
+void putoff_note_unread(struct run *r, const struct lmsg *m);
+/* what may be such a file, once the moves are known; */
+void putoff_unread(struct run *r);
+/* moves into mailboxes that the server has not got any more; */
+void putoff_into_missing(struct run *r);
+/* those UIDs of mailbox number BOX, to be pulled, that are there. */
+int putoff_untold(
+    struct run *r, uint32_t box, const struct uidset *untold, struct err *e);
+
 /* transfer.c: between mailboxes; after apply_rows() of all of them */
 int apply_transfers(struct run *r, struct err *e);
 /* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
 struct span transfer_message_id(
     struct run *r, const struct sbox *b, struct span file);
-/*
- * A mailbox that the server lost comes back with the new mail that is here:
- * until then nothing can be moved into it, and what it was moved from waits.
- */
-void transfer_not_into_missing(struct run *r);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
@@ -388,9 +406,9 @@ void record_mark(struct run *r, struct sbox *b);
 int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
-/* The connection ended when UID was asked for; *tries_r: how often by now. */
-void record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
-    uint32_t *tries_r);
+/* E ended the run, maybe the connection, when UID was to come; 0: none was. */
+void record_ended_at(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */

@@ -270,6 +270,8 @@ local_clean(struct run *r, struct sbox *b, struct err *e)
 	if (r->o->dry_run || b->local_missing)
 		return 0;
 	rc = maildir_clean_tmp(r->m, b->j.path, &n, e);
+	/* the directories' times may be others now */
+	b->rescan |= n > 0 && !b->l.same;
 	if (n > 0)
 		log_debug(r->o->log, "%s: %.*s: %u unfinished files removed",
 		    r->a->name, SPAN_ARG(b->j.name), n);

@@ -462,10 +462,10 @@ windows_equal(struct search *s, const struct candidate *c,
 static void
 settle(struct search *s, const struct question *q)
 {
-	size_t at = first_of_size(s, q->op->row.size);
 	const struct candidate *found = NULL;
 
-	for (; at; at = s->v[at - 1].next) {
+	for (size_t at = first_of_size(s, q->op->row.size); at;
+	     at = s->v[at - 1].next) {
 		struct candidate *c = &s->v[at - 1];
 
 		if (!may_be(c, q->op) || !span_eq(local_id(s, c), q->id) ||
@@ -482,28 +482,52 @@ settle(struct search *s, const struct question *q)
 	}
 }
 
-/* The new UIDs of one mailbox, N of them. */
+/*
+ * Those with the Message-ID of a candidate are compared; UNTOLD gets those of
+ * which nothing came.
+ */
 static int
-identify(struct search *s, struct question *v, size_t n, struct err *e)
+identify_in(struct search *s, struct question *v, size_t n,
+    struct uidset *untold, struct err *e)
 {
-	struct sbox *b = &s->r->box[v[0].op->box];
 	size_t left = 0;
-	int rc;
+	int rc = ask_ids(s, v, n, e);
 
-	rc = observe_reselect(s->r, b, e);
-	if (rc == 0)
-		rc = ask_ids(s, v, n, e);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		if (ids_meet(s, &v[i])) {
-			choose_windows(s, &v[i]);
-			v[left++] = v[i];
-		}
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (!v[i].told)
+			uidset_add(untold, v[i].op->uid);
+		if (!ids_meet(s, &v[i]))
+			continue;
+		choose_windows(s, &v[i]);
+		v[left++] = v[i];
+	}
 	if (rc != 0 || left == 0)
 		return rc;
 	qsort(v, left, sizeof *v, by_size);
 	rc = ask_windows(s, v, left, e);
-	for (size_t i = 0; i < left && rc == 0; i++)
+	for (size_t i = 0; i < left && rc == 0; i++) {
+		for (unsigned k = 0; k < v[i].n; k++)
+			if (v[i].got[k].n == 0)
+				uidset_add(untold, v[i].op->uid);
 		settle(s, &v[i]);
+	}
+	return rc;
+}
+
+/* The new UIDs of one mailbox, N of them. */
+static int
+identify(struct search *s, struct question *v, size_t n, struct err *e)
+{
+	uint32_t box = v[0].op->box;
+	struct uidset untold;
+	int rc;
+
+	uidset_init(&untold);
+	rc = observe_reselect(s->r, &s->r->box[box], e);
+	if (rc == 0)
+		rc = identify_in(s, v, n, &untold, e);
+	rc = rc == 0 ? putoff_untold(s->r, box, &untold, e) : rc;
+	uidset_release(&untold);
 	return rc;
 }
 
@@ -576,8 +600,9 @@ moves_find(struct run *r, struct err *e)
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);
+		putoff_unread(r);
 		if (!r->o->dry_run)
-			transfer_not_into_missing(r);
+			putoff_into_missing(r);
 	}
 	for (size_t i = 0; i < r->nbox; i++)
 		if (s.has_bases[i])

@@ -31,8 +31,8 @@ struct pull {
 	struct imap_source *source; /* of V, in the same order */
 	size_t n;
 	struct batch *batch;
-	size_t suspect_of; /* index into V */
-	uint32_t suspect;  /* it was to come when the connection ended; or 0 */
+	size_t pending_of; /* index into V */
+	uint32_t pending;  /* it was to come when an error ended it; or 0 */
 };
 
 static void
@@ -132,9 +132,8 @@ fetch_all(struct pull *p, struct err *e)
 	nbad = f ? imap_fetch_failed(f, &bad) : 0;
 	for (size_t i = 0; i < nbad; i++)
 		note_failure(p, &p->v[bad[i].source], bad[i].uid, bad[i].why);
-	if (f && (rc == ERR_NET || rc == ERR_BYE || rc == ERR_TIMEOUT ||
-		     rc == ERR_PROTO))
-		p->suspect = imap_fetch_pending(f, &p->suspect_of);
+	if (f && rc < 0)
+		p->pending = imap_fetch_pending(f, &p->pending_of);
 	imap_fetch_end(&f);
 	p->r->selected_wire = SPAN_NONE;
 	for (size_t i = 0; i < p->n; i++)
@@ -199,28 +198,6 @@ record_failures(struct pull *p, struct pull_box *x, struct err *e)
 	return record_commit(p->r, x->b, &batch, e);
 }
 
-/*
- * A message that ends the connection would do so in each run, and nothing
- * behind it would ever be synced.  So next time it comes last; if the line was
- * to blame, that costs nothing.
- */
-static void
-note_suspect(struct pull *p)
-{
-	struct sbox *b = p->v[p->suspect_of].b;
-	struct journal_batch *batch = record_begin(p->r, b);
-	struct err late = {0};
-	uint32_t tries;
-
-	record_suspect(b, batch, p->suspect, &tries);
-	if (tries > 1)
-		report_failed(p->r, b, p->suspect, SPAN_NONE,
-		    "the connection ends whenever it is asked for; it is left "
-		    "to the end of each run");
-	if (record_commit(p->r, b, &batch, &late) != 0)
-		journal_batch_free(&batch);
-}
-
 /* Rule 2: mailboxes that were not opened, or not as they were observed. */
 static int
 settle_refused(struct pull *p, struct err *e)
@@ -267,7 +244,7 @@ settle_all(struct pull *p, struct err *e)
 
 /* It was cut: what has failed by itself has done so for all that. */
 static void
-settle_cut(struct pull *p)
+settle_cut(struct pull *p, const struct err *e)
 {
 	struct err late = {0};
 
@@ -278,8 +255,7 @@ settle_cut(struct pull *p)
 		if (!p->v[i].b->failed)
 			(void)record_failures(p, &p->v[i], &late);
 	}
-	if (p->suspect)
-		note_suspect(p);
+	record_ended_at(p->r, p->v[p->pending_of].b, p->pending, e);
 }
 
 /* Ops of B as a part of the stream. */
@@ -378,7 +354,7 @@ pull_boxes(struct pull *p, struct err *e)
 	if (rc == 0)
 		rc = settle_all(p, e);
 	if (rc != 0)
-		settle_cut(p);
+		settle_cut(p, e);
 	return rc;
 }
 

@@ -47,6 +47,32 @@ refuse(struct push *p, struct op *op, const struct lmsg *m, const char *why)
 	xfree(text);
 }
 
+/*
+ * Yahoo takes no message without a line end behind its last line, and the words
+ * of its BAD do not say so.  It is not changed for that: what went up would not
+ * be what is here.
+ */
+static void
+refused(struct push *p, struct op *op, const struct lmsg *m, const char *said)
+{
+	uint64_t size = m->content.size;
+	struct err none = {0};
+	struct buf end;
+	char *why;
+
+	buf_init(&end, 8);
+	(void)maildir_sample(p->r->m, p->b->j.path, op->file,
+	    size > 2 ? size - 2 : 0, 2, &end, &none);
+	why = xasprintf("%s%s",
+	    end.n == 2 && !span_eq(buf_span(&end), SPAN("\r\n"))
+		? "its last line has no end, which some servers refuse; "
+		: "",
+	    said);
+	refuse(p, op, m, why);
+	xfree(why);
+	buf_release(&end);
+}
+
 static int
 take_result(struct push *p, const struct imap_appended *res, struct err *e)
 {
@@ -67,7 +93,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	if (!res->ok) {
 		if (strcmp(res->resp, "OVERQUOTA") == 0)
 			p->r->no_upload = true;
-		refuse(p, op, m, res->why);
+		refused(p, op, m, res->why);
 		return 0;
 	}
 	p->b->wrote_r = true;

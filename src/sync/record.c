@@ -174,8 +174,8 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 	hold(r, b, batch, uid, SPAN_NONE, why);
 }
 
-void
-record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
+static void
+suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
     uint32_t *tries_r)
 {
 	const struct jhold *old = record_find_hold(b, uid, SPAN_NONE);
@@ -188,6 +188,33 @@ record_suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
 		h.tries = old->tries + 1;
 	journal_put_hold(batch, b->j.id, &h);
 	*tries_r = h.tries;
+}
+
+/*
+ * A message that ends the connection would do so in each run, and nothing
+ * behind it would ever be synced.  So next time it comes last; if the line was
+ * to blame, that costs nothing.
+ */
+void
+record_ended_at(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+{
+	struct journal_batch *batch;
+	struct err late = {0};
+	uint32_t tries;
+
+	if (uid == 0 || r->o->dry_run ||
+	    (e->code != ERR_NET && e->code != ERR_BYE &&
+		e->code != ERR_TIMEOUT && e->code != ERR_PROTO))
+		return;
+	batch = record_begin(r, b);
+	suspect(b, batch, uid, &tries);
+	if (tries > 1)
+		report_failed(r, b, uid, SPAN_NONE,
+		    "the connection ends whenever it is asked for; it is left "
+		    "to the end of each run");
+	if (record_commit(r, b, &batch, &late) != 0)
+		journal_batch_free(&batch);
 }
 
 void

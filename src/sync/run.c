@@ -362,6 +362,9 @@ next_pass(struct run *r)
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
 		b->touched = false;
+		/* what waits (adopt.c) is to be compared again */
+		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
+			b->dirty_l = true;
 		if (b->failed || b->gone || slice)
 			continue;
 		if (b->dirty_l || b->dirty_r) {
@@ -410,8 +413,11 @@ next_suspects(struct run *r)
 	for (size_t i = 0; i < r->nbox && level; i++)
 		for (size_t k = 0; k < r->box[i].nhold; k++)
 			if (r->box[i].hold[k].kind == JHOLD_SUSPECT &&
-			    r->box[i].hold[k].tries == level)
+			    r->box[i].hold[k].tries == level) {
 				r->box[i].dirty_r = true;
+				/* files of its size may wait for it */
+				r->box[i].dirty_l |= r->box[i].nuntold > 0;
+			}
 	return level != 0;
 }
 

@@ -36,24 +36,6 @@ transfer_undone(struct run *r, const struct op *op)
 	}
 }
 
-void
-transfer_not_into_missing(struct run *r)
-{
-	for (size_t i = 0; i < r->plan.n; i++) {
-		struct op *op = &r->plan.op[i];
-
-		if ((op->kind != OP_RMOVE && op->kind != OP_RCOPY) ||
-		    !r->box[op->box].remote_missing)
-			continue;
-		if (op->kind == OP_RMOVE) {
-			struct sbox *from = &r->box[op->from];
-
-			from->undone = from->rescan = true;
-		}
-		op->kind = OP_PUSH;
-	}
-}
-
 /* One message failed; the others go on. Wider errors are returned. */
 static int
 contain(struct run *r, const struct op *op, int rc, struct err *e)

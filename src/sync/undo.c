@@ -104,6 +104,39 @@ remove_tree(int dirfd, const char *name, int depth)
 	return rc == 0 ? unlinkat(dirfd, name, AT_REMOVEDIR) : rc;
 }
 
+/* Copies into the bin that were cut off; what else is there stays. */
+static void
+clean_tree(int dirfd, const char *name, int depth)
+{
+	int fd = depth > BIN_DEPTH ? -1 : fs_open_dir(dirfd, name);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	struct stat st;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	(void)fs_clean_temp(fd);
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.' &&
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
+			clean_tree(fd, d->d_name, depth + 1);
+	closedir(dir);
+}
+
+/* Is what goes into the bin FD copied there, and not renamed? */
+static bool
+is_elsewhere(const struct config_account *a, int fd)
+{
+	struct stat bin, mail;
+
+	return fstat(fd, &bin) == 0 && stat(a->maildir, &mail) == 0 &&
+	       bin.st_dev != mail.st_dev;
+}
+
 int
 bin_expire(
     const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e)
@@ -129,9 +162,13 @@ bin_expire(
 		/* the directory was last written during its run */
 		if (!run_name_ok(span_str(d->d_name)) ||
 		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISDIR(st.st_mode) ||
-		    st.st_mtime > now - (int64_t)a->bin_days * DAY)
+		    !S_ISDIR(st.st_mode))
 			continue;
+		if (st.st_mtime > now - (int64_t)a->bin_days * DAY) {
+			if (is_elsewhere(a, fd))
+				clean_tree(fd, d->d_name, 0);
+			continue;
+		}
 		if (remove_tree(fd, d->d_name, 0) == 0)
 			(*n_r)++;
 		else

@@ -93,6 +93,9 @@ SENDS = [Calls("sending fails", ["errno:EPIPE", "errno-from:ECONNRESET"],
                "net")]
 CUTS = [Lines("connection cut, from the server", cuts(True), 37),
         Lines("connection cut, to the server", cuts(False), 11)]
+OCTETS = [Lines("connection cut, after each octet from the server",
+                cuts(True)),
+          Lines("connection cut, after each octet to the server", cuts(False))]
 BYES = [Lines("BYE before each line of the server", byes)]
 LOST = [Lines("answer lost", lost)]
 POWER = [Calls("power cut before each call", ["kill"], cut=True),

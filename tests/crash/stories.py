@@ -79,6 +79,7 @@ class Changes(Story):
 
     synced = True
     foreign = True
+    boxes_go = True  # are mailboxes deleted as well?
 
     END = {
         "INBOX": {("a0", ""), ("a1", "\\Flagged"), ("a4", "todo"),
@@ -92,15 +93,17 @@ class Changes(Story):
     }
 
     def before(self, server):
-        for box in ("work", "work/sub", "oldthere", "oldhere"):
+        old = ("oldthere", "oldhere") if self.boxes_go else ()
+        for box in ("work", "work/sub", *old):
             server.create(box)
         for n in range(8):
             server.append("INBOX", self.text("a%d" % n))
         for n in range(4):
             server.append("work", self.text("b%d" % n))
         server.append("work/sub", self.text("c0", 5000))
-        server.append("oldthere", self.text("d0"))
-        server.append("oldhere", self.text("e0"))
+        if self.boxes_go:
+            server.append("oldthere", self.text("d0"))
+            server.append("oldhere", self.text("e0"))
 
     def there(self, server):
         def uid(token):
@@ -117,8 +120,10 @@ class Changes(Story):
         server.create("there")
         server.append("there", self.text("n3"))
         server.select("INBOX")
-        server.do("delete", server.quoted("oldthere"))
-        self.deleted |= {"a2", "d0", "a6", "e0"}
+        self.deleted |= {"a2", "a6"}
+        if self.boxes_go:
+            server.do("delete", server.quoted("oldthere"))
+            self.deleted |= {"d0", "e0"}
 
     def here(self, world):
         local = world.local
@@ -134,8 +139,34 @@ class Changes(Story):
             (world.root / "work" / "dovecot-keywords").write_text("0 home\n")
             to(world, file_of(world, "work", "b2"), "work", "a")
         local.add("here", lf(self.text("n6")), "1800000001.n6.here")
-        shutil.rmtree(world.root / "oldhere")
+        if self.boxes_go:
+            shutil.rmtree(world.root / "oldhere")
         (world.root / "work" / "tmp" / FOREIGN).write_text("not whole")
+
+
+class Small(Story):
+    """One thing of each kind, in one mailbox, in as few octets as can be."""
+
+    synced = True
+
+    END = {"INBOX": {("a0", "\\Flagged"), ("a1", "\\Seen"), ("n1", ""),
+                     ("n2", "")}}
+
+    def before(self, server):
+        for n in range(4):
+            server.append("INBOX", self.text("a%d" % n))
+
+    def there(self, server):
+        server.append("INBOX", self.text("n1"))
+        server.store("INBOX", uid_of(server, "INBOX", "a0"), "+FLAGS",
+                     ["\\Flagged"])
+        server.expunge("INBOX", [uid_of(server, "INBOX", "a2")])
+        self.deleted |= {"a2", "a3"}
+
+    def here(self, world):
+        world.local.add("INBOX", lf(self.text("n2")), "1800000001.n2.here")
+        to(world, file_of(world, "INBOX", "a1"), "INBOX", "S")
+        os.unlink(file_of(world, "INBOX", "a3"))
 
 
 class First(Story):
@@ -156,6 +187,12 @@ class First(Story):
         server.append("work", self.text("b0"), ["work"])
         server.append("work", self.text("b1", 20000))
         server.append("work/sub", self.text("c0"))
+
+
+class NoDelete(Changes):
+    """For a server that sleeps in a DELETE of a mailbox."""
+
+    boxes_go = False
 
 
 class Lost(Story):
@@ -213,6 +250,7 @@ class Moves(Story):
     """Messages moved and copied, mailboxes renamed, on either side."""
 
     synced = True
+    boxes_move = True  # are mailboxes renamed as well?
 
     END = {
         "INBOX": {("m1", ""), ("m3", ""), ("m5", "\\Flagged"), ("w0", "")},
@@ -236,12 +274,22 @@ class Moves(Story):
         move(server, "INBOX", m0, "work")
         server.do("uid", "COPY", str(m1), server.quoted("work"))
         server.store("INBOX", m5, "+FLAGS", ["\\Flagged"])
-        server.do("rename", server.quoted("there1"),
-                  server.quoted("there2"))
+        if self.boxes_move:
+            server.do("rename", server.quoted("there1"),
+                      server.quoted("there2"))
 
     def here(self, world):
         to(world, file_of(world, "INBOX", "m2"), "work", "")
         to(world, file_of(world, "INBOX", "m4"), "work", "S")
         to(world, file_of(world, "work", "w0"), "INBOX", "")
         world.local.add("work", lf(self.text("m3")), "1800000003.m3.here")
-        os.rename(world.root / "here1", world.root / "here2")
+        if self.boxes_move:
+            os.rename(world.root / "here1", world.root / "here2")
+
+
+class NoRename(Moves):
+    """For a server that sleeps in a RENAME."""
+
+    boxes_move = False
+    END = {box.replace("2", "1"): messages
+           for box, messages in Moves.END.items()}

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from campaign import BYES, CUTS, LOST, over
+from campaign import BYES, CUTS, LOST, OCTETS, over
 from conftest import STORIES, TIER
 
 
@@ -12,6 +12,12 @@ from conftest import STORIES, TIER
 @pytest.mark.parametrize("kind", CUTS + BYES, ids=lambda kind: kind.name)
 def test_cut(scene, attempt, story, kind):
     attempt(kind.trials(scene(story)))
+
+
+@pytest.mark.parametrize("kind", OCTETS, ids=lambda kind: kind.name)
+def test_cut_after_each_octet(scene, attempt, kind):
+    """Of a small dialogue; where the others are cut is no choice of theirs."""
+    attempt(kind.trials(scene("Small")), 4)
 
 
 def test_answer_lost(scene, attempt):

@@ -6,8 +6,10 @@ import shutil
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -662,3 +664,78 @@ def test_any_locale(world, locale):
     world.server.append("B&APw-cher", message("b"))
     world.sync()
     world.assert_settled()
+
+
+# what a kill leaves of a copy between file systems
+
+
+def ours(digit="0"):
+    """As src/base/fs.c names what is not whole yet."""
+    return ".tmp-%s-%s" % (socket.gethostname(), digit * 16)
+
+
+THEIRS = [".tmp-elsewhere-" + "0" * 16, ".tmp-%s-x" % socket.gethostname(),
+          ".tmp-", ".tmp-%s-%s.txt" % (socket.gethostname(), "0" * 16)]
+
+
+def test_a_copy_that_was_cut_off_is_cleaned(world):
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    box = world.root / "INBOX"
+    for sub in "cur", "new":
+        for name in [ours("0"), ours("1"), *THEIRS]:
+            (box / sub / name).write_text("not whole")
+    world.sync()
+    for sub in "cur", "new":
+        assert sorted(n for n in os.listdir(box / sub)
+                      if n[0] == ".") == sorted(THEIRS)
+    # in one run, with nothing left for the next
+    world.assert_idle()
+    for sub in "cur", "new":
+        for name in THEIRS:
+            (box / sub / name).unlink()
+    world.sync()
+    world.assert_settled()
+
+
+def other_file_system(world):
+    """A directory that is on another one than the Maildir."""
+    for top in "/dev/shm", "/tmp", "/var/tmp":
+        if os.path.isdir(top) and os.stat(top).st_dev != \
+                os.stat(world.base).st_dev:
+            return tempfile.mkdtemp(prefix="mochila-", dir=top)
+    pytest.skip("all is one file system here")
+
+
+def test_a_bin_on_another_file_system(world):
+    there = other_file_system(world)
+    try:
+        world.state = Path(there)
+        world.write_config()
+        for n in range(9):
+            world.server.append("INBOX", message("m%d" % n))
+        world.sync()
+        world.server.expunge("INBOX", [2])
+        run = world.summary()["run"]
+        cur = world.state / "home" / "bin" / run / "INBOX" / "new"
+        kept, = os.listdir(cur)
+        # of a run that was cut off while it copied
+        for name in [ours(), *THEIRS]:
+            (cur / name).write_text("not whole")
+        world.server.expunge("INBOX", [4])
+        world.sync()
+        assert sorted(os.listdir(cur)) == sorted([kept, *THEIRS])
+        for name in THEIRS:
+            (cur / name).unlink()
+        (cur / ours()).write_text("not whole")
+        world.run("undo", run)
+        assert not cur.exists()
+        assert len(world.local.files("INBOX")) == 8
+        assert [n for n in os.listdir(world.root / "INBOX" / "new")
+                if n.startswith(".")] == []
+        world.sync()
+        assert len(world.server.messages("INBOX")) == 8
+        world.assert_settled()
+    finally:
+        shutil.rmtree(there)

@@ -1,6 +1,7 @@
 """Servers that refuse, hang up, and say what nobody asked for.  Whatever they
 do, nothing is lost, and once they behave both sides become equal."""
 
+import json
 import re
 
 import pytest
@@ -235,4 +236,107 @@ def test_octets_one_by_one(scripted, kind):
     world.script.chunk = 1
     world.sync()
     nothing_lost(world, 0)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("bad", [[5], [1, 12], list(range(1, 13))])
+def test_a_flag_that_is_refused_for_one_message_is_set_for_the_others(
+        scripted, bad):
+    """One NO for a set: the server did none of it."""
+    world = scripted()
+    uids = world.fill(12)
+    for n in range(12):
+        world.set_letters("m%d" % n, "FS")
+    refused = {uids[n - 1] for n in bad}
+
+    def store(session, tag, words):
+        with session.store.lock:
+            if not refused & set(session.named(words[0])):
+                return False
+        session.line(tag + b" NO [CANNOT] not this one")
+        return True
+
+    world.script.answer[b"UID STORE"] = store
+    for _ in range(2):
+        before = len(world.script.commands)
+        done = world.sync(status=65)
+        assert len(done.err.splitlines()) == len(refused)
+        for uid in refused:
+            assert "uid %d:" % uid in done.err
+        assert "not this one" in done.err
+        for uid, m in world.server.messages("INBOX").items():
+            assert m["flags"] == (set() if uid in refused else
+                                  {"\\Flagged", "\\Seen"}), uid
+        assert world.script.names()[before:].count(b"UID STORE") < 30
+    world.script.well()
+    world.sync()
+    assert all(m["flags"] == {"\\Flagged", "\\Seen"}
+               for m in world.server.messages("INBOX").values())
+    world.assert_settled()
+
+
+def test_what_was_done_before_a_refusal_is_not_done_twice(scripted):
+    """The server sets the flags of some, then says NO."""
+    world = scripted()
+    uids = world.fill(8)
+    for n in range(8):
+        world.set_letters("m%d" % n, "S")
+
+    def store(session, tag, words):
+        with session.store.lock:
+            named = session.named(words[0])
+            if uids[4] not in named:
+                return False
+            for uid in named:
+                if uid == uids[4]:
+                    break
+                session.store.set_flags(session.box, uid, ["\\Seen"])
+        session.line(tag + b" NO not this one")
+        return True
+
+    world.script.answer[b"UID STORE"] = store
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "uid %d:" % uids[4] in line
+    for uid, m in world.server.messages("INBOX").items():
+        assert m["flags"] == (set() if uid == uids[4] else {"\\Seen"}), uid
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+def test_what_waits_is_said_by_each_run_and_by_status(scripted):
+    """Of a server that wants an end of the last line (Yahoo): the message is
+    not changed for it."""
+    world = scripted(Yahoo)
+    world.sync()
+    text = message("a").rstrip(b"\r\n").replace(b"\r\n", b"\n")
+    path = world.local.add("INBOX", text, "1.a.host")
+    world.local.add("INBOX", b"Subject: message b\n\nb\n", "2.b.host")
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "1.a.host" in line and "its last line has no end" in line
+    assert "Additional arguments" in line
+    assert [m["body"] for m in world.server.messages("INBOX").values()] == [
+        b"Subject: message b\r\n\r\nb\r\n"]
+    for _ in range(2):
+        done = world.sync(status=65)
+        line, = done.err.splitlines()
+        assert "1 message waits" in line and "status" in line
+        done = world.sync("--json", status=65)
+        assert done.err == ""
+    last = world.run("status", "home").out.splitlines()[-1]
+    assert last.startswith("home: INBOX: 1.a.host: waits until 20")
+    assert ", 1 try: its last line has no end" in last
+    seen = [json.loads(x)["waiting"] for x in
+            world.run("status", "--json").out.splitlines()]
+    one, = [w for waiting in seen for w in waiting]
+    assert one["file"] == "1.a.host" and one["tries"] == 1
+    assert path.read_bytes() == text
+    world.assert_idle(status=65)
+    # once somebody has put a mended one in its place
+    path.unlink()
+    world.local.add("INBOX", text + b"\n", "3.a.host")
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 2
     world.assert_settled()

@@ -116,6 +116,13 @@ class Changes:
             bases |= {(rename(b[0], old, new), b[1]) for b in bases if b}
         return bases
 
+    def met(self, l, s):
+        """New on both sides of a mailbox that has two names meanwhile."""
+        return {outcome for pair in self.renames if l and s
+                for x, y in (pair, pair[::-1])
+                if rename(l[0], x, y) == s[0]
+                for outcome in unknown((s[0], l[1]), s)}
+
     def allowed(self, b, l, s, moves, again=False):
         """B: all states that may be in the journal; the first is from before
         it was lost.  AGAIN: the server's copy is not the one that was agreed
@@ -126,6 +133,8 @@ class Changes:
         outcomes = unknown(l, s) if self.lost else set()
         for base in self.named_anew(b[1 if self.lost else 0:]):
             outcomes |= strict(base, l, s, moves)
+            if base is None:
+                outcomes |= self.met(l, s)
             if again and s and base:
                 outcomes |= strict(("", base[1]), l, s, moves)
             if base and base[0] in self.doubt:

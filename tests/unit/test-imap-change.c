@@ -27,7 +27,7 @@ test_stores_say_what_was_refused(void **state)
 	uidset_add_range(&v[0].uids, 4, 6);
 	uidset_add(&v[1].uids, 7);
 	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
-				&failed, &e));
+				&failed, NULL, &e));
 	assert_true(uidset_has(&modified, 5) && uidset_count(&modified) == 1);
 	assert_true(uidset_has(&failed, 7) && uidset_count(&failed) == 1);
 	/* without flags an answer says nothing about them */
@@ -137,17 +137,60 @@ test_without_uidplus_others_are_not_expunged(void **state)
 	uidset_release(&r.vanished);
 }
 
+/* m4 and m5 are under way at once; halves are asked for behind them. */
+static void
+test_a_refusal_is_narrowed_down(void **state)
+{
+	struct fixture *f = *state;
+	struct uidset modified, failed;
+	struct imap_store v[2] = {{.add = true, .flags = {.sys = FLAG_SEEN}},
+	    {.add = true, .flags = {.sys = FLAG_FLAGGED}}};
+	struct err said = {0};
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 UID STORE 4:7 +FLAGS.SILENT (\\Seen)",
+	    "C m5 UID STORE 8:9 +FLAGS.SILENT (\\Flagged)",
+	    "S m4 NO no", "C m6 UID STORE 6:7 +FLAGS.SILENT (\\Seen)",
+	    "C m7 UID STORE 4:5 +FLAGS.SILENT (\\Seen)",
+	    "S m5 BAD what is that?", "S m6 OK", "S m7 NO no",
+	    "C m8 UID STORE 5 +FLAGS.SILENT (\\Seen)",
+	    "C m9 UID STORE 4 +FLAGS.SILENT (\\Seen)",
+	    "S m9 OK", "S m8 NO not this one");
+	struct rview r = open_inbox(f, &e);
+
+	uidset_init(&v[0].uids);
+	uidset_init(&v[1].uids);
+	uidset_init(&modified);
+	uidset_init(&failed);
+	uidset_add_range(&v[0].uids, 4, 7);
+	uidset_add_range(&v[1].uids, 8, 9);
+	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
+				&failed, &said, &e));
+	assert_int_equal(uidset_count(&modified), 0);
+	assert_int_equal(uidset_count(&failed), 3);
+	assert_true(uidset_has(&failed, 5) && uidset_has(&failed, 8));
+	assert_non_null(strstr(said.text, "not this one"));
+	uidset_release(&v[0].uids);
+	uidset_release(&v[1].uids);
+	uidset_release(&modified);
+	uidset_release(&failed);
+	uidset_release(&r.vanished);
+}
+
 static void
 test_without_uidplus_a_refusal_ends_it(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
-	    "C m4 " STORE_DELETED, "S m4 NO read-only", "C m5 " STORE_DELETED,
-	    "S m5 OK", "C m6 " SEARCH_DELETED, "S * SEARCH 4 9",
-	    "S m6 BAD no", "C m7 " STORE_DELETED, "S m7 OK",
-	    "C m8 " SEARCH_DELETED, "S * SEARCH 4 9",
-	    "S m8 OK [MESSAGELIMIT 1000 3] that is not all",
-	    "C m9 UID SEARCH UID 1:2 DELETED", "S * SEARCH 2", "S m9 OK");
+	    "C m4 " STORE_DELETED, "S m4 NO read-only",
+	    "C m5 UID STORE 9 +FLAGS.SILENT (\\Deleted)",
+	    "C m6 UID STORE 4 +FLAGS.SILENT (\\Deleted)",
+	    "S m5 NO read-only", "S m6 NO read-only",
+	    "C m7 " STORE_DELETED, "S m7 OK",
+	    "C m8 " SEARCH_DELETED, "S * SEARCH 4 9", "S m8 BAD no",
+	    "C m9 " STORE_DELETED, "S m9 OK",
+	    "C m10 " SEARCH_DELETED, "S * SEARCH 4 9",
+	    "S m10 OK [MESSAGELIMIT 1000 3] that is not all",
+	    "C m11 UID SEARCH UID 1:2 DELETED", "S * SEARCH 2", "S m11 OK");
 	struct rview r = open_inbox(f, &e);
 
 	assert_int_equal(ERR_NO, expunge(f, &r, &e));
@@ -181,6 +224,7 @@ main(void)
 	    T(test_expunge_names_what_goes),
 	    T(test_without_uidplus_expunge_takes_what_is_ours),
 	    T(test_without_uidplus_others_are_not_expunged),
+	    T(test_a_refusal_is_narrowed_down),
 	    T(test_without_uidplus_a_refusal_ends_it),
 	    T(test_an_empty_set_expunges_nothing),
 	};

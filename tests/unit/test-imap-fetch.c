@@ -282,6 +282,29 @@ test_samples_nobody_asked_for(void **state)
 	uidset_release(&r.vanished);
 }
 
+/* A NO concerns one message: of the others samples come. */
+static void
+test_samples_refused_in_company_are_asked_for_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_sample v[] = {{.uid = 4, .len = 5}, {.uid = 5, .len = 5},
+	    {.uid = 6, .len = 5}};
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:6 (UID BODY.PEEK[]<0.5>)",
+	    "S * 1 FETCH (UID 4 BODY[]<0> \"first\")", "S m4 NO no",
+	    "C m5 UID FETCH 5 (UID BODY.PEEK[]<0.5>)",
+	    "C m6 UID FETCH 6 (UID BODY.PEEK[]<0.5>)",
+	    "S m5 NO it cannot be read",
+	    "S * 3 FETCH (UID 6 BODY[]<0> \"third\")", "S m6 OK");
+	struct rview r = open_inbox(f, &e);
+
+	assert_int_equal(0, imap_fetch_samples(f->s, &f->mem, v, 3, &e));
+	assert_true(span_eq(v[0].got, SPAN("first")));
+	assert_null(v[1].got.p);
+	assert_true(span_eq(v[2].got, SPAN("third")));
+	uidset_release(&r.vanished);
+}
+
 static void
 test_samples_of_one_kind_go_in_one_command(void **state)
 {
@@ -320,6 +343,7 @@ main(void)
 	    T(test_a_wrong_size_changes_nothing),
 	    T(test_bodies_nobody_asked_for),
 	    T(test_samples_nobody_asked_for),
+	    T(test_samples_refused_in_company_are_asked_for_alone),
 	    T(test_samples_of_one_kind_go_in_one_command),
 	};
 

@@ -74,17 +74,41 @@ test_message_ids_refused(void **state)
 	size_t n = 7;
 	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
 	    "C m4 UID FETCH 4" IDS, "S * 1 FETCH (UID 4 " FIELDS " \"\")",
-	    "S m4 NO [SERVERBUG] no", "C m5 UID FETCH 4" IDS, "S m5 OK",
+	    "S m4 BAD no", "C m5 UID FETCH 4" IDS, "S m5 OK",
 	    "C m6 UID FETCH 4" IDS, "X");
 	struct rview r = open_inbox(f, &e);
 
-	assert_int_equal(ERR_NO, fetch(f, 4, 4, &v, &n, &e));
+	assert_int_equal(ERR_BAD, fetch(f, 4, 4, &v, &n, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
 	assert_int_equal(n, 7);
 	assert_int_equal(0, fetch(f, 4, 4, &v, &n, &e));
 	assert_int_equal(n, 0);
 	assert_int_equal(ERR_NET, fetch(f, 4, 4, &v, &n, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	uidset_release(&r.vanished);
+}
+
+/* A NO concerns one message: the others are told. */
+static void
+test_message_ids_refused_in_company_are_asked_for_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_msgid *v = NULL;
+	size_t n = 7;
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 UID FETCH 4:6" IDS,
+	    "S * 1 FETCH (UID 4 " FIELDS " \"Message-ID: <a@b>\")",
+	    "S m4 NO [SERVERBUG] no", "C m5 UID FETCH 5" IDS,
+	    "S m5 NO [SERVERBUG] no", "C m6 UID FETCH 6" IDS,
+	    "S * 3 FETCH (UID 6 " FIELDS " \"Message-ID: <c@b>\")", "S m6 OK");
+	struct rview r = open_inbox(f, &e);
+
+	assert_int_equal(0, fetch(f, 4, 6, &v, &n, &e));
+	assert_int_equal(n, 2);
+	assert_int_equal(v[0].uid, 4);
+	assert_true(span_eq(v[0].id, SPAN("a@b")) ||
+	    span_eq(v[0].id, SPAN("<a@b>")));
+	assert_int_equal(v[1].uid, 6);
 	uidset_release(&r.vanished);
 }
 
@@ -218,6 +242,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_message_ids_in_any_shape),
 	    T(test_message_ids_refused),
+	    T(test_message_ids_refused_in_company_are_asked_for_alone),
 	    T(test_message_ids_of_long_sets_are_pipelined),
 	    T(test_gmail_is_asked_for_its_message_number),
 	    T(test_others_are_asked_for_the_email_id),

@@ -148,7 +148,7 @@ test_a_busy_server_ends_what_takes_a_no_for_an_answer(void **state)
 	uidset_init(&failed);
 	uidset_add(&v.uids, 4);
 	assert_int_equal(ERR_BUSY, imap_store(f->s, &v, 1, &f->mem, &r,
-				       &modified, &failed, &e));
+				       &modified, &failed, NULL, &e));
 	assert_busy(e);
 	assert_int_equal(failed.n, 0);
 	uidset_release(&v.uids);

@@ -1,0 +1,291 @@
+"""Which new messages of both sides are one: what cannot be compared waits, and
+what differs anywhere is another one."""
+
+import os
+import pwd
+
+import pytest
+
+from test_local_trouble import as_somebody
+from test_safety import lose_journal
+from world import message
+
+
+def lf(data):
+    return data.replace(b"\r\n", b"\n")
+
+
+def shut(path):
+    """Nobody but root can read it, and mochila is not root."""
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0)
+    path.chmod(0)
+
+
+def give(path):
+    him = pwd.getpwnam("nobody")
+    if os.geteuid() == 0:
+        os.chown(path, him.pw_uid, him.pw_gid)
+
+
+def bodies(world, box="INBOX"):
+    return sorted(m["body"] for m in world.server.messages(box).values())
+
+
+def here(world, box="INBOX"):
+    return sorted(path.read_bytes() for _, _, path in world.local.files(box))
+
+
+# a file that cannot be read
+
+
+@pytest.mark.parametrize("form", ["LF", "CRLF", "both"])
+@pytest.mark.parametrize("size", [0, 9000])
+def test_what_may_be_an_unreadable_file_waits(world, form, size):
+    as_somebody(world)
+    world.sync()
+    a, b = message("a", size=size), message("b", "x" * 500, size + 500)
+    c = message("c", "x" * 4000, size=2 * size)
+    path = world.local.add("INBOX", {
+        "LF": lf(a), "CRLF": a, "both": a.replace(b"\r\n", b"\n", 5)}[form],
+        "1.a.host")
+    shut(path)
+    for data in a, b, c:
+        world.server.append("INBOX", data)
+    there = bodies(world)
+    for n in range(3):
+        done = world.sync("-v", status=65)
+        first, second = done.err.splitlines()
+        assert "1.a.host" in first and "Permission denied" in first
+        assert "uid 1" in second and "1.a.host" in second
+        # the others are not kept waiting, and what waits is said, not done
+        assert len(world.local.files("INBOX")) == 3
+        assert bodies(world) == there
+    world.assert_idle(status=65, says=True)
+    path.chmod(0o644)
+    give(path)
+    world.sync()
+    assert len(world.local.files("INBOX")) == 3 and bodies(world) == there
+    world.assert_settled()
+
+
+def test_an_unreadable_file_that_is_another_message_goes_up_later(world):
+    as_somebody(world)
+    world.sync()
+    path = world.local.add("INBOX", lf(message("a")), "1.a.host")
+    shut(path)
+    world.server.append("INBOX", message("a"))
+    world.sync(status=65)
+    path.chmod(0o644)
+    path.write_bytes(lf(message("b")))
+    give(path)
+    world.sync()
+    assert bodies(world) == [message("a"), message("b")]
+    world.assert_settled()
+
+
+def test_an_unreadable_file_that_was_moved_is_not_deleted(world):
+    """Somebody moved it here: on the server it is the only copy that can be
+    read."""
+    as_somebody(world)
+    world.server.create("work")
+    for token in "abc":
+        world.server.append("INBOX", message(token))
+    world.sync()
+    kept = bodies(world)
+    path = next(p for _, _, p in world.local.files("INBOX")
+                if b"message a" in p.read_bytes())
+    moved = world.root / "work" / "cur" / (path.name + ":2,S")
+    os.rename(path, moved)
+    shut(moved)
+    # a deletion that has nothing to do with it goes on
+    gone = next(p for _, _, p in world.local.files("INBOX")
+                if b"message b" in p.read_bytes())
+    gone.write_bytes(b"")
+    os.unlink(gone)
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert moved.name in done.err
+        assert message("a") in bodies(world)
+    moved.chmod(0o644)
+    give(moved)
+    world.sync()
+    assert bodies(world) == [message("c")]
+    assert bodies(world, "work") == [message("a")] and len(kept) == 3
+    world.assert_settled()
+
+
+# a message of which the server gives no octets
+
+
+def spoil(world, uids, how, box="INBOX"):
+    """The octets of UIDS cannot be had."""
+    def fetch(session, tag, words):
+        if session.box.name != box or \
+                not any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            return False
+        with session.store.lock:
+            named = session.named(words[0])
+            if how == "NO" and set(uids) & set(named):
+                session.line(tag + b" NO it cannot be read")
+                return True
+            for uid in named:
+                items = [w.decode() for w in words[1]]
+                if uid not in uids:
+                    session.send_items(uid, items)
+                elif how == "NIL":
+                    nil = next(i for i in items if i.startswith("BODY"))
+                    nil = nil.replace(".PEEK", "").split(".")[0]
+                    session.line("* %d FETCH (UID %d %s NIL)" % (
+                        list(session.seen).index(uid) + 1, uid,
+                        nil + (">" if "<" in nil else "")))
+        session.line(tag + b" OK done")
+        return True
+    world.script.answer[b"UID FETCH"] = fetch
+
+
+@pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
+@pytest.mark.parametrize("size", [0, 9000, 90000])
+def test_what_cannot_be_compared_waits(scripted, how, size):
+    world = scripted()
+    texts = [message("m%d" % n, size=size + 100 * n) for n in range(4)]
+    world.local.make("INBOX")
+    for n, text in enumerate(texts):
+        world.server.append("INBOX", text)
+        world.local.add("INBOX", lf(text), "%d.x.host" % n)
+    spoil(world, [2], how)
+    for _ in range(2):
+        done = world.sync(status=65)
+        line, = done.err.splitlines()
+        assert "uid 2" in line
+        assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
+    assert len(world.dump()) == 3
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
+    world.assert_settled()
+
+
+def test_what_is_gone_when_it_is_to_be_compared_is_gone(scripted):
+    """Nothing waits for it: its like goes up."""
+    world = scripted()
+    world.sync()
+    world.server.append("INBOX", message("m0"))
+    world.server.append("INBOX", message("m1"))
+    world.local.add("INBOX", lf(message("m0")), "0.x.host")
+
+    def fetch(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            world.script.answer.clear()
+            world.server.expunge("INBOX", [1])
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
+def test_a_move_that_cannot_be_compared_waits(scripted, how):
+    """Moved on the server, and UIDVALIDITY of what it left is another one: it
+    is not uploaded there while nobody knows what the new one is."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    spoil(world, [1], how, "work")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "uid 1" in done.err
+        assert world.tokens()[0] == ["m0", "m2"]
+        assert world.tokens("work")[0] == ["m1"]
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+
+
+def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
+    """Of a mailbox with another UIDVALIDITY: else its rows were lost."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    world.server.append("work", message("w"))
+    world.server.renumber("INBOX")
+    spoil(world, [2], "NO")
+    for _ in range(2):
+        done = world.sync(status=65)
+        line, = [x for x in done.err.splitlines() if "uid 2" in x]
+        assert world.tokens() == (["m0", "m1", "m2"],) * 2
+        assert world.tokens("work") == (["w"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_message_that_ends_the_connection_ends_no_other(scripted):
+    world = scripted()
+    texts = [message("m%d" % n) for n in range(4)]
+    world.local.make("INBOX")
+    for n, text in enumerate(texts):
+        world.server.append("INBOX", text)
+        if n < 3:
+            world.local.add("INBOX", lf(text), "%d.x.host" % n)
+
+    def fetch(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]) and \
+                2 in session.named(words[0]):
+            for uid in session.named(words[0]):
+                if uid < 2:
+                    session.send_items(uid, [w.decode() for w in words[1]])
+            session.sock.shutdown(2)
+            return True
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    for _ in range(3):
+        world.sync(status=None)
+        assert world.tokens()[0] == ["m0", "m1", "m2", "m3"]
+    assert world.tokens()[1] == ["m0", "m1", "m2", "m3"]
+    world.script.well()
+    world.sync(status=None)
+    world.sync()
+    world.assert_settled()
+
+
+# equal in size and at both ends
+
+
+@pytest.mark.parametrize("size, flags", [(5000, ""), (60000, ""), (300000, ""),
+                                         (300000, "D")])
+def test_one_letter_in_the_middle_makes_another_message(world, size, flags):
+    one = message("a", size=size)
+    at = len(one) // 2
+    other = one[:at] + (b"x" if one[at:at + 1] != b"x" else b"y") + \
+        one[at + 1:]
+    assert len(one) == len(other)
+    world.server.append("INBOX", one, ["\\Draft"] if flags else [])
+    world.local.add("INBOX", lf(other), "1.a.host:2," + flags, "cur")
+    s = world.summary()
+    assert (s["pulled"], s["pushed"], s["adopted"]) == (1, 1, 0)
+    assert bodies(world) == sorted([one, other])
+    world.assert_settled()
+
+
+def test_a_lost_journal_of_large_messages(world):
+    """Larger than what is compared whole, one of them a draft: they are
+    paired, and little comes down."""
+    total = 0
+    for n in range(30):
+        text = message("m%d" % n, size=4_000_000 + n // 2 * 1000)
+        total += len(text)
+        world.server.append("INBOX", text, ["\\Draft"] if n == 7 else [])
+    world.sync()
+    lose_journal(world)
+    s = world.summary()
+    assert (s["pulled"], s["pushed"], s["adopted"]) == (0, 0, 30)
+    assert s["bytes_in"] < 85_000_000 < total
+    world.assert_settled()
