@@ -16,6 +16,7 @@
  *	adopt.c    which new messages of both sides are the same
  *	compare.c  octets of the server's, held against files
  *	moves.c    which new messages are in another mailbox already
+ *	identify.c octets of those, held against files
  *	putoff.c   what waits, as something could not be read
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
@@ -229,8 +230,8 @@ void observe_selected(
 /* SELECT (or EXAMINE) unless it is selected already, to go on asking; ERR_STALE
  * as below. */
 int observe_reopen(struct run *r, struct sbox *b, struct err *e);
-/* The same, to change something.  SELECT (or EXAMINE in a dry run) unless it is selected already; ERR_STALE,
- * scope BOX, when UIDVALIDITY is not what was observed. */
+/* The same, to change something; ERR_STALE, scope BOX, when UIDVALIDITY is not
+ * what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 
 /* local.c: l, stamp, letters; without the files of rows that are as they say */

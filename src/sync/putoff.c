@@ -1,7 +1,7 @@
 /*
  * putoff: what a pass had better not carry out, as something could not be read.
  *
- *  1. What the server was asked (moves.c) and did not tell, while the message
+ *  1. What the server was asked (identify.c) and did not tell, while the message
  *     is there, is not known to be another one: it waits, and so does what
  * would delete, keep or push a message of its size.
  *  2. A new file that cannot be read may be one that was moved, and then it is

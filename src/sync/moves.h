@@ -1,0 +1,56 @@
+/*
+ * moves: what moves.c and identify.c share, for one pass.
+ */
+#ifndef SYNC_MOVES_H
+#define SYNC_MOVES_H
+
+#include "sync/internal.h"
+
+#include "base/map.h"
+
+/* A file that a new UID may be. */
+struct moves_file {
+	uint32_t box;
+	struct span file;
+	uint64_t size;
+	int64_t idate;
+	const uint8_t *sha;
+	bool stays; /* the source of a copy */
+	bool draft;
+	bool has_id;
+	struct span id; /* Message-ID */
+	size_t next;	/* 1 + index of the next one of this size; 0 ends */
+};
+
+struct moves_search {
+	struct run *r;
+	struct moves_file *v;
+	size_t n, cap;
+	struct map by_size; /* size -> 1 + index into v */
+	struct plan_live *live;
+	size_t nlive, livecap;
+	struct map box_of_id; /* journal id -> 1 + index into r->box */
+	struct map *bases;    /* by box: base name -> 1 + index into l.v */
+	bool *has_bases;
+};
+
+static inline bool
+moves_seconds_near(int64_t a, int64_t b)
+{
+	return a - b <= 1 && b - a <= 1;
+}
+
+/* By what either side showed. */
+static inline bool
+moves_is_draft(const struct pair *row)
+{
+	return ((row->l.sys | row->r.sys) & FLAG_DRAFT) != 0;
+}
+
+/*
+ * identify.c: gives the ops of new UIDs the digest of the file that has their
+ * octets, where one has.  A mailbox that cannot be asked fails by itself.
+ */
+int identify_all(struct moves_search *s, struct err *e);
+
+#endif
