@@ -119,7 +119,7 @@ def test_what_cannot_be_read_once_is_waited_for(world):
 def test_what_cannot_be_read_twice_keeps_nothing_waiting(world):
     world.sync()
     path = world.local.add("INBOX", message("bad"), "1.bad.host:2,S", "cur")
-    world.server.append("INBOX", message("there"))
+    world.server.append("INBOX", message("there", size=2000))
     whole = strace(world, [path], "read:error=EIO")
     done = world.sync(status=65)
     line, = done.err.splitlines()

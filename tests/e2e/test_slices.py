@@ -105,8 +105,9 @@ def test_after_a_kill_nothing_comes_twice(world):
     assert done["adopted"] <= 600
     # nor are the flags of all that is there listed again
     assert not any(re.match(rb"UID FETCH 1:\*", c) for c in world.commands())
-    # some 400 octets come for each message
-    assert done["bytes_in"] < 450 * (MANY - rows) + 20000
+    # some 400 octets come for each message, once more for those that have the
+    # size of a file without a row, as here nearly all do
+    assert done["bytes_in"] < 2 * 450 * (MANY - rows) + 20000
     world.assert_idle()
 
 
