@@ -21,13 +21,14 @@ int
 adopt_unread(struct adoption *a, struct lmsg *m, struct err *e)
 {
 	struct sbox *b = a->b;
+	bool again = e->code == ERR_STALE || !b->unread_once;
 
 	if (e->scope > ERR_SCOPE_MSG)
 		return e->code;
 	m->hold = true; /* not in this pass */
 	b->undone = true;
-	putoff_note_unread(a->r, m);
-	if (e->code == ERR_STALE || !b->unread_once) {
+	putoff_note_unread(a->r, m, again);
+	if (again) {
 		log_debug(a->r->o->log, "%s, reading it again", e->text);
 		a->unread = b->rescan = true;
 	} else {

@@ -176,6 +176,7 @@ struct run {
 
 /* A new file that could not be read. */
 struct unread {
+	bool again; /* the next pass reads it */
 	bool has_size;
 	uint64_t fsize;
 };
@@ -291,8 +292,8 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
-/* putoff.c: M, a new file, could not be read in this pass; */
-void putoff_note_unread(struct run *r, const struct lmsg *m);
+/* putoff.c: M, a new file, could not be read; AGAIN: the next pass tries; */
+void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 /* what may be such a file, once the moves are known; */
 void putoff_unread(struct run *r);
 /* moves into mailboxes that the server has not got any more; */

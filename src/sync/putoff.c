@@ -3,10 +3,10 @@
  *
  *  1. What the server was asked (identify.c) and did not tell, while the message
  *     is there, is not known to be another one: it waits, and so does what
- * would delete, keep or push a message of its size.
+ *     would delete, keep or push a message of its size.
  *  2. A new file that cannot be read may be one that was moved, and then it is
  *     no better than none: what is gone here, and was as long, stays on the
- *     server.
+ *     server; until the next pass, when that reads the file again.
  *  3. Nothing is moved into a mailbox that the server does not have.
  */
 #include "sync/internal.h"
@@ -82,12 +82,12 @@ putoff_untold(
 }
 
 void
-putoff_note_unread(struct run *r, const struct lmsg *m)
+putoff_note_unread(struct run *r, const struct lmsg *m, bool again)
 {
 	r->unread = arena_grow(
 	    &r->pass, r->unread, r->nunread, &r->unreadcap, sizeof *r->unread);
-	r->unread[r->nunread++] =
-	    (struct unread){.has_size = m->has_stat, .fsize = m->fsize};
+	r->unread[r->nunread++] = (struct unread){
+	    .again = again, .has_size = m->has_stat, .fsize = m->fsize};
 }
 
 /* Rule 2. */
@@ -101,9 +101,14 @@ putoff_unread(struct run *r)
 		if (op->kind != OP_RDELETE ||
 		    (op->why != CASE_L_GONE && op->why != CASE_L_GONE_R_FLAGS))
 			continue;
-		for (size_t k = 0; k < r->nunread && !may_be; k++)
-			may_be = !r->unread[k].has_size ||
-				 r->unread[k].fsize == op->row.fsize;
+		for (size_t k = 0; k < r->nunread; k++) {
+			const struct unread *x = &r->unread[k];
+
+			if (x->has_size && x->fsize != op->row.fsize)
+				continue;
+			may_be = true;
+			r->box[op->box].rescan |= x->again;
+		}
 		if (may_be)
 			put_off(r, op);
 	}

@@ -2,6 +2,7 @@
 memory with them, each is told in one line, and the others are synced."""
 
 import os
+import shutil
 import socket
 import time
 
@@ -113,6 +114,22 @@ def test_what_cannot_be_read_once_is_waited_for(world):
     world.binary = whole
     assert len(world.local.files("INBOX")) == 2
     assert set(flags_by_token(world)) == {"both", "there"}
+    world.assert_settled()
+
+
+def test_what_cannot_be_read_once_lets_nothing_undone(world):
+    """It may be what has gone elsewhere: in the next pass that goes on."""
+    world.server.create("old")
+    world.server.append("old", message("gone"))
+    world.sync()
+    shutil.rmtree(world.root / "old")
+    path = world.local.add("INBOX", message("here").replace(b"\r\n", b"\n"),
+                           "1.here.host:2,S", "cur")
+    whole = strace(world, [path], "read:error=EIO:when=1")
+    world.sync()
+    world.binary = whole
+    assert "old" not in world.server.everything()
+    assert set(flags_by_token(world)) == {"here"}
     world.assert_settled()
 
 
