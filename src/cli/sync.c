@@ -6,6 +6,7 @@
 #include "cli/sink.h"
 
 #include "base/pool.h"
+#include "net/stream.h"
 #include "net/trust.h"
 
 #include <sys/resource.h>
@@ -109,6 +110,7 @@ sync_job(struct pool_work *w, size_t i)
 	cli_feed_init(&feed, &s->sink);
 	sync_account(c->conf, j->a, &o, &report);
 	cli_feed_end(&feed, &report);
+	net_thread_end();
 	j->status = report.status;
 }
 

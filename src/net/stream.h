@@ -37,6 +37,13 @@ struct net_conf {
 	const struct cancel *cancel; /* borrowed; may be NULL */
 };
 
+/*
+ * What OpenSSL keeps for the calling thread goes: before a thread ends that has
+ * used this room, or digests.  (Its own destructor may come too late for the
+ * end of the program.)  Whoever uses them afterwards begins anew.
+ */
+void net_thread_end(void);
+
 struct stream;
 
 /*

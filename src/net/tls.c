@@ -229,3 +229,9 @@ net_tls_write(struct net_tls_session *t, const char *p, size_t n, size_t *n_r,
 	*n_r = (size_t)rc;
 	return NET_IO_DONE;
 }
+
+void
+net_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}
