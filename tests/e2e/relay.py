@@ -193,3 +193,23 @@ class Line(Relay):
             self.hit = True
             line = re.sub(self.edit[0], self.edit[1], line)
         self.send(to, line, True)
+
+
+class Meddler(Relay):
+    """When the client first sends WORD, does DEED on the side and only then
+    passes it on."""
+
+    def __init__(self, port, word, deed):
+        self.word, self.deed = word, deed
+        self.done = False
+        super().__init__(port)
+
+    def pump(self, a, b, down):
+        while True:
+            data = a.recv(65536)
+            if not down and self.word in data and not self.done:
+                self.done = True
+                self.deed()
+            if not data:
+                return
+            b.sendall(data)

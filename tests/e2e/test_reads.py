@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from relay import Relay
+from relay import Meddler
 from world import message
 
 CALLS = "getdents64,newfstatat,fstat,statx,openat,renameat2,inotify_init1"
@@ -168,24 +168,6 @@ def test_no_call_for_a_message_that_did_not_change(settled):
     assert abs(sum(many.values()) - sum(few.values())) <= 5, (few, many)
 
 
-class Gate(Relay):
-    """Holds back what answers WORD until DEED is done."""
-
-    def __init__(self, port, word, deed):
-        self.word, self.deed, self.done = word, deed, False
-        super().__init__(port)
-
-    def pump(self, a, b, down):
-        while True:
-            data = a.recv(65536)
-            if not down and self.word in data and not self.done:
-                self.done = True
-                self.deed()
-            if not data:
-                return
-            b.sendall(data)
-
-
 @pytest.mark.parametrize("deed", [flag_here, new_here, gone_here])
 @pytest.mark.parametrize("word", [b"SELECT ", b"BODY.PEEK[]", b"LOGOUT"])
 def test_what_a_reader_does_meanwhile_is_seen(settled, word, deed):
@@ -195,7 +177,7 @@ def test_what_a_reader_does_meanwhile_is_seen(settled, word, deed):
     new_there(world)
     flag_there(world)
     port = world.options["port"]
-    line = Gate(port, word, lambda: deed(world))
+    line = Meddler(port, word, lambda: deed(world))
     world.server.close()
     world.write_config(port=line.port)
     world.sync()
