@@ -82,16 +82,20 @@ def only(world, box):
             assert here == there
 
 
-@pytest.mark.parametrize("kind", TIERS)
-def test_one_mailbox_is_refused_amid_the_others(scripted, kind):
-    world = filled(scripted, kind)
-    world.script.answer = {b"SELECT": at("b", refuse, 9)}
+def only_b_is_refused_until_well(world):
     done = world.sync(status=65)
     assert "b:" in done.err and "UNAVAILABLE" in done.err
     only(world, "b")
     world.script.well()
     world.sync()
     world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", TIERS)
+def test_one_mailbox_is_refused_amid_the_others(scripted, kind):
+    world = filled(scripted, kind)
+    world.script.answer = {b"SELECT": at("b", refuse, 9)}
+    only_b_is_refused_until_well(world)
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -242,12 +246,7 @@ def test_refused_when_its_bodies_are_fetched(scripted, kind, first):
         world.sync()
         change_all(world)
     world.script.answer = {b"SELECT": at("b", second(refuse), 9)}
-    done = world.sync(status=65)
-    assert "b:" in done.err and "UNAVAILABLE" in done.err
-    only(world, "b")
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    only_b_is_refused_until_well(world)
 
 
 @pytest.mark.parametrize("kind", TIERS)
