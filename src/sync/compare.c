@@ -266,21 +266,16 @@ files_wait(struct adoption *a, const struct rmsg *m)
 static int
 judge_untold(struct adoption *a, struct question *v, size_t n, struct err *e)
 {
-	struct rview there = {0};
 	struct uidset untold;
-	int rc = 0;
+	int rc;
 
 	uidset_init(&untold);
-	uidset_init(&there.vanished);
 	for (size_t i = 0; i < n; i++)
 		if (!v[i].told)
 			uidset_add(&untold, v[i].m->uid);
-	if (untold.n > 0)
-		rc = imap_fetch_meta(
-		    a->r->imap, &untold, false, false, &a->r->pass, &there, e);
-	rview_sort(&there);
+	rc = observe_there(a->r, &untold, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (v[i].told || !rview_find(&there, v[i].m->uid))
+		if (v[i].told || !uidset_has(&untold, v[i].m->uid))
 			continue;
 		if (a->b->r.renumbered) {
 			rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
@@ -295,7 +290,6 @@ judge_untold(struct adoption *a, struct question *v, size_t n, struct err *e)
 		    "octets of it; it waits, and files of its size do");
 	}
 	uidset_release(&untold);
-	uidset_release(&there.vanished);
 	return rc;
 }
 

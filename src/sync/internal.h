@@ -234,6 +234,8 @@ int observe_reopen(struct run *r, struct sbox *b, struct err *e);
 /* The same, to change something; ERR_STALE, scope BOX, when UIDVALIDITY is not
  * what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+/* Those of SET that the selected mailbox still has stay in it. */
+int observe_there(struct run *r, struct uidset *set, struct err *e);
 
 /* local.c: l, stamp, letters; without the files of rows that are as they say */
 int local_observe(struct run *r, struct sbox *b, struct err *e);
@@ -300,7 +302,7 @@ void putoff_unread(struct run *r);
 void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there. */
 int putoff_untold(
-    struct run *r, uint32_t box, const struct uidset *untold, struct err *e);
+    struct run *r, uint32_t box, struct uidset *untold, struct err *e);
 
 /* transfer.c: between mailboxes; after apply_rows() of all of them */
 int apply_transfers(struct run *r, struct err *e);

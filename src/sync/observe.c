@@ -146,6 +146,31 @@ observe_reopen(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
+observe_there(struct run *r, struct uidset *set, struct err *e)
+{
+	struct rview view = {0};
+	struct uidset there;
+	int rc = 0;
+
+	uidset_init(&there);
+	uidset_init(&view.vanished);
+	if (set->n > 0)
+		rc = imap_fetch_meta(
+		    r->imap, set, false, false, &r->pass, &view, e);
+	for (size_t i = 0; i < view.n && rc == 0; i++)
+		if (uidset_has(set, view.v[i].uid))
+			uidset_add(&there, view.v[i].uid);
+	uidset_release(&view.vanished);
+	if (rc != 0) {
+		uidset_release(&there);
+		return rc;
+	}
+	uidset_release(set);
+	*set = there;
+	return 0;
+}
+
+int
 observe_reselect(struct run *r, struct sbox *b, struct err *e)
 {
 	int rc = observe_reopen(r, b, e);

@@ -52,23 +52,15 @@ put_off_like(struct run *r, const struct op *p)
 /* Rule 1: those of UNTOLD, in mailbox BOX, that are there. */
 int
 putoff_untold(
-    struct run *r, uint32_t box, const struct uidset *untold, struct err *e)
+    struct run *r, uint32_t box, struct uidset *untold, struct err *e)
 {
-	struct rview there = {0};
-	int rc;
+	int rc = observe_there(r, untold, e);
 
-	if (untold->n == 0)
-		return 0;
-	uidset_init(&there.vanished);
-	rc =
-	    imap_fetch_meta(r->imap, untold, false, false, &r->pass, &there, e);
-	rview_sort(&there);
 	for (size_t i = 0; i < r->plan.n && rc == 0; i++) {
 		struct op *op = &r->plan.op[i];
 
 		if (op->kind != OP_PULL || op->box != box ||
-		    !uidset_has(untold, op->uid) ||
-		    !rview_find(&there, op->uid))
+		    !uidset_has(untold, op->uid))
 			continue;
 		put_off_like(r, op);
 		put_off(r, op);
@@ -77,7 +69,6 @@ putoff_untold(
 		    "octets of it; it waits, and what is gone there and has "
 		    "its size does");
 	}
-	uidset_release(&there.vanished);
 	return rc;
 }
 
