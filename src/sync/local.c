@@ -204,7 +204,6 @@ local_fill(struct run *r, struct sbox *b, struct err *e)
 	return maildir_drop_moved(r->m, b->j.path, &b->l, e);
 }
 
-/* What a killed run of ours left in tmp/; we hold the lock. */
 /* What the files of B were when they were looked at; NONE: not known. */
 static struct maildir_stamp
 seen_stamp(const struct sbox *b)
