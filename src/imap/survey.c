@@ -9,8 +9,8 @@
 #include "imap/internal.h"
 
 /* Commands under way: sent up to MAX, read down to MIN. */
-#define WINDOW_MAX 32
-#define WINDOW_MIN 16
+#define WINDOW_MAX 64
+#define WINDOW_MIN 32
 
 /* UIDs LO to HI; HI 0: to the last. */
 static int
