@@ -17,9 +17,9 @@
 #include "base/map.h"
 
 /* Send up to MAX, read down to MIN. */
-#define WINDOW_MAX 32
-#define WINDOW_MIN 16
-#define WINDOW_OCTETS (8u << 20)
+#define WINDOW_MAX 64
+#define WINDOW_MIN 32
+#define WINDOW_OCTETS (16u << 20)
 /* One command. */
 #define COMMAND_MESSAGES 64
 #define COMMAND_OCTETS (1u << 20)

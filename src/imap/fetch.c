@@ -3,7 +3,7 @@
 #include <assert.h>
 
 /* Commands under way at once. */
-#define META_WINDOW 4
+#define META_WINDOW 16
 #define SAMPLE_WINDOW 32
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192

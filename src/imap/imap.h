@@ -186,10 +186,11 @@ struct imap_ask {
 	/* UID FETCH 1:*, with sizes and dates or without, of MESSAGES not 0; or
 	 * what changed since .modseq, of UIDs below UIDNEXT (no QRESYNC) */
 	bool all, with_size, changed;
+	bool search; /* instead: as imap_search_uids() */
 	/* sizes and dates of UIDs from here to below UIDNEXT; 0: none */
 	uint32_t fresh_from;
 
-	/* The answers; vanished is owned by the caller, in any case. */
+	/* The answers; imap_ask_release() frees what is not in MEM. */
 	enum imap_asked state;
 	bool sent; /* it is what the session has, or had, selected */
 	struct err err;
@@ -197,7 +198,8 @@ struct imap_ask {
 	struct rview opened; /* what imap_select() puts into its view */
 	/* What imap_fetch_meta() or imap_fetch_changed() would have added */
 	struct rview listed, fresh;
-	bool has_listed, has_fresh;
+	struct uidset found;
+	bool has_listed, has_fresh, has_found;
 
 	uint32_t tag[3]; /* of the commands; 0: not sent */
 };

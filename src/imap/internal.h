@@ -202,7 +202,13 @@ imap_at_most(const struct imap *s, size_t n)
 	return s->message_limit && s->message_limit < n ? s->message_limit : n;
 }
 
-/* search.c: what is marked as deleted in the selected mailbox. */
+/*
+ * search.c: send UID SEARCH of UIDs LO to HI (UINT32_MAX: the last); KEY:
+ * " DELETED", or "" for all.
+ */
+int imap_send_search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
+    struct err *e);
+/* What is marked as deleted in the selected mailbox. */
 int imap_search_deleted(struct imap *s, struct uidset *set, struct err *e);
 
 /* auth.c: log in; ERR_AUTH, scope ACCOUNT. */

@@ -5,7 +5,7 @@
 #include "mail/header.h"
 
 /* Commands under way at once. */
-#define MSGID_WINDOW 4
+#define MSGID_WINDOW 16
 
 struct msgids {
 	struct imap *s;

@@ -7,10 +7,9 @@
  */
 #include "imap/internal.h"
 
-/* One command; its UIDs are added to SET.  KEY: " DELETED", or "" for all. */
-static int
-search_once(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
-    struct uidset *set, struct err *e)
+int
+imap_send_search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
+    struct err *e)
 {
 	imap_begin(s, s->caps & IMAP_CAP_ESEARCH
 		? "UID SEARCH RETURN (ALL) UID "
@@ -23,8 +22,13 @@ search_once(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
 	else
 		wire_cmd_u64(&s->cmd, hi);
 	wire_cmd_raw(&s->cmd, key);
-	if (imap_send(s, e) < 0)
-		return e->code;
+	return imap_send(s, e);
+}
+
+/* Its answer; the UIDs are added to SET. */
+static int
+take_search(struct imap *s, struct uidset *set, struct err *e)
+{
 	for (;;) {
 		int rc = imap_next(s, e);
 
@@ -47,8 +51,10 @@ search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
 	uidset_clear(set);
 	for (;;) {
 		uint32_t low;
-		int rc = search_once(s, lo, hi, key, set, e);
+		int rc = imap_send_search(s, lo, hi, key, e);
 
+		if (rc == 0)
+			rc = take_search(s, set, e);
 		if (rc < 0)
 			return rc;
 		low = imap_limited(s);

@@ -9,8 +9,8 @@
 #include "imap/internal.h"
 
 /* Commands under way: sent up to MAX, read down to MIN. */
-#define WINDOW_MAX 32
-#define WINDOW_MIN 16
+#define WINDOW_MAX 64
+#define WINDOW_MIN 32
 
 /* UIDs LO to HI; HI 0: to the last. */
 static int
@@ -67,6 +67,9 @@ send_ask(struct imap *s, struct imap_ask *a, unsigned *n_r, struct err *e)
 	} else if (a->changed && !too_many(s, a->messages)) {
 		rc = send_fetch(s, a, 1, a->uidnext - 1, a->modseq, false, e);
 		a->tag[1] = s->tag;
+	} else if (a->search) {
+		rc = imap_send_search(s, 1, UINT32_MAX, "", e);
+		a->tag[1] = s->tag;
 	}
 	if (rc == 0 && a->fresh_from && a->fresh_from < a->uidnext &&
 	    !too_many(s, a->uidnext - a->fresh_from)) {
@@ -115,6 +118,51 @@ take_fetch(struct imap *s, struct imap_ask *a, uint32_t tag, struct rview *view,
 	return 0;
 }
 
+/*
+ * The answers to SEARCH and FETCH, which some servers (Dovecot) work on both at
+ * once.  DUE: how many messages SEARCH must name.
+ */
+static int
+take_slice(struct imap *s, struct imap_ask *a, uint64_t due, struct err *e)
+{
+	bool open = a->state == IMAP_ASKED_OPENED;
+	bool ok[3] = {false, false, false};
+	unsigned left = (a->tag[1] ? 1u : 0) + (a->tag[2] ? 1u : 0);
+
+	s->view = open ? &a->fresh : NULL;
+	while (left > 0) {
+		int rc = imap_next(s, e);
+		uint32_t tag;
+
+		if (rc == IMAP_GOT_STREAM)
+			rc = imap_stream_drop(s, e);
+		else if (rc == 0 && s->resp.type == RESP_SEARCH)
+			uidset_add_set(&a->found, &s->resp.set);
+		if (rc < 0)
+			return rc;
+		tag = imap_tag_number(s);
+		if (tag > a->tag[1] && tag > a->tag[2])
+			return imap_out_of_order(s, e);
+		for (int k = 1; k <= 2; k++) {
+			if (tag == 0 || tag != a->tag[k])
+				continue;
+			ok[k] = imap_check_ok(s, ERR_SCOPE_BOX, e, "%s",
+				    "UID SEARCH or FETCH") == 0 &&
+				open && imap_limited(s) <= 1;
+			if (s->broken)
+				return e->code;
+			err_clear(e);
+			left--;
+		}
+	}
+	s->view = NULL;
+	rview_sort(&a->fresh);
+	rview_drop_vanished(&a->fresh);
+	a->has_found = ok[1] && uidset_count(&a->found) + s->expunged >= due;
+	a->has_fresh = ok[2];
+	return 0;
+}
+
 /* *bad_r: the server does not know what it was asked. */
 static int
 take_ask(struct imap *s, struct imap_ask *a, struct arena *mem, bool *bad_r,
@@ -141,6 +189,8 @@ take_ask(struct imap *s, struct imap_ask *a, struct arena *mem, bool *bad_r,
 	due = s->exists + s->expunged;
 	/* "1:*" names the last message even of an empty mailbox */
 	a->has_listed = rc == 0 && a->all && s->exists == 0;
+	if (a->search)
+		return take_slice(s, a, due, e);
 	if (a->tag[1] &&
 	    take_fetch(s, a, a->tag[1], &a->listed, &a->has_listed, e) < 0)
 		return e->code;
@@ -179,6 +229,9 @@ imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
 		if (v[i]->all)
 			octets += imap_meta_octets(
 			    v[i]->messages, v[i]->with_size);
+		if (v[i]->search)
+			octets += imap_meta_octets(
+			    v[i]->uidnext - v[i]->fresh_from, true);
 		uidset_init(&v[i]->opened.vanished);
 		uidset_init(&v[i]->listed.vanished);
 		uidset_init(&v[i]->fresh.vanished);
@@ -206,4 +259,5 @@ imap_ask_release(struct imap_ask *a)
 	uidset_release(&a->opened.vanished);
 	uidset_release(&a->listed.vanished);
 	uidset_release(&a->fresh.vanished);
+	uidset_release(&a->found);
 }

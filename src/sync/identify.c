@@ -1,7 +1,10 @@
 /*
  * identify: octets of new UIDs, held against files that they may be.
  *
- *  1. Candidates have the size of the message; moves.c finds them.
+ *  1. Candidates have the size of the message; moves.c finds them.  None is a
+ *     message that stays in the mailbox of the new one: hardly anybody copies
+ *     within a mailbox, and where all have one INTERNALDATE, as after a move
+ *     to another server, most would have a candidate.
  *  2. The Message-IDs must be equal, or be missing on both sides.
  *  3. With a Message-ID, 64 octets are compared from an offset that nobody can
  *     foresee; without one, the first and the last 1024 octets.
@@ -22,10 +25,7 @@
 #define END_OCTETS 1024
 #define WHOLE_OCTETS 8192
 
-/*
- * Rule 5: may OP's message have taken the place of C's?  (The row of C still
- * says that it stays while its UID is on its way out.)
- */
+/* Rule 5: may OP's message have taken the place of C's? */
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {
@@ -36,7 +36,7 @@ static bool
 may_be(const struct moves_file *c, const struct op *op)
 {
 	if (c->draft || moves_is_draft(&op->row) ||
-	    (replaces(c, op) && op->row.size > WHOLE_OCTETS))
+	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)))
 		return false;
 	return !c->stays || moves_seconds_near(c->idate, op->row.idate);
 }

@@ -219,6 +219,7 @@ void survey_end(struct run *r);
  */
 bool survey_opened(struct sbox *b);
 bool survey_listed(struct sbox *b, bool with_size);
+bool survey_searched(struct sbox *b, struct uidset *there);
 bool survey_changed(struct run *r, struct sbox *b);
 /* Sizes and dates of those of FRESH, which loses them. */
 void survey_fresh(struct run *r, struct sbox *b, struct uidset *fresh);

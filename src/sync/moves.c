@@ -149,7 +149,7 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 		.size = x.row.size,
 		.idate = x.row.idate,
 		.sha = (const uint8_t *)sha.p,
-		.stays = true,
+		.stays = x.remote,
 		.draft = moves_is_draft(&x.row)});
 }
 

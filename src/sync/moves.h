@@ -15,7 +15,7 @@ struct moves_file {
 	uint64_t size;
 	int64_t idate;
 	const uint8_t *sha;
-	bool stays; /* the source of a copy */
+	bool stays; /* its UID does: the source of a copy */
 	bool draft;
 	bool has_id;
 	struct span id; /* Message-ID */

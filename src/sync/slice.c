@@ -182,9 +182,11 @@ slice_search(
 		return rc;
 	uidset_init(&known);
 	uidset_init(&there);
-	rc = observe_reopen(r, b, e);
-	if (rc == 0)
-		rc = imap_search_uids(r->imap, &there, e);
+	if (!survey_searched(b, &there)) {
+		rc = observe_reopen(r, b, e);
+		if (rc == 0)
+			rc = imap_search_uids(r->imap, &there, e);
+	}
 	if (delta_no_answer(rc, e)) {
 		err_clear(e);
 		rc = 0;

@@ -16,7 +16,10 @@
 
 #include "wire/resp.h"
 
-/* More is not held for a mailbox, nor for all at once: slice.c knows how. */
+/*
+ * More is not held for a mailbox, nor for all at once: slice.c knows how.  What
+ * it asks for first, where all is new, is asked here, too.
+ */
 #define LIST_MAX 10000
 #define LISTS_MAX 20000
 
@@ -51,12 +54,26 @@ choose(struct run *r, const struct sbox *b, struct imap_ask *a)
 		a->fresh_from = j->uidnext;
 }
 
+/* More than LIST_MAX, and all new: the UIDs, and sizes of the last ones. */
+static void
+choose_slice(struct run *r, const struct sbox *b, struct imap_ask *a)
+{
+	if (!a->all || a->messages <= LIST_MAX || b->j.rows > 0 || a->modseq ||
+	    slice_most(r) == 0)
+		return;
+	a->all = false;
+	a->search = true;
+	a->fresh_from = a->uidnext > LIST_MAX ? a->uidnext - LIST_MAX : 1;
+}
+
 /* How many messages the answers may tell of, as far as that is foreseen. */
 static uint64_t
 expected(const struct sbox *b, const struct imap_ask *a)
 {
 	if (a->all)
 		return a->messages;
+	if (a->search)
+		return a->uidnext - a->fresh_from;
 	return a->uidnext > b->j.uidnext ? a->uidnext - b->j.uidnext : 0;
 }
 
@@ -80,6 +97,7 @@ survey_boxes(struct run *r, struct err *e)
 		a->wire = b->j.wire;
 		a->read_only = run_is_reader(r);
 		choose(r, b, a);
+		choose_slice(r, b, a);
 		if (expected(b, a) > LIST_MAX ||
 		    sum + expected(b, a) > LISTS_MAX)
 			continue;
@@ -150,6 +168,18 @@ add_view(struct run *r, struct sbox *b, const struct rview *more)
 	uidset_add_set(&b->r.vanished, &more->vanished);
 	rview_sort(&b->r);
 	rview_drop_vanished(&b->r);
+}
+
+bool
+survey_searched(struct sbox *b, struct uidset *there)
+{
+	struct imap_ask *a = b->ahead;
+
+	if (!a || !a->has_found)
+		return false;
+	uidset_add_set(there, &a->found);
+	a->has_found = false;
+	return true;
 }
 
 bool

@@ -86,6 +86,14 @@ def test_all_of_it_comes_and_the_second_run_writes_nothing(world):
     # never all of it at once
     assert not any(re.match(rb"UID FETCH 1:\*", c) for c in world.commands())
     assert sum(c.startswith(b"UID SEARCH") for c in world.commands()) == 1
+    # what is asked first goes out together
+    lines = world.trace.read_bytes().splitlines()
+    at = next(i for i, line in enumerate(lines) if b" SELECT " in line)
+    assert b"UID SEARCH" in lines[at + 1]
+    assert b"UID FETCH %d:%d (UID FLAGS MODSEQ INTERNALDATE" % (
+        n - SLICE + 1, n) in lines[at + 2]
+    bodies = next(i for i, line in enumerate(lines) if b"BODY.PEEK" in line)
+    assert not any(b" > " in line for line in lines[at + 3:bodies])
     world.assert_idle()
 
 
