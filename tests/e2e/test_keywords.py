@@ -56,6 +56,28 @@ def folded(world):
     return there, here
 
 
+def test_a_letter_without_a_meaning_gets_none(world):
+    """A file that was moved shows one that meant something where it was."""
+    table(world, "one", "two")
+    world.local.add("INBOX", message("a"), "1.a.host:2,b", "cur")
+    world.local.make("Work")
+    world.local.add("Work", message("b"), "2.b.host:2,", "cur")
+    world.sync()
+    os.rename(world.root / "INBOX" / "cur" / "1.a.host:2,b",
+              world.root / "Work" / "cur" / "1.a.host:2,b")
+    world.sync()
+    (uid,) = [u for u, m in world.server.messages("Work").items()
+              if b"message b" in m["body"]]
+    world.server.store("Work", uid, "+FLAGS", ["three"])
+    world.server.close()
+    world.sync()
+    for side in flags(world, "Work"), {
+            t: {f for f in fs if f[0] != "?"}
+            for t, (fs, _) in local(world, "Work").items()}:
+        assert side == {"a": {"two"}, "b": {"three"}}
+    world.assert_idle()
+
+
 def test_case_does_not_matter(world):
     table(world, "WORK", "home")
     world.local.add("INBOX", message("a"), "1.a.host:2,a", "cur")
