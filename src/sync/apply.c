@@ -95,7 +95,7 @@ int
 apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
 {
 	struct kwletters next = b->letters;
-	bool changed = false;
+	bool changed = b->letters_lost && f.n > 0;
 	int rc = 0;
 
 	if (!shows_all(f, &next))
@@ -125,6 +125,7 @@ apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
 	if (rc == 0) {
 		b->letters = next;
 		b->j.letters = next;
+		b->letters_lost = false;
 	}
 	return rc;
 }

@@ -78,6 +78,7 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 	int rc;
 
 	memset(&b->letters, 0, sizeof b->letters);
+	b->letters_lost = false;
 	if (!b->local_missing) {
 		rc = maildir_letters_load(
 		    r->m, b->j.path, r->kw, &b->letters, &exists, e);
@@ -90,8 +91,10 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 		for (int k = 0; k < 26 && !taken; k++)
 			taken = b->j.letters.id[i] != 0 &&
 				b->letters.id[k] == b->j.letters.id[i];
-		if (!taken)
+		if (!taken) {
 			b->letters.id[i] = b->j.letters.id[i];
+			b->letters_lost |= b->j.letters.id[i] != 0;
+		}
 	}
 	b->j.letters = b->letters;
 	return 0;

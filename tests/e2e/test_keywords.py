@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 
 import pytest
 
@@ -75,6 +76,20 @@ def test_a_letter_without_a_meaning_gets_none(world):
             t: {f for f in fs if f[0] != "?"}
             for t, (fs, _) in local(world, "Work").items()}:
         assert side == {"a": {"two"}, "b": {"three"}}
+    world.assert_idle()
+
+
+def test_letters_come_back_with_the_mailbox(world):
+    """It was deleted here, and with it the file that says what they mean."""
+    world.server.create("Work")
+    world.server.append("Work", message("a"), ["one"])
+    world.sync()
+    shutil.rmtree(world.root / "Work")
+    world.server.append("Work", message("b"), ["one"])
+    world.sync()
+    assert flags(world, "Work") == {"b": {"one"}}
+    assert {t: f for t, (f, _) in local(world, "Work").items()} == {
+        "b": {"one"}}
     world.assert_idle()
 
 
