@@ -73,6 +73,18 @@ apply_undone(struct run *r, struct sbox *b, const struct op *op)
 	b->rescan = true;
 }
 
+/* Has each keyword of F a letter? */
+static bool
+shows_all(struct flags f, const struct kwletters *letters)
+{
+	uint32_t shown = 0;
+
+	for (uint32_t k = 0; k < f.n; k++)
+		for (unsigned i = 0; i < 26; i++)
+			shown += letters->id[i] == f.kw[k];
+	return shown == f.n;
+}
+
 static bool
 letter_taken(const struct sbox *b, unsigned i)
 {
@@ -83,9 +95,13 @@ int
 apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
 {
 	struct kwletters next = b->letters;
-	bool changed = false;
-	int rc;
+	bool changed = b->letters_lost && f.n > 0;
+	int rc = 0;
 
+	if (!shows_all(f, &next))
+		rc = local_letters(r, b, e);
+	if (rc != 0)
+		return rc;
 	for (uint32_t k = 0; k < f.n; k++) {
 		unsigned slot = 26;
 
@@ -109,6 +125,7 @@ apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
 	if (rc == 0) {
 		b->letters = next;
 		b->j.letters = next;
+		b->letters_lost = false;
 	}
 	return rc;
 }

@@ -112,6 +112,8 @@ struct sbox {
 	bool reread;		    /* we leave work there for the next pass */
 	struct kwletters letters;
 	uint32_t letters_seen; /* a..z in use without a meaning */
+	bool letters_known;    /* all of these, see local_letters() */
+	bool letters_lost;     /* the file does not say all of letters */
 	struct jhold *hold;    /* all of the mailbox, due or not */
 	size_t nhold;
 	struct arena hold_mem; /* owned, of hold */
@@ -242,6 +244,8 @@ int observe_there(struct run *r, struct uidset *set, struct err *e);
 int local_observe(struct run *r, struct sbox *b, struct err *e);
 /* Once the rows are at hand: their files, too. */
 int local_fill(struct run *r, struct sbox *b, struct err *e);
+/* Before a letter gets a meaning: all that files show without one. */
+int local_letters(struct run *r, struct sbox *b, struct err *e);
 /* --full: compare every file with its row. */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
 /* Before a pass writes into directories: who else does? */

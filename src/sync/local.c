@@ -78,6 +78,7 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 	int rc;
 
 	memset(&b->letters, 0, sizeof b->letters);
+	b->letters_lost = false;
 	if (!b->local_missing) {
 		rc = maildir_letters_load(
 		    r->m, b->j.path, r->kw, &b->letters, &exists, e);
@@ -90,8 +91,10 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 		for (int k = 0; k < 26 && !taken; k++)
 			taken = b->j.letters.id[i] != 0 &&
 				b->letters.id[k] == b->j.letters.id[i];
-		if (!taken)
+		if (!taken) {
 			b->letters.id[i] = b->j.letters.id[i];
+			b->letters_lost |= b->j.letters.id[i] != 0;
+		}
 	}
 	b->j.letters = b->letters;
 	return 0;
@@ -124,6 +127,33 @@ know_rows(struct run *r, struct sbox *b, struct nameset *known, struct err *e)
 	}
 	journal_files_end(&w);
 	arena_release(&mem);
+	return rc;
+}
+
+/* Of a mailbox without a change no file was looked at, but its rows name all. */
+int
+local_letters(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_files *w = NULL;
+	struct arena mem;
+	struct jfile f;
+	int rc;
+
+	if (b->letters_known || !b->j.id)
+		return 0;
+	rc = journal_files_begin(r->j, b->j.id, &w, e);
+	arena_init(&mem);
+	while (rc == 0 && (rc = journal_files_next(w, &mem, &f, e)) > 0) {
+		rc = 0;
+		if (f.file.n > 4)
+			(void)maildir_named(
+			    &mem, f.file, &b->letters, &b->letters_seen);
+		if (mem.used > SCRATCH_OCTETS)
+			arena_clear(&mem);
+	}
+	journal_files_end(&w);
+	arena_release(&mem);
+	b->letters_known = rc == 0;
 	return rc;
 }
 
@@ -160,6 +190,7 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 
 	b->l = (struct lview){.same = true};
 	b->letters_seen = 0;
+	b->letters_known = b->dirty_l;
 	uidset_clear(&b->l_gone);
 	uidset_clear(&b->l_look);
 	rc = load_letters(r, b, e);

@@ -345,15 +345,46 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	return rc;
 }
 
+/*
+ * A copy shows there what its source shows by now, also what was changed here
+ * in this pass: a mail reader that saves a message marks the original.  That
+ * was not changed on the copy; what its file has else, the next pass merges.
+ */
+static int
+base_of_copies(struct run *r, struct op **v, size_t n, struct err *e)
+{
+	const struct sbox *from = &r->box[v[0]->from];
+	struct uidset set;
+	struct pairs p;
+	int rc;
+
+	uidset_init(&set);
+	for (size_t i = 0; i < n; i++)
+		uidset_add(&set, v[i]->from_uid);
+	rc = journal_pairs_in(r->j, from->j.id, &set, &r->pass, &p, e);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		const struct pair *old = pairs_find(&p, v[i]->from_uid);
+		struct pair *row = r->group[v[i]->group].row;
+
+		if (old)
+			row->l.sys = row->r.sys = old->r.sys;
+	}
+	uidset_release(&set);
+	return rc;
+}
+
 /* RCOPY or RMOVE ops from one mailbox into another. */
 static int
 transfer_there(struct run *r, struct op **v, size_t n, struct err *e)
 {
 	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
-	struct journal_batch *batch = record_begin(r, b);
+	struct journal_batch *batch;
 	struct err first = {0};
-	int rc = 0;
+	int rc = v[0]->kind == OP_RCOPY ? base_of_copies(r, v, n, e) : 0;
 
+	if (rc != 0)
+		return rc;
+	batch = record_begin(r, b);
 	if (!from->observed)
 		from->r.uidvalidity = from->j.uidvalidity;
 	while (n > 0 && rc == 0) {

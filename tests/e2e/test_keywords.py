@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 
 import pytest
 
@@ -54,6 +55,42 @@ def folded(world):
     here = {t: {f.lower() for f in fs}
             for t, (fs, _) in local(world).items()}
     return there, here
+
+
+def test_a_letter_without_a_meaning_gets_none(world):
+    """A file that was moved shows one that meant something where it was."""
+    table(world, "one", "two")
+    world.local.add("INBOX", message("a"), "1.a.host:2,b", "cur")
+    world.local.make("Work")
+    world.local.add("Work", message("b"), "2.b.host:2,", "cur")
+    world.sync()
+    os.rename(world.root / "INBOX" / "cur" / "1.a.host:2,b",
+              world.root / "Work" / "cur" / "1.a.host:2,b")
+    world.sync()
+    (uid,) = [u for u, m in world.server.messages("Work").items()
+              if b"message b" in m["body"]]
+    world.server.store("Work", uid, "+FLAGS", ["three"])
+    world.server.close()
+    world.sync()
+    for side in flags(world, "Work"), {
+            t: {f for f in fs if f[0] != "?"}
+            for t, (fs, _) in local(world, "Work").items()}:
+        assert side == {"a": {"two"}, "b": {"three"}}
+    world.assert_idle()
+
+
+def test_letters_come_back_with_the_mailbox(world):
+    """It was deleted here, and with it the file that says what they mean."""
+    world.server.create("Work")
+    world.server.append("Work", message("a"), ["one"])
+    world.sync()
+    shutil.rmtree(world.root / "Work")
+    world.server.append("Work", message("b"), ["one"])
+    world.sync()
+    assert flags(world, "Work") == {"b": {"one"}}
+    assert {t: f for t, (f, _) in local(world, "Work").items()} == {
+        "b": {"one"}}
+    world.assert_idle()
 
 
 def test_case_does_not_matter(world):

@@ -165,6 +165,25 @@ def test_case_23_copied_here(world, link):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("letters,want", [("ST", set()), ("", {"\\Flagged"})])
+def test_case_23_the_copy_is_as_its_file_says(world, letters, want):
+    """What a mail reader that saves a message marks is the original."""
+    pair(world)
+    world.server.select("INBOX")
+    world.server.do("uid", "STORE", "1", "FLAGS", "(\\Flagged)")
+    world.server.close()
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    name = "copy.host:2," + ("F" if want else "")
+    (world.root / "Work" / "cur" / name).write_bytes(path.read_bytes())
+    base = path.name.partition(":2,")[0]
+    os.rename(path, path.parent / (base + ":2," + letters))
+    sync(world, copied=1)
+    (_, flags, _), = world.local.files("Work")
+    assert flags == want
+    world.assert_settled()
+
+
 def test_case_23_twice_into_the_same_mailbox(world):
     pair(world)
     (_, _, path), = world.local.files("INBOX")
