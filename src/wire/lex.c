@@ -564,7 +564,8 @@ wire_lex_feed(struct wire_lex *x, const char *p, size_t n, size_t *used_r)
 
 		more = step(x, p, n, &i);
 		x->octets += i - before;
-		if (more != WIRE_BAD && x->octets > x->lim.max_octets)
+		/* Also when the step ended in what is wrong behind the ceiling. */
+		if (x->octets > x->lim.max_octets)
 			more = bad(x, "response too long");
 	}
 	*used_r = i;

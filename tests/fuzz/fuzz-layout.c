@@ -1,8 +1,10 @@
 /* fuzz-sources: */
+/* fuzz-max-len: 2000 */
 /*
  * Mailbox names.  Input: a byte that selects delimiter and prefix, then two
  * texts with a zero byte between them.  Each is taken as a wire name, as a
- * path, and as a name; both together show whether different ones stay so.
+ * path, and as a name; both together show whether different ones stay so, and
+ * whether the one, as a pattern, matches the other.
  */
 #include "base/buf.h"
 #include "mail/layout.h"
@@ -125,7 +127,41 @@ check_text(struct arena *mem, const struct server *on, struct span text)
 		    text));
 		check(!has_empty_level(wire, on->delim) || !on->delim);
 	}
-	layout_match(text, &text, 1);
+}
+
+/* Does "*" or "%", or one byte, stand for one byte more? */
+static bool
+takes(char pat, char c, bool nocase)
+{
+	return pat == '*' || (pat == '%' && c != '/') || pat == c ||
+	    (nocase && span_eq_case(span_of(&pat, 1), span_of(&c, 1)));
+}
+
+/* By a table of which beginnings match which. */
+static void
+check_glob(struct span name, struct span pat)
+{
+	enum { MAX = 80 };
+	bool yes[MAX + 1][MAX + 1] = {{true}};
+	size_t nocase = is_inbox(name, '/') ? 5 : 0;
+	bool exclude = pat.n && pat.p[0] == '!', got;
+
+	got = layout_match(name, &pat, 1);
+	if (exclude)
+		pat = span_of(pat.p + 1, pat.n - 1);
+	if (name.n > MAX || pat.n > MAX)
+		return;
+	for (size_t p = 1; p <= pat.n; p++) {
+		char c = pat.p[p - 1];
+		bool wild = c == '*' || c == '%';
+
+		yes[p][0] = wild && yes[p - 1][0];
+		for (size_t i = 1; i <= name.n; i++)
+			yes[p][i] = (wild && yes[p - 1][i]) ||
+			    ((wild ? yes[p][i - 1] : yes[p - 1][i - 1]) &&
+				takes(c, name.p[i - 1], i <= nocase));
+	}
+	check(got == (yes[pat.n][name.n] != exclude));
 }
 
 int
@@ -154,6 +190,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	name_b = check_wire(&mem, on, b);
 	check_text(&mem, on, a);
 	check_text(&mem, on, b);
+	check_glob(a, b);
+	check_glob(b, a);
 	/* INBOX may have other cases, and what has no prefix is elsewhere */
 	if (!span_eq(a, b) && !is_inbox(a, on->delim) &&
 	    !is_inbox(b, on->delim) && span_starts(a, on->prefix) &&

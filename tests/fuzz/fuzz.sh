@@ -7,13 +7,18 @@
 #
 # With --grow, what reached new code comes into tests/fuzz/corpus: the fewest
 # inputs that reach all of it, named by their SHA-1, beside those with names,
-# which people wrote and which stay.  So the corpora here were made, with
-# 400 to 480 seconds a target, until another run brought next to nothing; after a
-# change of a parser, do the same again and commit what comes out.
+# which people wrote and which stay.  After a change of a parser, do so until the
+# second half of a run brings no more coverage, and commit what comes out.
 #
-# The first comment of a target names what it needs beyond base/ and mail/:
+# A run ends with one line of the table in doc/reliability.md: inputs at its
+# start; coverage (edges) at the start, after half of the executions and at the
+# end; the same of features (edges, and how often); executions; seconds.
+#
+# The first comments of a target name what it needs beyond base/ and mail/, and
+# how long its inputs get (4096):
 #	/* fuzz-sources: src/wire/lex.c */
 #	/* fuzz-libs: -lyaml */
+#	/* fuzz-max-len: 600 */
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 grow=false
@@ -30,12 +35,17 @@ cd "$top"
 	basename "$f" .c | sed 's/^fuzz-//'
 done)
 
+says() { # TARGET WORD
+	sed -n "s|^/\\* fuzz-$2: *\\(.*[^ ]\\) *\\*/\$|\\1|p" "tests/fuzz/fuzz-$1.c"
+}
+
 build() { # TARGET
 	source=tests/fuzz/fuzz-$1.c
-	extra=$(sed -n 's|^/\* fuzz-sources: *\(.*[^ ]\) *\*/$|\1|p' "$source")
-	libs=$(sed -n 's|^/\* fuzz-libs: *\(.*[^ ]\) *\*/$|\1|p' "$source")
+	extra=$(says "$1" sources)
+	libs=$(says "$1" libs)
+	echo '#define PACKAGE_VERSION "0"' >"$work/config.h"
 	# shellcheck disable=SC2086
-	clang -std=c11 -D_GNU_SOURCE -g -O1 -Isrc \
+	clang -std=c11 -D_GNU_SOURCE -g -O1 -Isrc -I"$work" \
 		-fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined \
 		"$source" $extra src/base/*.c src/mail/*.c \
@@ -44,10 +54,31 @@ build() { # TARGET
 
 fuzz() { # TARGET OPTION... DIRECTORY...
 	target=$1
+	max=$(says "$1" max-len)
 	shift
-	"$work/fuzz-$target" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+	"$work/fuzz-$target" -max_len="${max:-4096}" -timeout=10 -rss_limit_mb=2048 \
 		-artifact_prefix="$work/found/$target-" "$@" \
 		>"$work/$target.log" 2>&1
+}
+
+# What libFuzzer wrote down, as a line of the table.
+figures() { # TARGET INPUTS
+	awk -v target="$1" -v inputs="$2" '
+	/^#[0-9]+\t/ && $3 == "cov:" {
+		at[++n] = substr($1, 2) + 0
+		cov[n] = $4
+		ft[n] = $6
+		if ($2 == "INITED")
+			start = n
+	}
+	/^Done [0-9]+ runs in [0-9]+ second/ { runs = $2; seconds = $5 }
+	END {
+		for (half = start; half < n && at[half + 1] <= runs / 2;)
+			half++
+		printf "| %s | %d | %d, %d, %d | %d, %d, %d | %d | %d |\n",
+			target, inputs, cov[start], cov[half], cov[n],
+			ft[start], ft[half], ft[n], runs, seconds
+	}' "$work/$1.log"
 }
 
 # What has a name of 40 hexadecimal digits was grown.
@@ -75,6 +106,8 @@ for target in "$@"; do
 	dict=
 	[ ! -f "tests/fuzz/$target.dict" ] || dict=-dict=tests/fuzz/$target.dict
 	echo "fuzz $target for $seconds s"
+	inputs=$(find "$work/corpus-$target" "tests/fuzz/corpus/$target" \
+		-type f | wc -l)
 	# shellcheck disable=SC2086
 	if ! fuzz "$target" -max_total_time="$seconds" -print_final_stats=1 \
 		$dict "$work/corpus-$target" "tests/fuzz/corpus/$target"; then
@@ -82,8 +115,7 @@ for target in "$@"; do
 		echo "FINDING in $target: see $work/found" >&2
 		status=1
 	else
-		grep -E 'number_of_executed_units|stat::' "$work/$target.log" |
-			head -n 1
+		figures "$target" "$inputs"
 	fi
 	! $grow || keep "$target" || status=1
 done

@@ -246,6 +246,9 @@ test_ceilings_hold(void **state)
 	memset(big, 'a', 8192);
 	memcpy(big, "* X ", 4);
 	expect(big, 5000, "!response too long\n");
+	/* what is wrong behind the ceiling was not reached */
+	big[4999] = '\0';
+	expect(big, 5000, "!response too long\n");
 	xfree(big);
 	EXPECT("* X {4096}\r\n", "!literal too long\n");
 	EXPECT("* X {1000000000000000000}\r\n", "!literal too long\n");
