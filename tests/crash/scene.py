@@ -143,9 +143,13 @@ class Scene:
         self.subject.configure(self.world, port or self.port, user,
                                **self.options)
 
-    def restore(self):
+    def next_user(self):
+        """All names are of one length, and so is what is said with them."""
         self.number += 1
-        user = "%s-%d" % (self.names, self.number)
+        return "%s-%05d" % (self.names, self.number)
+
+    def restore(self):
+        user = self.next_user()
         self.copy(self.kept, user)
         self.place.back()
         if not self.place.settled:
@@ -358,15 +362,15 @@ class Elsewhere(Scene):
         self.expect()
 
     def restore(self):
-        self.number += 1
         self.place.back()
-        self.configure("%s-%d" % (self.names, self.number))
+        self.configure(self.next_user())
         self.story.before(self.world.server)
         self.world.server.close()
         if self.story.synced:
             self.must_run()
             # what people delete and make is not to look like a rename
-            time.sleep(self.dovecot.uidvalidity_s)
+            if self.story.new_boxes:
+                time.sleep(self.dovecot.uidvalidity_s)
         self.story.there(self.world.server)
         self.world.server.close()
         self.story.here(self.world)

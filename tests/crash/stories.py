@@ -17,6 +17,7 @@ def lf(data):
 class Story:
     synced = False   # had both sides agreed before?
     foreign = False  # does a file of another program lie in a tmp/?
+    new_boxes = True  # do people make, delete or rename mailboxes?
 
     def __init__(self):
         self.sent = {}  # token -> its octets
@@ -148,6 +149,7 @@ class Small(Story):
     """One thing of each kind, in one mailbox, in as few octets as can be."""
 
     synced = True
+    new_boxes = False
 
     END = {"INBOX": {("a0", "\\Flagged"), ("a1", "\\Seen"), ("n1", ""),
                      ("n2", "")}}
@@ -290,6 +292,7 @@ class Moves(Story):
 class NoRename(Moves):
     """For a server that sleeps in a RENAME."""
 
+    new_boxes = False
     boxes_move = False
     END = {box.replace("2", "1"): messages
            for box, messages in Moves.END.items()}

@@ -159,6 +159,11 @@ class People:
     def __init__(self, scene, rng):
         self.scene, self.rng = scene, rng
         self.wrong = []
+        # now: a message that the run expunges while all are read has no body
+        server = scene.world.server
+        self.a1 = uid_of(server, "INBOX", "a1")
+        self.b0 = uid_of(server, "work", "b0")
+        server.close()
 
     def reader(self):
         """A mail reader: reads one, deletes one."""
@@ -173,10 +178,9 @@ class People:
         """Another client of the server: flags one, expunges one."""
         server = self.scene.world.server
         time.sleep(self.rng.random() * 0.08)
-        server.store("INBOX", uid_of(server, "INBOX", "a1"), "+FLAGS",
-                     ["\\Answered"])
+        server.store("INBOX", self.a1, "+FLAGS", ["\\Answered"])
         time.sleep(self.rng.random() * 0.03)
-        server.expunge("work", [uid_of(server, "work", "b0")])
+        server.expunge("work", [self.b0])
 
     def again(self, deed):
         """As often as somebody else was quicker."""

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from campaign import BYES, CUTS, LOST, OCTETS, over
+from campaign import BYES, CUTS, LOST, OCTETS, SPARE, over
 from conftest import STORIES, TIER
 
 
@@ -18,6 +18,7 @@ def test_cut(scene, attempt, story, kind):
 def test_cut_after_each_octet(scene, attempt, kind):
     """Of a small dialogue; where the others are cut is no choice of theirs."""
     attempt(kind.trials(scene("Small")), 4)
+    assert kind.missed <= SPARE
 
 
 def test_answer_lost(scene, attempt):

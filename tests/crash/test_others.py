@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 import stories
-from campaign import BYES, CUTS, KILLS, LOST
+from campaign import BYES, CUTS, KILLS, LOST, OCTETS, SPARE
 from scene import Elsewhere
 from servers import Missing
 from servers_courier import Courier
@@ -23,11 +23,15 @@ def running(scratch):
             server.stop()
 
 
+def words(pair):
+    return "%s-%s" % (pair[0].name, pair[1])
+
+
 # (Courier sleeps for two seconds in each DELETE and RENAME of a mailbox)
 @pytest.fixture(scope="module", params=[
     (Cyrus, "First"), (Cyrus, "Changes"), (Cyrus, "Moves"),
     (Courier, "First"), (Courier, "NoDelete"), (Courier, "NoRename")],
-    ids=lambda pair: "%s-%s" % (pair[0].name, pair[1]))
+    ids=words)
 def scene(request, scratch, running, library, binary):
     kind, story = request.param
     if kind not in running:
@@ -51,3 +55,11 @@ def test_without_a_fault(scene):
                          ids=lambda kind: kind.name)
 def test_fault(scene, attempt, kind):
     attempt(kind.trials(scene))
+
+
+@pytest.mark.parametrize("scene", [(Cyrus, "Small"), (Courier, "Small")],
+                         ids=words, indirect=True, scope="module")
+@pytest.mark.parametrize("kind", OCTETS, ids=lambda kind: kind.name)
+def test_cut_after_each_octet(scene, attempt, kind):
+    attempt(kind.trials(scene), 2)
+    assert kind.missed <= SPARE

@@ -264,6 +264,19 @@ class Dovecot(Kind):
         stop_group(self.master)
 
 
+class DovecotKept(Dovecot):
+    """Its processes serve one session after the other: to begin one is most
+    of what a short session costs."""
+
+    def __init__(self, base):
+        super().__init__(base, "service imap {\n"
+                               "  service_count = 1000\n"
+                               "}\n"
+                               "service imap-login {\n"
+                               "  service_count = 0\n"
+                               "}\n")
+
+
 class DovecotFew(Dovecot):
     """What is left of it with two extensions, and with short lines."""
 

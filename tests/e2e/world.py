@@ -10,6 +10,7 @@ import imaplib
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -85,6 +86,9 @@ class ServerSide:
     def connect(self):
         if self.imap is None:
             self.imap = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
+            # what follows a literal is not to wait for its acknowledgement
+            self.imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY,
+                                      1)
             self.imap.login(self.user, PASSWORD)
         return self.imap
 

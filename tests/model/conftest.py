@@ -12,12 +12,14 @@ import pytest
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 sys.path.insert(0, str(E2E))
 
+from servers import DovecotKept  # noqa: E402
+
 _spec = importlib.util.spec_from_file_location("e2e_conftest",
                                                E2E / "conftest.py")
 _e2e = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_e2e)
 
-binary, dovecot, world = _e2e.binary, _e2e.dovecot, _e2e.world
+binary, world = _e2e.binary, _e2e.world
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,10 @@ def scratch():
     base.chmod(0o755)
     yield base
     shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def dovecot(scratch):
+    server = DovecotKept(scratch / "dovecot")
+    yield server
+    server.stop()
