@@ -255,7 +255,8 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
  * imap_fetch_next: 1 a body begins (m.uid may still be 0), 0 no more.  What was
  * not read of the body before is dropped.
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
- * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m.
+ * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m; uid 0:
+ * it is none that was asked for, or came before.
  * A message for which the server sent NIL, nothing, or NO is not handed out;
  * the caller sees that it did not get it.  A NO that concerns a single
  * message (its own command is retried one by one) does not end the fetch:
