@@ -184,6 +184,9 @@ class Mailboxes(Synced):
         many = self.count > 1000
         yield Work("first sync, " + what, 0, fresh=True, floor=not many,
                    once=("mochila", "mbsync") if many else ())
+        if not many:
+            yield Work("first sync, " + what, 50, fresh=True,
+                       once=("mbsync",))
         yield Work("nothing to do, " + what, 0)
         yield Work("nothing to do, " + what, 50,
                    once=("mbsync",) if many else (),
