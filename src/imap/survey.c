@@ -3,6 +3,7 @@
  *  1. Commands are answered in the order in which they were sent.  So what is
  *     untagged belongs to the first command that has no answer, and its
  *     mailbox; a server that answers in another order cannot be understood.
+ *     (SEARCH and FETCH of one mailbox are told apart by what they bring.)
  *  2. An answer counts only behind an OK to the SELECT before it.
  *  3. Only what reads is sent behind a SELECT that has not been answered.
  */

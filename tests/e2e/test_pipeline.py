@@ -208,6 +208,28 @@ def test_a_fetch_refused_once_is_asked_again(scripted, kind, said):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("said", [None, b"NO later", b"BAD what?"])
+@pytest.mark.parametrize("word", [b"UID SEARCH", b"UID FETCH"])
+def test_first_questions_to_a_mailbox_that_is_said_to_be_large(
+        scripted, said, word):
+    """Then its UIDs are asked for, and sizes of the last ones."""
+    world = filled(scripted, Bare)
+
+    def rewrite(session, line):
+        return [re.sub(rb"(STATUS .*MESSAGES) 3 (.*UIDNEXT) 4",
+                       rb"\1 20000 \2 20001", line)]
+
+    world.script.rewrite = rewrite
+    if said:
+        world.script.answer = {word: [said] * 2}
+    world.sync()
+    assert sum(b"UID SEARCH" in c for c in world.script.commands) >= 1
+    assert any(b"UID FETCH 10001:20000" in c for c in world.script.commands)
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
 def test_a_mailbox_gets_another_generation_after_the_listing(scripted):
     world = filled(scripted)
     world.sync()
