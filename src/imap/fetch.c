@@ -2,6 +2,10 @@
 
 #include <assert.h>
 
+/* Servers say wrong sizes, some of them 0. */
+#define SIZE_MORE (64u << 20)
+#define SIZE_TIMES 4
+
 /* Commands under way at once. */
 #define META_WINDOW 16
 #define SAMPLE_WINDOW 32
@@ -27,6 +31,17 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 			    n->s);
 	*m_r = m;
 	return true;
+}
+
+int
+imap_check_size(struct imap *s, uint64_t said, uint64_t sends, struct err *e)
+{
+	if (sends <= SIZE_MORE || sends / SIZE_TIMES <= said)
+		return 0;
+	err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+	    "the server said that a message has %llu octets, and sends %llu",
+	    (unsigned long long)said, (unsigned long long)sends);
+	return imap_break(s, e);
 }
 
 int
