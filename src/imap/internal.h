@@ -179,6 +179,8 @@ void imap_drop(struct imap *s, uint32_t caps);
 void imap_note_caps(struct imap *s, const struct wire_node *words);
 /* What was offered before STARTTLS or the login counts no more. */
 void imap_forget_caps(struct imap *s);
+struct flags imap_flags(
+    const struct imap *s, struct arena *mem, const struct wire_node *words);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);

@@ -350,6 +350,21 @@ def test_a_million_uids_in_any_order(start, form):
     recovers(world)
 
 
+def test_ten_thousand_keywords(start):
+    world = start()
+    peak = Peak(world)
+    new_mail(world)
+    words = b" ".join(b"keyword%d" % i for i in range(10_000))
+    world.script.rewrite = instead_of(
+        rb"^\* \d+ FETCH .*FLAGS \(",
+        lambda session, line: [b"* FLAGS (" + words + b")", line.replace(
+            b"FLAGS (", b"FLAGS (" + words + b" ", 1)])
+    world.sync()
+    peak.assert_bounded()
+    world.script.well()
+    world.sync()
+
+
 def many(form, n=2000):
     return b"".join(b"%s\r\n" % (form.replace(b"N", b"%d" % (i + 100)))
                     for i in range(n))
