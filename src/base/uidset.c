@@ -2,6 +2,11 @@
 
 #include "base/alloc.h"
 
+#include <stdlib.h>
+
+/* Ranges of a uidset_bulk that wait to be merged. */
+#define BULK_MAX 65536
+
 void
 uidset_init(struct uidset *s)
 {
@@ -38,6 +43,15 @@ find(const struct uidset *s, uint32_t uid)
 	return lo;
 }
 
+static void
+reserve(struct uidset *s, size_t n)
+{
+	while (s->cap < n) {
+		s->cap = s->cap ? s->cap * 2 : 4;
+		s->v = xrealloc(s->v, s->cap, sizeof *s->v);
+	}
+}
+
 /* Replace ranges [from, to) by the COUNT ranges of NEW. */
 static void
 splice(struct uidset *s, size_t from, size_t to, const struct uidrange *put,
@@ -45,10 +59,7 @@ splice(struct uidset *s, size_t from, size_t to, const struct uidrange *put,
 {
 	size_t tail = s->n - to, n = from + count + tail;
 
-	while (s->cap < n) {
-		s->cap = s->cap ? s->cap * 2 : 4;
-		s->v = xrealloc(s->v, s->cap, sizeof *s->v);
-	}
+	reserve(s, n);
 	if (tail && from + count != to)
 		memmove(s->v + from + count, s->v + to, tail * sizeof *s->v);
 	for (size_t i = 0; i < count; i++)
@@ -98,6 +109,66 @@ void
 uidset_add(struct uidset *s, uint32_t uid)
 {
 	uidset_add_range(s, uid, uid);
+}
+
+static int
+by_lo(const void *a, const void *b)
+{
+	uint32_t x = ((const struct uidrange *)a)->lo;
+	uint32_t y = ((const struct uidrange *)b)->lo;
+
+	return (x > y) - (x < y);
+}
+
+/* From the end, in place: there may be millions, and no room for two sets. */
+static void
+merge_waiting(struct uidset_bulk *b)
+{
+	struct uidset *s = b->set;
+	size_t i = s->n, k = b->n, o = i + k, all = o;
+
+	if (k == 0)
+		return;
+	qsort(b->v, k, sizeof *b->v, by_lo);
+	reserve(s, all);
+	while (k > 0)
+		s->v[--o] = i > 0 && s->v[i - 1].lo > b->v[k - 1].lo
+		    ? s->v[--i]
+		    : b->v[--k];
+	s->n = b->n = 0;
+	for (i = 0; i < all; i++) {
+		struct uidrange r = s->v[i];
+		struct uidrange *last = s->n ? &s->v[s->n - 1] : NULL;
+
+		if (!last || (last->hi < r.lo && r.lo - last->hi > 1))
+			s->v[s->n++] = r;
+		else if (last->hi < r.hi)
+			last->hi = r.hi;
+	}
+}
+
+void
+uidset_bulk_add(struct uidset_bulk *b, uint32_t lo, uint32_t hi)
+{
+	struct uidset *s = b->set;
+
+	if (b->n == 0 && (s->n == 0 || s->v[s->n - 1].hi < lo)) {
+		uidset_add_range(s, lo, hi);
+		return;
+	}
+	if (b->n == BULK_MAX)
+		merge_waiting(b);
+	VEC_GROW(b->v, b->n, b->cap);
+	b->v[b->n++] = lo <= hi ? (struct uidrange){lo, hi}
+				: (struct uidrange){hi, lo};
+}
+
+void
+uidset_bulk_end(struct uidset_bulk *b)
+{
+	merge_waiting(b);
+	xfree(b->v);
+	*b = (struct uidset_bulk){0};
 }
 
 /* Ranges of two sets are merged, not put in one by one, from here on. */
@@ -243,6 +314,7 @@ bool
 uidset_parse(struct span s, size_t max_ranges, struct uidset *set_r)
 {
 	struct uidset set = {0};
+	struct uidset_bulk bulk = {.set = &set};
 	size_t n = 0;
 
 	while (s.n > 0) {
@@ -259,7 +331,7 @@ uidset_parse(struct span s, size_t max_ranges, struct uidset *set_r)
 		    (!span_u32(span_of(item.p + colon + 1,
 		        item.n - colon - 1), &hi) || hi == 0))
 			goto bad;
-		uidset_add_range(&set, lo, hi);
+		uidset_bulk_add(&bulk, lo, hi);
 		if (end == s.n)
 			break;
 		s = span_of(s.p + end + 1, s.n - end - 1);
@@ -268,10 +340,12 @@ uidset_parse(struct span s, size_t max_ranges, struct uidset *set_r)
 	}
 	if (n == 0)
 		goto bad;
+	uidset_bulk_end(&bulk);
 	uidset_release(set_r);
 	*set_r = set;
 	return true;
 bad:
+	uidset_bulk_end(&bulk);
 	uidset_release(&set);
 	return false;
 }

@@ -3,6 +3,7 @@
  * ranges (RFC 3501 §9 sequence-set, without "*").
  *
  * Appending ascending UIDs is O(1); anything else O(ranges), that of a set too.
+ * Many in any order are added by a uidset_bulk.
  * One thread.
  */
 #ifndef BASE_UIDSET_H
@@ -31,6 +32,20 @@ void uidset_keep_set(struct uidset *s, const struct uidset *other);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 bool uidset_eq(const struct uidset *a, const struct uidset *b);
+
+/*
+ * Ranges in any order (none of them 0), n of them in O(n log n):
+ *	struct uidset_bulk b = {.set = &s};
+ * then uidset_bulk_add(), and uidset_bulk_end(); until then the set lacks some.
+ */
+struct uidset_bulk {
+	struct uidset *set; /* borrowed */
+	struct uidrange *v; /* owned; what waits */
+	size_t n, cap;
+};
+
+void uidset_bulk_add(struct uidset_bulk *b, uint32_t lo, uint32_t hi);
+void uidset_bulk_end(struct uidset_bulk *b);
 
 /*
  * Parse "1:3,7,12:9" (ranges may be written downwards).  False when S is not

@@ -410,6 +410,19 @@ wanted(const struct imap_fetch *f, bool streams)
 		!f->got[at]);
 }
 
+/* The size of the body that begins fits what was said of its message. */
+static int
+begin_body(struct imap_fetch *f, struct err *e)
+{
+	uint64_t said = f->octets, at;
+
+	if ((f->s->resp.has & HAS_UID) &&
+	    map_get_u64(&f->by_uid, key_of(f->open, f->s->resp.uid), &at))
+		said = size_of(f, f->order[at]);
+	f->left = wire_lex_stream_left(f->s->lex);
+	return imap_check_size(f->s, said, f->left, e);
+}
+
 /* Read on to the end of the response that the body is part of. */
 static int
 finish_response(struct imap_fetch *f, struct err *e)
@@ -469,9 +482,9 @@ imap_fetch_next(struct imap_fetch *f, struct rmsg *m_r, struct err *e)
 		f->streaming = rc == IMAP_GOT_STREAM;
 		if (!f->streaming && !wanted(f, false))
 			continue;
-		if (f->streaming)
-			f->left = wire_lex_stream_left(s->lex);
-		else
+		if (f->streaming && begin_body(f, e) < 0)
+			return e->code;
+		if (!f->streaming)
 			f->rest = s->resp.body[whole_body(&s->resp)].value->s;
 		*m_r = (struct rmsg){.uid = s->resp.uid};
 		return 1;

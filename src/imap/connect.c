@@ -1,8 +1,11 @@
 #include "imap/internal.h"
 
-/* Of one response, without streamed bodies. */
-#define RESPONSE_MAX (64u << 20)
-#define RESPONSE_NODES (8u << 20)
+/*
+ * Of one response, without streamed bodies: what a million numbers of ten
+ * digits take twice, and some 300,000 words.
+ */
+#define RESPONSE_MAX (24u << 20)
+#define RESPONSE_TREE (32u << 20)
 #define RESPONSE_DEPTH 40
 #define COMMAND_MAX (1u << 20)
 #define LOGOUT_MS 2000
@@ -235,7 +238,7 @@ int
 imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e)
 {
 	static const struct wire_limits limits = {.max_octets = RESPONSE_MAX,
-	    .max_nodes = RESPONSE_NODES, .max_depth = RESPONSE_DEPTH,
+	    .max_tree = RESPONSE_TREE, .max_depth = RESPONSE_DEPTH,
 	    .stream_min = IMAP_STREAM_MIN};
 	struct imap *s = xcalloc(1, sizeof *s);
 

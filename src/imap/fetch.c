@@ -2,11 +2,39 @@
 
 #include <assert.h>
 
+/* Servers say wrong sizes, some of them 0. */
+#define SIZE_MORE (64u << 20)
+#define SIZE_TIMES 4
+#define WORDS_AT_ONCE 100
+
 /* Commands under way at once. */
 #define META_WINDOW 16
 #define SAMPLE_WINDOW 32
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192
+
+/* Each sum of sets is a new array: some words at a time, and only the last. */
+struct flags
+imap_flags(
+    const struct imap *s, struct arena *mem, const struct wire_node *words)
+{
+	struct flags all = FLAGS_NONE, few = FLAGS_NONE;
+	struct arena scratch;
+
+	arena_init(&scratch);
+	for (const struct wire_node *n = words; n; n = n->next) {
+		if (n->kind != WIRE_ATOM)
+			continue;
+		few = flags_add_name(&scratch, s->conf->kw, few, n->s);
+		if (few.n == WORDS_AT_ONCE) {
+			all = flags_or(&scratch, all, few);
+			few = FLAGS_NONE;
+		}
+	}
+	all = flags_copy(mem, flags_or(&scratch, all, few));
+	arena_release(&scratch);
+	return all;
+}
 
 bool
 imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
@@ -21,12 +49,20 @@ imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r)
 		m.modseq = r->modseq;
 	if (r->has & HAS_GID)
 		m.gid = arena_span(mem, r->gid);
-	for (const struct wire_node *n = r->flags; n; n = n->next)
-		if (n->kind == WIRE_ATOM)
-			m.flags = flags_add_name(mem, s->conf->kw, m.flags,
-			    n->s);
+	m.flags = imap_flags(s, mem, r->flags);
 	*m_r = m;
 	return true;
+}
+
+int
+imap_check_size(struct imap *s, uint64_t said, uint64_t sends, struct err *e)
+{
+	if (sends <= SIZE_MORE || sends / SIZE_TIMES <= said)
+		return 0;
+	err_set(e, ERR_PROTO, ERR_SCOPE_CONN, ERR_RETRY_LATER,
+	    "the server said that a message has %llu octets, and sends %llu",
+	    (unsigned long long)said, (unsigned long long)sends);
+	return imap_break(s, e);
 }
 
 int

@@ -149,6 +149,13 @@ int imap_out_of_order(struct imap *s, struct err *e);
 void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
+/*
+ * SENDS octets begin of a message of which the server SAID so many.  What is out
+ * of all proportion ends the connection: nobody has the disk for it, nor the
+ * time to skip it.
+ */
+int imap_check_size(
+    struct imap *s, uint64_t said, uint64_t sends, struct err *e);
 
 /* select.c; see there */
 void imap_begin_select(struct imap *s, struct span wire, bool read_only,
@@ -172,6 +179,8 @@ void imap_drop(struct imap *s, uint32_t caps);
 void imap_note_caps(struct imap *s, const struct wire_node *words);
 /* What was offered before STARTTLS or the login counts no more. */
 void imap_forget_caps(struct imap *s);
+struct flags imap_flags(
+    const struct imap *s, struct arena *mem, const struct wire_node *words);
 
 /* fetch.c: a FETCH of s->resp as a message; false without UID. */
 bool imap_rmsg(const struct imap *s, struct arena *mem, struct rmsg *m_r);

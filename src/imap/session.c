@@ -215,18 +215,10 @@ note_code(struct imap *s)
 		sel->read_only = true;
 	else if (resp_code_is(r, "PERMANENTFLAGS") && r->args &&
 	    r->args->kind == WIRE_LIST) {
-		sel->permanent = FLAGS_NONE;
+		sel->permanent = imap_flags(s, s->mem, r->args->child);
 		sel->any_keyword = false;
-		for (const struct wire_node *n = r->args->child; n;
-		     n = n->next) {
-			if (n->kind != WIRE_ATOM)
-				continue;
-			if (wire_is_atom(n, "\\*"))
-				sel->any_keyword = true;
-			else
-				sel->permanent = flags_add_name(s->mem,
-				    s->conf->kw, sel->permanent, n->s);
-		}
+		for (const struct wire_node *n = r->args->child; n; n = n->next)
+			sel->any_keyword |= wire_is_atom(n, "\\*");
 	}
 }
 

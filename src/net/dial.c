@@ -12,8 +12,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Where the heap cannot grow, glibc maps 1 MiB for the next few octets. */
+#define LOOKUP_ROOM (2u << 20)
 
 int
 net_wait(const struct net_conf *conf, int fd, short events, int64_t deadline,
@@ -74,13 +78,28 @@ lookup_leave(struct lookup *l)
 	xfree(l);
 }
 
+/*
+ * glibc ends the program where it has no memory for what nsswitch.conf says
+ * (nss_database.c: a calloc() that is not checked, an assert()).  So there must
+ * be some before it is called.
+ */
+static bool
+has_room(void)
+{
+	void *p = mmap(NULL, LOOKUP_ROOM, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && munmap(p, LOOKUP_ROOM) == 0;
+}
+
 static void
 lookup_now(struct lookup *l, int flags)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
 	    .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
 	struct addrinfo *answer = NULL;
-	int rc = getaddrinfo(l->host, l->port, &hints, &answer);
+	int rc = has_room() ? getaddrinfo(l->host, l->port, &hints, &answer)
+			    : EAI_MEMORY;
 
 	pthread_mutex_lock(&l->lock);
 	l->rc = rc;

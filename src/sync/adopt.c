@@ -66,6 +66,16 @@ wait_for_unread(struct adoption *a)
 		b->r.v[i].hold = true;
 }
 
+/*
+ * Too large, and that is recorded: by then it was read once, as it could have
+ * been a message that moved.  What goes over the wire is no smaller.
+ */
+static bool
+stays_skipped(const struct run *r, const struct lmsg *m)
+{
+	return m->skipped && r->a->max_size && m->fsize > r->a->max_size;
+}
+
 /* Stat, hold and, where nothing else names them, content of new files. */
 static int
 read_new_files(struct adoption *a, struct err *e)
@@ -97,7 +107,8 @@ read_new_files(struct adoption *a, struct err *e)
 		if (rc != 0)
 			return rc;
 		/* what is kept is not read again in each run */
-		if (m->has_content || !m->has_stat || m->kept)
+		if (m->has_content || !m->has_stat || m->kept ||
+		    stays_skipped(r, m))
 			continue;
 		if (maildir_digest(r->m, b->j.path, m, r->o->cancel, e) != 0 &&
 		    adopt_unread(a, m, e) != 0)

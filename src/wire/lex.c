@@ -2,7 +2,7 @@
  * Rules of this file:
  *  1. Every byte is looked at once; no byte is kept but in the tree.
  *  2. Every size that the server names is checked against what is left of
- *     max_octets before a byte is allocated for it.
+ *     max_octets and max_tree before a byte is allocated for it.
  *  3. After WIRE_BAD the object answers nothing but WIRE_BAD.
  *  4. A line of a listing that is not IMAP is one mailbox, and no reason to
  *     lose the others: it is read to its end, and marked by a WIRE_TEXT behind
@@ -16,6 +16,9 @@
 #include "wire/lex.h"
 
 #include "base/alloc.h"
+
+/* A token that was longer gives its memory back. */
+#define TOKEN_KEEP 65536
 
 enum state {
 	ST_ITEM,      /* between items */
@@ -47,7 +50,7 @@ struct wire_lex {
 	struct buf token;
 	struct frame *frame; /* owned; [0] is the top level */
 	unsigned depth;      /* index of the open one */
-	size_t octets, nodes;
+	size_t octets;
 	enum state state;
 	uint64_t size;       /* of the literal being read */
 	size_t digits;
@@ -81,16 +84,25 @@ wire_lex_free(struct wire_lex **x)
 	*x = NULL;
 }
 
+static void
+clear_token(struct wire_lex *x)
+{
+	if (x->token.cap > TOKEN_KEEP)
+		buf_release(&x->token);
+	else
+		buf_clear(&x->token);
+}
+
 void
 wire_lex_next(struct wire_lex *x)
 {
 	if (x->state == ST_BAD)
 		return;
 	arena_clear(&x->mem);
-	buf_clear(&x->token);
+	clear_token(x);
 	x->frame[0] = (struct frame){0};
 	x->depth = 0;
-	x->octets = x->nodes = 0;
+	x->octets = 0;
 	x->literal = NULL;
 	x->state = ST_ITEM;
 }
@@ -116,14 +128,14 @@ malformed(struct wire_lex *x, const char *why, char last)
 	return WIRE_MORE;
 }
 
-/* A new node behind the last one of the open frame; NULL: ceiling. */
+/* Behind the last one of the open frame, with OCTETS of its own; or NULL. */
 static struct wire_node *
-add_node(struct wire_lex *x, enum wire_kind kind)
+add_node(struct wire_lex *x, enum wire_kind kind, size_t octets)
 {
 	struct frame *f = &x->frame[x->depth];
 	struct wire_node *n;
 
-	if (++x->nodes > x->lim.max_nodes) {
+	if (x->mem.used + sizeof *n + octets > x->lim.max_tree) {
 		(void)bad(x, "response with too many items");
 		return NULL;
 	}
@@ -145,7 +157,7 @@ open_list(struct wire_lex *x, enum wire_kind kind)
 {
 	if (x->depth + 1 > x->lim.max_depth)
 		return malformed(x, "response nested too deep", '(');
-	if (!add_node(x, kind))
+	if (!add_node(x, kind, 0))
 		return WIRE_BAD;
 	x->depth++;
 	x->frame[x->depth] = (struct frame){.code = kind == WIRE_CODE};
@@ -155,12 +167,12 @@ open_list(struct wire_lex *x, enum wire_kind kind)
 static struct wire_node *
 add_token(struct wire_lex *x, enum wire_kind kind)
 {
-	struct wire_node *n = add_node(x, kind);
+	struct wire_node *n = add_node(x, kind, x->token.n);
 
 	if (!n)
 		return NULL;
 	n->s = arena_span(&x->mem, buf_span(&x->token));
-	buf_clear(&x->token);
+	clear_token(x);
 	return n;
 }
 
@@ -192,7 +204,8 @@ state_after_atom(const struct wire_lex *x)
 		return ST_ITEM;
 	if (x->frame[0].last == first)
 		return wire_is_atom(first, "+") ? ST_TEXT_BEGIN : ST_ITEM;
-	if (first->next == x->frame[0].last && wire_is_cond(first->next))
+	if (first->next == x->frame[0].last &&
+	    (wire_is_cond(first->next) || wire_is_atom(first->next, "SEARCH")))
 		return ST_TEXT_BEGIN;
 	return ST_ITEM;
 }
@@ -201,27 +214,12 @@ state_after_atom(const struct wire_lex *x)
 static bool
 is_body(const struct wire_lex *x)
 {
-	const struct wire_node *n = x->frame[0].first;
 	const struct wire_node *item = x->frame[x->depth].last;
 
-	if (x->depth != 1 || !item || item->kind != WIRE_ATOM)
-		return false;
-	if (!n || !n->next ||
-	    !(wire_is_atom(n->next->next, "FETCH") ||
-		wire_is_atom(n->next->next, "UIDFETCH")))
-		return false;
-	struct span head = span_of(item->s.p, span_index(item->s, '['));
-	return head.n < item->s.n && (span_eq_case(head, SPAN("BODY")) ||
-	    span_eq_case(head, SPAN("BINARY")));
-}
-
-static bool
-opens_section(const struct wire_lex *x)
-{
-	struct span t = buf_span(&x->token);
-
-	return x->depth == 1 && (span_eq_case(t, SPAN("BODY")) ||
-	    span_eq_case(t, SPAN("BINARY")));
+	return x->depth == 1 && item && item->kind == WIRE_ATOM &&
+	    wire_is_fetch(x->frame[0].first) &&
+	    span_index(item->s, '[') < item->s.n &&
+	    wire_names_body(span_of(item->s.p, span_index(item->s, '[')));
 }
 
 /* The head of a literal is complete. */
@@ -233,7 +231,8 @@ begin_literal(struct wire_lex *x)
 
 	if (!stream && x->size > x->lim.max_octets - x->octets)
 		return bad(x, "literal too long");
-	n = add_node(x, stream ? WIRE_STREAMED : WIRE_LITERAL);
+	n = add_node(x, stream ? WIRE_STREAMED : WIRE_LITERAL,
+	    stream ? 0 : (size_t)x->size);
 	if (!n)
 		return WIRE_BAD;
 	n->size = x->size;
@@ -359,7 +358,7 @@ atom_bytes(struct wire_lex *x, const char *p, size_t n, size_t *i)
 	case '\0':
 		return malformed(x, "NUL outside a literal", c);
 	case '[':
-		if (opens_section(x))
+		if (x->depth == 1 && wire_names_body(buf_span(&x->token)))
 			x->state = ST_SECTION;
 		buf_addc(&x->token, c);
 		++*i;
@@ -493,6 +492,10 @@ text_bytes(struct wire_lex *x, const char *p, size_t n, size_t *i)
 	++*i;
 	if (x->token.n && x->token.p[x->token.n - 1] == '\r')
 		x->token.n--;
+	/* rule 4 */
+	if (wire_is_atom(x->frame[0].last, "SEARCH") && x->token.n &&
+	    x->token.p[x->token.n - 1] == '}')
+		return bad(x, "literal in a SEARCH");
 	if (!add_token(x, WIRE_TEXT))
 		return WIRE_BAD;
 	return end_line(x);

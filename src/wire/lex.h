@@ -15,7 +15,8 @@
  * to its end, and a WIRE_TEXT node ends the tree.
  *
  * Ceilings (all set at init): octets of one response without streamed
- * literals, depth of parentheses, nodes.  Literal sizes are 64-bit
+ * literals, octets of its tree, depth of parentheses.  What is in memory of one
+ * response are these two together at most.  Literal sizes are 64-bit
  * (RFC 9051 §9 number64); "{12+}" from a server is taken as "{12}".
  *
  * A literal is streamed when it is the value of BODY[...] or BINARY[...] in
@@ -23,7 +24,8 @@
  * the tree.
  *
  * The text of "* OK [CODE ...] text" is not tokens: code arguments are, up
- * to "]", the rest is one WIRE_TEXT node.  So is the text of "+ ...".
+ * to "]", the rest is one WIRE_TEXT node.  So is the text of "+ ...", and that
+ * of "* SEARCH ...": a node for each of a million numbers would take 64 MB.
  * Pure; one thread.
  */
 #ifndef WIRE_LEX_H
@@ -53,7 +55,7 @@ enum wire_more { WIRE_MORE, WIRE_DONE, WIRE_STREAM, WIRE_BAD };
 
 struct wire_limits {
 	size_t max_octets; /* e.g. 16 MiB */
-	size_t max_nodes;
+	size_t max_tree;   /* octets */
 	unsigned max_depth;
 	uint64_t stream_min;
 };
@@ -87,6 +89,10 @@ bool wire_u32(const struct wire_node *n, uint32_t *v_r);
 bool wire_is_cond(const struct wire_node *n);
 /* "* LIST", "* LSUB", "* STATUS" */
 bool wire_is_listing(const struct wire_node *root);
+/* "* 1 FETCH", "* 1 UIDFETCH" */
+bool wire_is_fetch(const struct wire_node *root);
+/* "BODY", "BINARY": what is before "[" */
+bool wire_names_body(struct span s);
 /* Lenient (servers send "-1", "9.37e+06"): those give false, no harm. */
 bool wire_u64(const struct wire_node *n, uint64_t *v_r);
 

@@ -70,3 +70,17 @@ wire_is_listing(const struct wire_node *root)
 			return true;
 	return false;
 }
+
+bool
+wire_is_fetch(const struct wire_node *root)
+{
+	return root && root->next &&
+	    (wire_is_atom(root->next->next, "FETCH") ||
+		wire_is_atom(root->next->next, "UIDFETCH"));
+}
+
+bool
+wire_names_body(struct span s)
+{
+	return span_eq_case(s, SPAN("BODY")) || span_eq_case(s, SPAN("BINARY"));
+}

@@ -288,15 +288,24 @@ parse_vanished(const struct wire_node *n, struct resp *r)
 		r->type = RESP_VANISHED;
 }
 
+/* Numbers, and behind them, maybe, "(MODSEQ 12)" (RFC 7162 §3.1.5). */
 static void
 parse_search(const struct wire_node *n, struct resp *r)
 {
+	struct uidset_bulk bulk = {.set = &r->set};
+	struct span s = n ? span_of(n->s.p, span_index(n->s, '(')) : SPAN_NONE;
 	uint32_t uid;
 
 	r->type = RESP_SEARCH;
-	for (; n; n = n->next)
-		if (wire_u32(n, &uid) && uid)
-			uidset_add(&r->set, uid);
+	while (s.n > 0) {
+		size_t end = span_index(s, ' ');
+
+		if (span_u32(span_of(s.p, end), &uid) && uid)
+			uidset_bulk_add(&bulk, uid, uid);
+		end += end < s.n;
+		s = span_of(s.p + end, s.n - end);
+	}
+	uidset_bulk_end(&bulk);
 }
 
 /* RFC 4731 §3.1: "(TAG "x") UID ALL 1:3 COUNT 3 ..." */

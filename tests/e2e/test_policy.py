@@ -4,6 +4,8 @@ import json
 import os
 import time
 
+import pytest
+
 from world import message, quote
 
 
@@ -189,6 +191,32 @@ def test_max_size(world):
     assert remote_tokens(world) == ["a", "b", "big"]
     world.write_config(max_size=None)
     world.sync()
+    world.assert_settled()
+
+
+def test_a_file_over_max_size_is_read_once(world):
+    fill(world, "ab")
+    huge = world.local.add("INBOX", message("huge", size=40000), "huge.host")
+
+    def read_since():
+        return huge.stat().st_atime_ns != 10 ** 9
+
+    def forget():
+        os.utime(huge, ns=(10 ** 9, huge.stat().st_mtime_ns))
+
+    world.write_config(max_size="20K")
+    forget()
+    world.sync()
+    if not read_since():
+        pytest.skip("the file system keeps no time of access")
+    forget()
+    world.local.add("INBOX", message("small"), "small.host")
+    world.sync()
+    assert not read_since()
+    assert remote_tokens(world) == ["a", "b", "small"]
+    world.write_config(max_size=None)
+    world.sync()
+    assert remote_tokens(world) == ["a", "b", "huge", "small"]
     world.assert_settled()
 
 

@@ -124,7 +124,7 @@ static void
 check_command(struct span s, bool plus)
 {
 	static const struct wire_limits lim = {.max_octets = 65536,
-	    .max_nodes = 100, .max_depth = 4, .stream_min = 8};
+	    .max_tree = 8192, .max_depth = 4, .stream_min = 8};
 	struct wire_lex *x = wire_lex_new(&lim);
 	const struct wire_node *n;
 	struct wire_cmd c;

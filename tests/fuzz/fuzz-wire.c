@@ -182,9 +182,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct wire_limits wide = {.max_octets = 65536,
-	    .max_nodes = 4096, .max_depth = 12, .stream_min = 8};
+	    .max_tree = 1u << 18, .max_depth = 12, .stream_min = 8};
 	static const struct wire_limits low = {.max_octets = 300,
-	    .max_nodes = 24, .max_depth = 3, .stream_min = 8};
+	    .max_tree = 1800, .max_depth = 3, .stream_min = 8};
 	const struct wire_limits *lim;
 	struct buf whole, cut;
 

@@ -162,6 +162,66 @@ test_random_operations_against_a_bitmap(void **state)
 }
 
 static void
+test_in_any_order_at_once_as_one_by_one(void **state)
+{
+	struct uidset s, like;
+
+	(void)state;
+	uidset_init(&s);
+	uidset_init(&like);
+	for (int round = 0; round < 2000; round++) {
+		struct uidset_bulk b = {.set = &s};
+
+		for (uint32_t n = rnd(60); n > 0; n--) {
+			uint32_t lo = 1 + rnd(UIDS), hi = lo + rnd(4);
+			bool top = rnd(20) == 0;
+
+			if (top)
+				hi = UINT32_MAX - rnd(3);
+			if (top)
+				lo = hi - rnd(3);
+			uidset_add_range(&like, lo, hi);
+			if (rnd(2))
+				uidset_bulk_add(&b, lo, hi);
+			else
+				uidset_bulk_add(&b, hi, lo);
+		}
+		uidset_bulk_end(&b);
+		assert_true(uidset_eq(&s, &like));
+		if (rnd(3) == 0) {
+			uidset_clear(&s);
+			uidset_clear(&like);
+		}
+	}
+	uidset_release(&s);
+	uidset_release(&like);
+}
+
+/* One by one, these would move a million ranges a million times. */
+static void
+test_a_million_in_random_order(void **state)
+{
+	enum { MANY = 1 << 20 };
+	struct uidset s;
+	struct uidset_bulk b = {.set = &s};
+
+	(void)state;
+	uidset_init(&s);
+	for (uint32_t i = 0; i < MANY; i++) {
+		/* an odd factor: each number below MANY once */
+		uint32_t uid = 2 + 2 * (i * 2654435761u % MANY);
+
+		uidset_bulk_add(&b, uid, uid);
+	}
+	uidset_bulk_end(&b);
+	assert_int_equal(s.n, MANY);
+	assert_int_equal(uidset_count(&s), MANY);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(s.v[i].lo, 2 + 2 * i);
+	uidset_release(&s);
+}
+
+static void
 test_format_and_parse_are_inverse(void **state)
 {
 	struct uidset a, b;
@@ -338,6 +398,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_random_operations_against_a_bitmap),
 	    cmocka_unit_test(test_the_highest_go_over),
+	    cmocka_unit_test(test_in_any_order_at_once_as_one_by_one),
+	    cmocka_unit_test(test_a_million_in_random_order),
 	    cmocka_unit_test(test_format_and_parse_are_inverse),
 	    cmocka_unit_test(test_what_is_no_set_is_refused),
 	    cmocka_unit_test(

@@ -10,7 +10,7 @@
 #include "wire/lex.h"
 
 static const struct wire_limits limits = {.max_octets = 4096,
-    .max_nodes = 200, .max_depth = 5, .stream_min = 16};
+    .max_tree = 12000, .max_depth = 5, .stream_min = 16};
 
 static void
 show(const struct wire_node *n, struct buf *out)
@@ -259,6 +259,11 @@ test_ceilings_hold(void **state)
 	EXPECT("* LIST ((((((a)))))) NIL b\r\n* 1 EXISTS\r\n",
 	    "* LIST ((((())))) ||\n* 1 EXISTS\n");
 	EXPECT("* X (((((a)))))\r\n", "* X (((((a)))))\n");
+
+	/* numbers of a SEARCH are text: there may be a million */
+	EXPECT("* SEARCH\r\n* SEARCH 1 22 (MODSEQ 3)\r\n",
+	    "* SEARCH ||\n* SEARCH |1 22 (MODSEQ 3)|\n");
+	EXPECT("* SEARCH 1 {3}\r\n* 1\r\n", "!literal in a SEARCH\n");
 
 	struct buf many;
 	buf_init(&many, 4096);

@@ -11,7 +11,7 @@
 #include "wire/resp.h"
 
 static const struct wire_limits limits = {.max_octets = 65536,
-    .max_nodes = 10000, .max_depth = 20, .stream_min = 1000};
+    .max_tree = 1u << 20, .max_depth = 20, .stream_min = 1000};
 
 struct fixture {
 	struct wire_lex *x;
