@@ -166,6 +166,15 @@ int imap_select(struct imap *s, struct span wire, bool read_only,
     struct imap_selected *sel_r, struct rview *r, struct err *e);
 
 /*
+ * WIRE is what imap_select() will be asked for next, without a cursor.  So its
+ * SELECT goes out behind the last command of the next imap_store(),
+ * imap_expunge(), imap_copy() or imap_move(), and the answers to both take one
+ * round trip.  It may fall away (a name that is sent as a literal); nobody has
+ * anything open until imap_select() was called.  WIRE is borrowed until then.
+ */
+void imap_select_next(struct imap *s, struct span wire, bool read_only);
+
+/*
  * The first questions to a mailbox, asked together with those to others:
  * SELECT or EXAMINE as imap_select() has it, and behind it, before it is
  * answered, the FETCHes that are wanted nearly always.
@@ -359,6 +368,8 @@ void imap_append_end(struct imap_append **a);
  * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO, of which
  * *said_r (may be NULL) gets the last.  A NO to several messages concerns one
  * of them: it is asked again for each half, as long as that is not in vain.
+ * (Not behind a SELECT that imap_select_next() wanted: then *failed_r gets all of
+ * them, and the caller opens the mailbox again, if he wants to know more.)
  * FETCH data that came back is added to *r.
  */
 struct imap_store {

@@ -237,6 +237,9 @@ int observe_reopen(struct run *r, struct sbox *b, struct err *e);
 /* The same, to change something; ERR_STALE, scope BOX, when UIDVALIDITY is not
  * what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+/* B (NULL: none) will be opened next, once what is now asked for is answered:
+ * see imap_select_next(). */
+void observe_next(struct run *r, const struct sbox *b);
 /* Those of SET that the selected mailbox still has stay in it. */
 int observe_there(struct run *r, struct uidset *set, struct err *e);
 
@@ -351,6 +354,10 @@ int trash_move(
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
+
+/* The mailbox behind B that has an op of KIND next; NULL: none has. */
+const struct sbox *apply_next(
+    const struct run *r, const struct sbox *b, enum op_kind kind);
 
 /* STATE/bin/RUN into r->bin_fd, made when the first thing goes there. */
 int apply_open_bin(struct run *r, struct err *e);
