@@ -322,11 +322,12 @@ uint32_t imap_fetch_pending(const struct imap_fetch *f, size_t *source_r);
 void imap_fetch_end(struct imap_fetch **f);
 
 /*
- * APPEND in a pipelined window:
+ * APPEND in a pipelined window, into as many mailboxes as there are:
  *
- *	imap_append_begin(s, wire, &a)
+ *	imap_append_begin(s, &a)
  *	for each message:
- *		imap_append_send(a, tag, flags, idate, size)  header of literal
+ *		imap_append_send(a, wire, cookie, flags, idate, size)
+ *						header of literal
  *		imap_append_data(a, p, n) ... exactly SIZE octets
  *		imap_append_finish(a)
  *		while (imap_append_result(a, false, &res) > 0) use res
@@ -349,10 +350,10 @@ struct imap_appended {
 	char resp[32];             /* response code of a NO, "TOOBIG" */
 	char why[200];             /* text of a NO */
 };
-int imap_append_begin(struct imap *s, struct span wire,
-    struct imap_append **a_r, struct err *e);
-int imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
-    int64_t idate, uint64_t size, struct err *e);
+int imap_append_begin(
+    struct imap *s, struct imap_append **a_r, struct err *e);
+int imap_append_send(struct imap_append *a, struct span wire, uint64_t cookie,
+    struct flags f, int64_t idate, uint64_t size, struct err *e);
 int imap_append_data(struct imap_append *a, const char *p, size_t n,
     struct err *e);
 int imap_append_finish(struct imap_append *a, struct err *e);

@@ -368,21 +368,6 @@ apply_expect(struct run *r, struct err *e)
 }
 
 int
-apply_pushes(struct run *r, struct sbox *b, struct err *e)
-{
-	struct op **v;
-	size_t n = apply_ops(r, b, OP_PUSH, &v);
-
-	if (n > 0 && b->remote_missing) {
-		/* new mail in a mailbox that was deleted on the server: it is
-		 * made again once its old messages are out of the way */
-		b->undone = true;
-		return 0;
-	}
-	return n > 0 ? push_ops(r, b, v, n, e) : 0;
-}
-
-int
 apply_open_bin(struct run *r, struct err *e)
 {
 	char when[32], *path;

@@ -320,11 +320,10 @@ struct span transfer_message_id(
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
-/* apply.c: rows and flags; what is to be uploaded */
+/* apply.c: rows and flags */
 int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
-int apply_pushes(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
@@ -399,9 +398,8 @@ void committer_start(struct committer *c, const struct maildir_disks *disks);
 int committer_wait(struct committer *c, struct err *e);
 void committer_free(struct committer **c); /* waits */
 
-/* push.c: N ops, all of that kind. */
-int push_ops(
-    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+/* push.c: of all mailboxes that were observed */
+int push_all(struct run *r, struct err *e);
 
 /* record.c */
 /* A batch for B: the mailbox has an id afterwards. */

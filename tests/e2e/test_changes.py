@@ -396,6 +396,106 @@ def test_moves_out_of_many_mailboxes(ordered, move):
     world.assert_settled()
 
 
+# new messages
+
+def new_here(world, n=2):
+    for box in BOXES:
+        for i in range(n):
+            world.local.add(box, message("%s-new%d" % (box, i)),
+                            "%d.new.host" % i)
+
+
+NEW = sorted("%s-new%d" % (box, i) for box in BOXES for i in range(2))
+
+
+def of(tokens, box):
+    return [t for t in tokens if t.startswith(box + "-")]
+
+
+@pytest.mark.parametrize("kind", TIERS)
+def test_new_messages_in_all(ordered, kind):
+    world = ordered(kind)
+    new_here(world)
+    trips = world.summary()["round_trips"]
+    assert there(world) == sorted(ALL + NEW)
+    # as many as one mailbox costs, where the next pass asks all at once
+    for i in range(2):
+        world.local.add("a", message("more%d" % i), "%d.more.host" % i)
+    again = world.summary()["round_trips"]
+    assert again == trips if kind is Persona else again < trips
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", TIERS)
+@pytest.mark.parametrize("said", [b"NO [TRYCREATE] no", b"NO [NOPERM] no",
+                                  b"BAD what is that?"])
+def test_appends_into_one_mailbox_are_refused(ordered, kind, said):
+    world = ordered(kind)
+    new_here(world)
+
+    def answer(session, tag, words):
+        if words[0] != b"b":
+            return False
+        session.line(tag + b" " + said)
+        return True
+
+    world.script.answer = {b"APPEND": answer}
+    done = world.sync(status=65)
+    assert "b:" in done.err
+    assert there(world) == sorted(ALL + but(NEW, *of(NEW, "b")))
+    world.script.well()
+    if b"TRYCREATE" not in said:
+        return  # they are tried again later
+    world.sync()
+    assert there(world) == sorted(ALL + NEW)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", TIERS)
+def test_the_server_goes_away_between_appends(ordered, kind):
+    world = ordered(kind)
+    new_here(world)
+
+    def answer(session, tag, words):
+        return words[0] == b"c" and end(session, tag)
+
+    world.script.answer = {b"APPEND": answer}
+    world.sync(status=69)
+    came = of(NEW, "INBOX") + of(NEW, "a") + of(NEW, "b")
+    assert there(world) == sorted(ALL + came)
+    world.script.well()
+    world.script.commands.clear()
+    world.sync()
+    assert sum(c.startswith(b"APPEND") for c in world.script.commands) == 4
+    assert there(world) == sorted(ALL + NEW)
+    world.assert_settled()
+
+
+def test_many_into_a_mailbox_among_others(ordered):
+    """It is opened for them, which waits for those before."""
+    world = ordered()
+    new_here(world)
+    for i in range(20):
+        world.local.add("b", message("b-many%d" % i), "%d.many.host" % i)
+    world.sync()
+    assert there(world) == sorted(
+        ALL + NEW + ["b-many%d" % i for i in range(20)])
+    assert len(world.dump()) == len(ALL) + len(NEW) + 20
+    assert sum(c.startswith(b"APPEND") for c in world.script.commands) == \
+        len(NEW) + 20
+    world.assert_settled()
+
+
+def test_one_mailbox_cannot_be_read_here(ordered):
+    world = ordered()
+    new_here(world)
+    path = world.root / "b" / "new" / "0.new.host"
+    path.write_bytes(path.read_bytes() + b"\0")
+    done = world.sync(status=65)
+    assert "NUL" in done.err
+    assert there(world) == sorted(ALL + but(NEW, "b-new0"))
+
+
 def test_one_mailbox_more_is_one_round_trip_more(scripted):
     """The changes of one and the SELECT of the next share it."""
     costs = []
