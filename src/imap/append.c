@@ -28,7 +28,6 @@ struct sent {
 
 struct imap_append {
 	struct imap *s;
-	struct span wire;
 	/* v[first..n) are under way or have results nobody has fetched yet. */
 	struct sent *v;
 	size_t first, n, cap;
@@ -38,14 +37,12 @@ struct imap_append {
 };
 
 int
-imap_append_begin(struct imap *s, struct span wire, struct imap_append **a_r,
-    struct err *e)
+imap_append_begin(struct imap *s, struct imap_append **a_r, struct err *e)
 {
 	struct imap_append *a = xcalloc(1, sizeof *a);
 
 	(void)e;
 	a->s = s;
-	a->wire = wire;
 	*a_r = a;
 	return 0;
 }
@@ -160,8 +157,8 @@ refuse(struct imap_append *a, uint64_t cookie, uint64_t size, uint64_t limit)
 }
 
 int
-imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
-    int64_t idate, uint64_t size, struct err *e)
+imap_append_send(struct imap_append *a, struct span wire, uint64_t cookie,
+    struct flags f, int64_t idate, uint64_t size, struct err *e)
 {
 	struct imap *s = a->s;
 	struct wire_cmd *c = &s->cmd;
@@ -174,7 +171,7 @@ imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
 	if (make_room(a, size, e) < 0)
 		return e->code;
 	imap_begin(s, "APPEND ");
-	wire_cmd_astring(c, a->wire);
+	wire_cmd_astring(c, wire);
 	wire_cmd_raw(c, " ");
 	wire_cmd_flags(c, s->conf->kw, f);
 	wire_cmd_raw(c, " ");

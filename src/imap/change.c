@@ -5,6 +5,8 @@
  *     which takes whatever else carries \Deleted.  EXPUNGE does so too: it is
  *     for servers without UIDPLUS, and only right after a search has found
  *     nothing else.
+ *  3. The mailbox was opened, and its UIDVALIDITY compared, before anything is
+ *     sent here; see select.c for what may be sent behind it.
  */
 #include "imap/internal.h"
 
@@ -48,6 +50,7 @@ struct stores {
 	unsigned refused;
 	struct uidset *modified, *failed; /* not owned */
 	struct err *said;		  /* not owned, or NULL */
+	bool last; /* imap_select_next() may follow */
 };
 
 /*
@@ -62,7 +65,8 @@ take_refusal(struct stores *x, struct store_out *o, const struct err *e)
 
 	if (x->said)
 		*x->said = *e;
-	if (e->code == ERR_BAD || count < 2 || x->refused++ >= STORE_REFUSALS) {
+	if (e->code == ERR_BAD || count < 2 || x->s->ahead_tag ||
+	    x->refused++ >= STORE_REFUSALS) {
 		uidset_add_set(x->failed, &o->uids);
 		return;
 	}
@@ -160,6 +164,37 @@ send_next(struct stores *x, struct buf *line, struct err *e)
 	return 1;
 }
 
+static int
+store(struct stores *x, struct arena *mem, struct rview *r, struct err *e)
+{
+	struct imap *s = x->s;
+	struct buf line;
+	int rc = 1;
+
+	buf_init(&line, IMAP_SET_OCTETS + 64);
+	s->view = r;
+	s->mem = mem;
+	while (rc >= 0) {
+		bool room = x->nout < STORE_WINDOW;
+
+		rc = room ? send_next(x, &line, e) : 0;
+		if (rc == 0 && x->nout == 0)
+			break;
+		if (rc == 0 && room && x->last)
+			rc = imap_send_next(s, e);
+		if (rc == 0)
+			rc = finish_one(x, e);
+	}
+	for (unsigned i = 0; i < x->nout; i++)
+		uidset_release(&x->out[i].uids);
+	for (size_t i = 0; i < x->nhalf; i++)
+		uidset_release(&x->half[i].uids);
+	xfree(x->half);
+	buf_release(&line);
+	s->view = NULL;
+	return rc;
+}
+
 int
 imap_store(struct imap *s, const struct imap_store *v, size_t n,
     struct arena *mem, struct rview *r, struct uidset *modified_r,
@@ -170,33 +205,15 @@ imap_store(struct imap *s, const struct imap_store *v, size_t n,
 	    .n = n,
 	    .modified = modified_r,
 	    .failed = failed_r,
-	    .said = said_r};
-	struct buf line;
-	int rc = 1;
+	    .said = said_r,
+	    .last = true};
 
-	buf_init(&line, IMAP_SET_OCTETS + 64);
-	s->view = r;
-	s->mem = mem;
-	while (rc >= 0) {
-		rc = x.nout < STORE_WINDOW ? send_next(&x, &line, e) : 0;
-		if (rc == 0 && x.nout == 0)
-			break;
-		if (rc == 0)
-			rc = finish_one(&x, e);
-	}
-	for (unsigned i = 0; i < x.nout; i++)
-		uidset_release(&x.out[i].uids);
-	for (size_t i = 0; i < x.nhalf; i++)
-		uidset_release(&x.half[i].uids);
-	xfree(x.half);
-	buf_release(&line);
-	s->view = NULL;
-	return rc;
+	return store(&x, mem, r, e);
 }
 
-/* One slice: both commands in one flight. */
+/* One slice: both commands in one flight.  LAST: imap_select_next() follows. */
 static int
-expunge_slice(struct imap *s, struct span set, struct err *e)
+expunge_slice(struct imap *s, struct span set, bool last, struct err *e)
 {
 	const struct imap_store deleted = {.add = true,
 	    .flags = {.sys = FLAG_DELETED}};
@@ -212,6 +229,8 @@ expunge_slice(struct imap *s, struct span set, struct err *e)
 	if (imap_send(s, e) < 0)
 		return e->code;
 	tag[1] = s->tag;
+	if (last && imap_send_next(s, e) < 0)
+		return e->code;
 	if (imap_wait_two(s, tag, what, ERR_SCOPE_BOX, said, e) < 0)
 		return e->code;
 	if (said[0].code || said[1].code)
@@ -225,13 +244,15 @@ mark_deleted(struct imap *s, const struct uidset *set, struct arena *mem,
 {
 	struct imap_store v = {.add = true, .flags = {.sys = FLAG_DELETED}};
 	struct uidset modified, failed;
+	struct stores x = {.s = s, .v = &v, .n = 1, .modified = &modified,
+	    .failed = &failed};
 	int rc;
 
 	uidset_init(&v.uids);
 	uidset_init(&modified);
 	uidset_init(&failed);
 	uidset_add_set(&v.uids, set);
-	rc = imap_store(s, &v, 1, mem, r, &modified, &failed, NULL, e);
+	rc = store(&x, mem, r, e);
 	if (rc == 0 && failed.n)
 		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UID STORE: the server refuses to mark messages as "
@@ -291,7 +312,9 @@ imap_expunge(struct imap *s, const struct uidset *set, struct arena *mem,
 		if (!uidset_slice(set, &pos, IMAP_SET_OCTETS,
 			s->message_limit, &line, NULL))
 			break;
-		rc = expunge_slice(s, buf_span(&line), e);
+		/* pos is the UID behind the last one */
+		rc = expunge_slice(s, buf_span(&line),
+		    !uidset_next(set, (uint32_t)(pos - 1)), e);
 	}
 	s->view = NULL;
 	buf_release(&line);

@@ -20,6 +20,7 @@ struct copy_out {
 struct copy {
 	struct imap *s;
 	bool move;
+	bool last; /* nothing else of this mailbox is asked behind it */
 	const struct uidset *set;
 	struct span wire;
 	struct arena *mem;
@@ -188,14 +189,17 @@ send_all(struct copy *c, struct err *e)
 		int rc = 0;
 
 		buf_clear(&line);
-		if (!more || c->nout == c->window)
+		if (!more || c->nout == c->window) {
 			rc = finish_one(c, e);
-		else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS,
-			     c->s->message_limit, &line,
-			     &c->out[c->nout].uids))
+		} else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS,
+			       c->s->message_limit, &line,
+			       &c->out[c->nout].uids)) {
 			rc = send_one(c, buf_span(&line), e);
-		else
+		} else {
 			more = false;
+			if (c->last && c->nout > 0)
+				rc = imap_send_next(c->s, e);
+		}
 		if (rc < 0) {
 			more = false;
 			if (first.code == 0)
@@ -212,12 +216,12 @@ send_all(struct copy *c, struct err *e)
 
 /* FROM_R, initialised, gets the UIDs that c_r->v has. */
 static int
-copy(struct imap *s, bool move, const struct uidset *set, struct span wire,
-    struct arena *mem, struct imap_copied *c_r, struct uidset *from_r,
-    struct err *e)
+copy(struct imap *s, bool move, bool last, const struct uidset *set,
+    struct span wire, struct arena *mem, struct imap_copied *c_r,
+    struct uidset *from_r, struct err *e)
 {
-	struct copy c = {.s = s, .move = move, .set = set, .wire = wire,
-	    .mem = mem, .window = COPY_WINDOW};
+	struct copy c = {.s = s, .move = move, .last = last, .set = set,
+	    .wire = wire, .mem = mem, .window = COPY_WINDOW};
 	int rc;
 
 	uidset_init(&c.from);
@@ -245,7 +249,7 @@ imap_copy(struct imap *s, const struct uidset *set, struct span wire,
 	int rc;
 
 	uidset_init(&from);
-	rc = copy(s, false, set, wire, mem, c_r, &from, e);
+	rc = copy(s, false, true, set, wire, mem, c_r, &from, e);
 	uidset_release(&from);
 	return rc;
 }
@@ -263,7 +267,7 @@ imap_move(struct imap *s, const struct uidset *set, struct span wire,
 	uidset_init(&from);
 	s->view = r;
 	s->mem = mem;
-	rc = copy(s, move, set, wire, mem, c_r, &from, e);
+	rc = copy(s, move, move, set, wire, mem, c_r, &from, e);
 	s->view = NULL;
 	/* Rule 3; also after a NO: what was copied before it is there. */
 	if (!move && from.n && !s->broken &&

@@ -166,6 +166,15 @@ int imap_select(struct imap *s, struct span wire, bool read_only,
     struct imap_selected *sel_r, struct rview *r, struct err *e);
 
 /*
+ * WIRE is what imap_select() will be asked for next, without a cursor.  So its
+ * SELECT goes out behind the last command of the next imap_store(),
+ * imap_expunge(), imap_copy() or imap_move(), and the answers to both take one
+ * round trip.  It may fall away (a name that is sent as a literal); nobody has
+ * anything open until imap_select() was called.  WIRE is borrowed until then.
+ */
+void imap_select_next(struct imap *s, struct span wire, bool read_only);
+
+/*
  * The first questions to a mailbox, asked together with those to others:
  * SELECT or EXAMINE as imap_select() has it, and behind it, before it is
  * answered, the FETCHes that are wanted nearly always.
@@ -314,11 +323,12 @@ uint32_t imap_fetch_pending(const struct imap_fetch *f, size_t *source_r);
 void imap_fetch_end(struct imap_fetch **f);
 
 /*
- * APPEND in a pipelined window:
+ * APPEND in a pipelined window, into as many mailboxes as there are:
  *
- *	imap_append_begin(s, wire, &a)
+ *	imap_append_begin(s, &a)
  *	for each message:
- *		imap_append_send(a, tag, flags, idate, size)  header of literal
+ *		imap_append_send(a, wire, cookie, flags, idate, size)
+ *						header of literal
  *		imap_append_data(a, p, n) ... exactly SIZE octets
  *		imap_append_finish(a)
  *		while (imap_append_result(a, false, &res) > 0) use res
@@ -341,10 +351,10 @@ struct imap_appended {
 	char resp[32];             /* response code of a NO, "TOOBIG" */
 	char why[200];             /* text of a NO */
 };
-int imap_append_begin(struct imap *s, struct span wire,
-    struct imap_append **a_r, struct err *e);
-int imap_append_send(struct imap_append *a, uint64_t cookie, struct flags f,
-    int64_t idate, uint64_t size, struct err *e);
+int imap_append_begin(
+    struct imap *s, struct imap_append **a_r, struct err *e);
+int imap_append_send(struct imap_append *a, struct span wire, uint64_t cookie,
+    struct flags f, int64_t idate, uint64_t size, struct err *e);
 int imap_append_data(struct imap_append *a, const char *p, size_t n,
     struct err *e);
 int imap_append_finish(struct imap_append *a, struct err *e);
@@ -360,6 +370,8 @@ void imap_append_end(struct imap_append **a);
  * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO, of which
  * *said_r (may be NULL) gets the last.  A NO to several messages concerns one
  * of them: it is asked again for each half, as long as that is not in vain.
+ * (Not behind a SELECT that imap_select_next() wanted: then *failed_r gets all of
+ * them, and the caller opens the mailbox again, if he wants to know more.)
  * FETCH data that came back is added to *r.
  */
 struct imap_store {

@@ -59,6 +59,14 @@ struct imap {
 	bool leaving;        /* LOGOUT was sent: BYE is fine */
 	struct err why;
 
+	/* select.c: a SELECT that is to go out behind other commands; */
+	struct span next_wire; /* borrowed; "": none */
+	bool next_read_only;
+	/* and when it did, its number until its answer is read; else 0 */
+	uint32_t ahead_tag;
+	struct span ahead_wire;
+	bool ahead_read_only;
+
 	/* The selected mailbox. */
 	bool selected;
 	bool modseqs; /* it has mod-sequences; asking without them is BAD */
@@ -167,6 +175,10 @@ void imap_expect_select(struct imap *s, struct arena *mem,
 int imap_end_select(struct imap *s, int rc, uint32_t uidvalidity,
     uint64_t modseq, struct imap_selected *sel, struct rview *r,
     struct err *e);
+/* The last command of a call is sent: now that of imap_select_next(). */
+int imap_send_next(struct imap *s, struct err *e);
+/* What imap_send_next() sent is answered, before another command goes out. */
+int imap_settle_ahead(struct imap *s, struct err *e);
 /*
  * The server answered BAD to what CAPS (IMAP_CAP_QRESYNC or _CONDSTORE)
  * allows: they are not used any more in this session.

@@ -96,7 +96,7 @@ imap_send(struct imap *s, struct err *e)
 	struct wire_cmd *c = &s->cmd;
 	size_t sent = 0;
 
-	if (check_usable(s, e) < 0)
+	if (check_usable(s, e) < 0 || imap_settle_ahead(s, e) < 0)
 		return e->code;
 	wire_cmd_end(c);
 	if (c->bad)
@@ -376,6 +376,10 @@ imap_next(struct imap *s, struct err *e)
 	do
 		rc = next_response(s, e);
 	while (rc == IMAP_GOT_RESPONSE && enable_answered(s));
+	/* A SELECT behind others: it is not its turn (select.c). */
+	if (rc == IMAP_GOT_RESPONSE && s->ahead_tag &&
+	    imap_tag_number(s) == s->ahead_tag)
+		return imap_out_of_order(s, e);
 	return rc;
 }
 

@@ -202,6 +202,22 @@ apply_ops(
 	return n;
 }
 
+const struct sbox *
+apply_next(const struct run *r, const struct sbox *b, enum op_kind kind)
+{
+	for (b++; b < r->box + r->nbox; b++) {
+		bool del = kind == OP_LDELETE || kind == OP_RDELETE;
+		size_t to = del ? b->del_to : b->op_to;
+
+		if (!b->observed || b->failed || b->waits)
+			continue;
+		for (size_t i = del ? b->del_from : b->op_from; i < to; i++)
+			if (r->plan.op[i].kind == kind && !r->plan.op[i].held)
+				return b;
+	}
+	return NULL;
+}
+
 static int
 rows_of_box(
     struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
@@ -352,21 +368,6 @@ apply_expect(struct run *r, struct err *e)
 }
 
 int
-apply_pushes(struct run *r, struct sbox *b, struct err *e)
-{
-	struct op **v;
-	size_t n = apply_ops(r, b, OP_PUSH, &v);
-
-	if (n > 0 && b->remote_missing) {
-		/* new mail in a mailbox that was deleted on the server: it is
-		 * made again once its old messages are out of the way */
-		b->undone = true;
-		return 0;
-	}
-	return n > 0 ? push_ops(r, b, v, n, e) : 0;
-}
-
-int
 apply_open_bin(struct run *r, struct err *e)
 {
 	char when[32], *path;
@@ -418,10 +419,14 @@ delete_remote(
 	}
 	rc = expunge.n || trash.n ? observe_reselect(r, b, e) : 0;
 	b->wrote_r |= rc == 0 && (expunge.n || trash.n);
+	if (rc == 0 && expunge.n == 0 && trash.n > 0)
+		observe_next(r, apply_next(r, b, OP_RDELETE));
 	if (rc == 0 && trash.n > 0)
 		rc = trash_move(r, &trash, &back, e);
-	if (rc == 0 && expunge.n > 0)
+	if (rc == 0 && expunge.n > 0) {
+		observe_next(r, apply_next(r, b, OP_RDELETE));
 		rc = imap_expunge(r->imap, &expunge, &r->pass, &back, e);
+	}
 	for (size_t i = b->del_from; i < b->del_to && rc == 0; i++) {
 		const struct op *op = &r->plan.op[i];
 

@@ -73,6 +73,100 @@ stores_release(struct stores *s)
 	map_release(&s->by_key);
 }
 
+/* What the server said to the stores of one mailbox. */
+struct told {
+	uint64_t since; /* mod-sequence after which others changed it */
+	struct uidset modified, failed; /* owned */
+	struct rview back;		/* .vanished is owned */
+	struct err said;
+};
+
+static void
+told_init(struct told *t, uint64_t since)
+{
+	*t = (struct told){.since = since};
+	uidset_init(&t->modified);
+	uidset_init(&t->failed);
+	uidset_init(&t->back.vanished);
+}
+
+static void
+told_release(struct told *t)
+{
+	uidset_release(&t->modified);
+	uidset_release(&t->failed);
+	uidset_release(&t->back.vanished);
+}
+
+static bool
+adds_and_removes(struct run *r, const struct op *op)
+{
+	return !flags_empty(permanent(r, op->add)) && !flags_empty(op->del);
+}
+
+/* Round FIRST: additions, or removals where there are none; else the others. */
+static int
+store_round(struct run *r, struct sbox *b, struct op **v, size_t n, bool first,
+    struct told *t, struct err *e)
+{
+	struct stores s = {0};
+	int rc = 0;
+
+	map_init(&s.by_key);
+	for (size_t i = 0; i < n; i++) {
+		bool both = adds_and_removes(r, v[i]);
+
+		if (uidset_has(&t->modified, v[i]->uid) ||
+		    uidset_has(&t->failed, v[i]->uid))
+			continue;
+		if (first)
+			stores_add(r, &s, true, permanent(r, v[i]->add),
+			    t->since, v[i]->uid);
+		if (first != both)
+			stores_add(
+			    r, &s, false, v[i]->del, t->since, v[i]->uid);
+	}
+	if (s.n > 0) {
+		b->wrote_r = true;
+		rc = imap_store(r->imap, s.v, s.n, &r->pass, &t->back,
+		    &t->modified, &t->failed, &t->said, e);
+	}
+	stores_release(&s);
+	return rc;
+}
+
+/*
+ * The last round of B.  NEXT is opened behind it.  What was refused then, maybe
+ * in company only, is asked for once more in B.
+ */
+static int
+store_last(struct run *r, struct sbox *b, struct op **v, size_t n, bool first,
+    const struct sbox *next, struct told *t, struct err *e)
+{
+	struct uidset before;
+	struct op **again = arena_array(&r->pass, n, sizeof *again);
+	size_t nagain = 0;
+	int rc;
+
+	uidset_init(&before);
+	uidset_add_set(&before, &t->failed);
+	observe_next(r, next);
+	rc = store_round(r, b, v, n, first, t, e);
+	for (size_t i = 0; i < n && rc == 0 && next; i++)
+		if (uidset_has(&t->failed, v[i]->uid) &&
+		    !uidset_has(&before, v[i]->uid))
+			again[nagain++] = v[i];
+	if (nagain > 0) {
+		uidset_clear(&t->failed);
+		uidset_add_set(&t->failed, &before);
+		rc = observe_reselect(r, b, e);
+		if (rc == 0)
+			rc = store_round(r, b, again, nagain, first, t, e);
+	}
+	uidset_release(&before);
+	return rc;
+}
+
 /*
  * Two rounds: what is to be added (or only removed), on the condition that
  * nobody changed the message since it was observed; then the removals of
@@ -81,45 +175,21 @@ stores_release(struct stores *s)
  */
 static int
 store_rounds(struct run *r, struct sbox *b, struct op **v, size_t n,
-    struct uidset *modified, struct uidset *failed, struct rview *back,
-    struct err *said, struct err *e)
+    const struct sbox *next, struct told *t, struct err *e)
 {
-	uint64_t since = b->r.highestmodseq, second = 0;
-	int rc = 0;
+	bool two = false;
+	int rc;
 
-	for (int round = 0; round < 2 && rc == 0; round++) {
-		struct stores s = {0};
-
-		map_init(&s.by_key);
-		for (size_t i = 0; i < back->n; i++)
-			if (back->v[i].modseq > second)
-				second = back->v[i].modseq;
-		for (size_t i = 0; i < n; i++) {
-			struct flags add = permanent(r, v[i]->add);
-			struct flags del = v[i]->del;
-			bool both = !flags_empty(add) && !flags_empty(del);
-
-			if (uidset_has(modified, v[i]->uid) ||
-			    uidset_has(failed, v[i]->uid))
-				continue;
-			if (round == 0) {
-				stores_add(r, &s, true, add, since, v[i]->uid);
-				if (!both)
-					stores_add(r, &s, false, del, since,
-					    v[i]->uid);
-			} else if (both) {
-				stores_add(
-				    r, &s, false, del, second, v[i]->uid);
-			}
-		}
-		if (s.n > 0) {
-			b->wrote_r = true;
-			rc = imap_store(r->imap, s.v, s.n, &r->pass, back,
-			    modified, failed, said, e);
-		}
-		stores_release(&s);
-	}
-	return rc;
+	for (size_t i = 0; i < n && !two; i++)
+		two = adds_and_removes(r, v[i]);
+	if (!two)
+		return store_last(r, b, v, n, true, next, t, e);
+	rc = store_round(r, b, v, n, true, t, e);
+	t->since = 0;
+	for (size_t i = 0; i < t->back.n; i++)
+		if (t->back.v[i].modseq > t->since)
+			t->since = t->back.v[i].modseq;
+	return rc == 0 ? store_last(r, b, v, n, false, next, t, e) : rc;
 }
 
 static void
@@ -133,13 +203,38 @@ refused(
 	xfree(text);
 }
 
+/* OP was carried out as far as T says. */
+static void
+take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op, const struct told *t)
+{
+	struct group *g = &r->group[op->group];
+	const struct rmsg *m = rview_find(&t->back, op->uid);
+	struct flags add = permanent(r, op->add);
+
+	if (uidset_has(&t->modified, op->uid)) {
+		apply_undone(r, b, op);
+		return;
+	}
+	if (uidset_has(&t->failed, op->uid)) {
+		refused(r, b, op, &t->said);
+		g->failed = true;
+		b->undone = true;
+		return;
+	}
+	g->row->r = flags_minus(
+	    &r->pass, g->row->r, flags_minus(&r->pass, op->add, add));
+	g->row->r = flags_unproven(r, g->row->r, add);
+	if (m && m->modseq > g->row->modseq)
+		g->row->modseq = m->modseq;
+	apply_done(r, b, batch, op);
+}
+
 int
 flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct op **v, size_t n, struct err *e)
 {
-	struct uidset modified, failed;
-	struct rview back = {0};
-	struct err said = {0};
+	struct told t;
 	int rc;
 
 	if (n == 0)
@@ -147,35 +242,12 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	rc = observe_reselect(r, b, e);
 	if (rc != 0)
 		return rc;
-	uidset_init(&modified);
-	uidset_init(&failed);
-	uidset_init(&back.vanished);
-	rc = store_rounds(r, b, v, n, &modified, &failed, &back, &said, e);
-	rview_sort(&back);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct group *g = &r->group[v[i]->group];
-		const struct rmsg *m = rview_find(&back, v[i]->uid);
-		struct flags add = permanent(r, v[i]->add);
-
-		if (uidset_has(&modified, v[i]->uid)) {
-			apply_undone(r, b, v[i]);
-			continue;
-		}
-		if (uidset_has(&failed, v[i]->uid)) {
-			refused(r, b, v[i], &said);
-			g->failed = true;
-			b->undone = true;
-			continue;
-		}
-		g->row->r = flags_minus(
-		    &r->pass, g->row->r, flags_minus(&r->pass, v[i]->add, add));
-		g->row->r = flags_unproven(r, g->row->r, add);
-		if (m && m->modseq > g->row->modseq)
-			g->row->modseq = m->modseq;
-		apply_done(r, b, batch, v[i]);
-	}
-	uidset_release(&modified);
-	uidset_release(&failed);
-	uidset_release(&back.vanished);
+	told_init(&t, b->r.highestmodseq);
+	rc = store_rounds(
+	    r, b, v, n, apply_next(r, b, OP_RFLAGS), &t, e);
+	rview_sort(&t.back);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		take_told(r, b, batch, v[i], &t);
+	told_release(&t);
 	return rc;
 }

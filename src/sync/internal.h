@@ -237,6 +237,9 @@ int observe_reopen(struct run *r, struct sbox *b, struct err *e);
 /* The same, to change something; ERR_STALE, scope BOX, when UIDVALIDITY is not
  * what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+/* B (NULL: none) will be opened next, once what is now asked for is answered:
+ * see imap_select_next(). */
+void observe_next(struct run *r, const struct sbox *b);
 /* Those of SET that the selected mailbox still has stay in it. */
 int observe_there(struct run *r, struct uidset *set, struct err *e);
 
@@ -317,11 +320,10 @@ struct span transfer_message_id(
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
-/* apply.c: rows and flags; what is to be uploaded */
+/* apply.c: rows and flags */
 int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
-int apply_pushes(struct run *r, struct sbox *b, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
 /* Give each keyword of F a letter where one is free; saves the table. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
@@ -351,6 +353,10 @@ int trash_move(
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
+
+/* The mailbox behind B that has an op of KIND next; NULL: none has. */
+const struct sbox *apply_next(
+    const struct run *r, const struct sbox *b, enum op_kind kind);
 
 /* STATE/bin/RUN into r->bin_fd, made when the first thing goes there. */
 int apply_open_bin(struct run *r, struct err *e);
@@ -392,9 +398,8 @@ void committer_start(struct committer *c, const struct maildir_disks *disks);
 int committer_wait(struct committer *c, struct err *e);
 void committer_free(struct committer **c); /* waits */
 
-/* push.c: N ops, all of that kind. */
-int push_ops(
-    struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e);
+/* push.c: of all mailboxes that were observed */
+int push_all(struct run *r, struct err *e);
 
 /* record.c */
 /* A batch for B: the mailbox has an id afterwards. */

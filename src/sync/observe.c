@@ -145,6 +145,15 @@ observe_reopen(struct run *r, struct sbox *b, struct err *e)
 	return 0;
 }
 
+void
+observe_next(struct run *r, const struct sbox *b)
+{
+	if (!b)
+		return;
+	imap_select_next(r->imap, b->j.wire, run_is_reader(r));
+	r->selected_wire = SPAN_NONE;
+}
+
 int
 observe_there(struct run *r, struct uidset *set, struct err *e)
 {

@@ -1,5 +1,7 @@
 /*
- * push: messages up, in one pipelined window.
+ * push: messages up, those of all mailboxes in one pipelined window.  APPEND
+ * names its mailbox, so it may stand beside those into others; what is wrong with
+ * one mailbox stays with it.
  *
  * The file keeps its name; the UID that APPENDUID tells goes to the journal.
  * Without it, or when the answer is lost, there is no row: the next
@@ -15,35 +17,67 @@
 /* So many are worth the round trip of a SELECT. */
 #define SELECT_FROM 8
 
+/* A message to be sent. */
+struct letter {
+	struct op *op;
+	const struct lmsg *file;
+	struct push_box *x;
+};
+
+struct push_box {
+	struct sbox *b;
+	size_t n, answered;
+	bool joined; /* the batch */
+};
+
 struct push {
 	struct run *r;
-	struct sbox *b;
-	struct op **op;
-	size_t n, answered;
-	struct map by_file; /* file -> index into l.v */
+	struct letter *v;
+	size_t n;
+	struct imap_append *a;
 	struct journal_batch *batch;
+	struct sbox **box; /* those that joined it */
+	size_t nbox;
+	struct push_box *all;
+	size_t nall;
 	struct buf ahead;
-	bool created; /* TRYCREATE was answered once */
 };
+
+/* B has something to say to the journal. */
+static struct journal_batch *
+batch_of(struct push *p, struct push_box *x)
+{
+	if (!x->joined) {
+		record_join(p->r, x->b, p->batch);
+		p->box[p->nbox++] = x->b;
+	}
+	x->joined = true;
+	return p->batch;
+}
 
 static int
 commit(struct push *p, struct err *e)
 {
-	int rc = record_commit(p->r, p->b, &p->batch, e);
+	int rc = record_commit_many(p->r, p->box, p->nbox, &p->batch, e);
 
-	if (rc == 0)
-		p->batch = record_begin(p->r, p->b);
+	if (rc != 0)
+		rc = report_contain_many(p->r, p->box, p->nbox, e);
+	p->batch = journal_begin(p->r->j, p->r->kw);
+	p->nbox = 0;
+	for (size_t i = 0; i < p->nall; i++)
+		p->all[i].joined = false;
 	return rc;
 }
 
 static void
-refuse(struct push *p, struct op *op, const struct lmsg *m, const char *why)
+refuse(struct push *p, const struct letter *m, const char *why)
 {
 	char *text = xasprintf(
 	    "not uploaded: %s; it stays here and is tried again later", why);
 
-	record_hold_file(p->r, p->b, p->batch, m->base, span_str(why));
-	report_failed(p->r, p->b, 0, op->file, text);
+	record_hold_file(p->r, m->x->b, batch_of(p, m->x), m->file->base,
+	    span_str(why));
+	report_failed(p->r, m->x->b, 0, m->op->file, text);
 	xfree(text);
 }
 
@@ -53,22 +87,22 @@ refuse(struct push *p, struct op *op, const struct lmsg *m, const char *why)
  * be what is here.
  */
 static void
-refused(struct push *p, struct op *op, const struct lmsg *m, const char *said)
+refused(struct push *p, const struct letter *m, const char *said)
 {
-	uint64_t size = m->content.size;
+	uint64_t size = m->file->content.size;
 	struct err none = {0};
 	struct buf end;
 	char *why;
 
 	buf_init(&end, 8);
-	(void)maildir_sample(p->r->m, p->b->j.path, op->file,
+	(void)maildir_sample(p->r->m, m->x->b->j.path, m->op->file,
 	    size > 2 ? size - 2 : 0, 2, &end, &none);
 	why = xasprintf("%s%s",
 	    end.n == 2 && !span_eq(buf_span(&end), SPAN("\r\n"))
 		? "its last line has no end, which some servers refuse; "
 		: "",
 	    said);
-	refuse(p, op, m, why);
+	refuse(p, m, why);
 	xfree(why);
 	buf_release(&end);
 }
@@ -76,70 +110,65 @@ refused(struct push *p, struct op *op, const struct lmsg *m, const char *said)
 static int
 take_result(struct push *p, const struct imap_appended *res, struct err *e)
 {
-	struct op *op = p->op[res->cookie];
-	struct group *g = &p->r->group[op->group];
-	uint64_t at = 0;
-	const struct lmsg *m;
+	struct letter *m = &p->v[res->cookie];
+	struct group *g = &p->r->group[m->op->group];
+	struct journal_batch *batch = batch_of(p, m->x);
+	struct sbox *b = m->x->b;
 
-	map_get(&p->by_file, op->file, &at);
-	m = &p->b->l.v[at];
-	p->answered++;
-	report_progress(p->r, p->b, p->answered, p->n);
+	m->x->answered++;
+	report_progress(p->r, b, m->x->answered, m->x->n);
 	if (!res->ok && strcmp(res->resp, "TRYCREATE") == 0) {
-		p->b->undone = true;
+		b->undone = true;
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "the mailbox vanished on the server during the run");
 	}
 	if (!res->ok) {
 		if (strcmp(res->resp, "OVERQUOTA") == 0)
 			p->r->no_upload = true;
-		refused(p, op, m, res->why);
+		refused(p, m, res->why);
 		return 0;
 	}
-	p->b->wrote_r = true;
 	record_drop_hold(
-	    p->r, p->b, p->batch, record_find_hold(p->b, 0, m->base));
-	if (res->uid == 0 || res->uidvalidity != p->b->r.uidvalidity) {
+	    p->r, b, batch, record_find_hold(b, 0, m->file->base));
+	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: adoption decides */
-		p->b->rescan = p->b->undone = true;
+		b->rescan = b->undone = true;
 		return 0;
 	}
 	g->row->uid = res->uid;
 	g->row->r = flags_unproven(p->r, g->row->r, g->row->r);
-	if (op->why == CASE_L_REPLACED && op->old_uid) {
+	if (m->op->why == CASE_L_REPLACED && m->op->old_uid) {
 		/* the file now belongs to the new row alone */
-		struct pair *old = pairs_find(&p->b->base, op->old_uid);
+		struct pair *old = pairs_find(&b->base, m->op->old_uid);
 
 		if (old) {
 			old->file = SPAN("");
-			journal_put_pair(p->batch, p->b->j.id, old);
+			journal_put_pair(batch, b->j.id, old);
 		}
 	}
-	apply_done(p->r, p->b, p->batch, op);
-	if (journal_batch_size(p->batch) >= COMMIT_EVERY)
-		return commit(p, e);
+	apply_done(p->r, b, batch, m->op);
 	return 0;
 }
 
+/* What came of a mailbox that failed, adoption finds. */
 static int
-take_results(struct push *p, struct imap_append *a, bool wait, struct err *e)
+take_results(struct push *p, bool wait, struct err *e)
 {
 	struct imap_appended res;
 	int rc;
 
-	while ((rc = imap_append_result(a, wait, &res, e)) > 0) {
-		rc = take_result(p, &res, e);
+	while ((rc = imap_append_result(p->a, wait, &res, e)) > 0) {
+		struct sbox *b = p->v[res.cookie].x->b;
+
+		rc = b->failed ? 0 : take_result(p, &res, e);
+		if (rc != 0)
+			rc = report_contain(p->r, b, e);
+		if (rc == 0 && journal_batch_size(p->batch) >= COMMIT_EVERY)
+			rc = commit(p, e);
 		if (rc != 0)
 			return rc;
 	}
 	return rc;
-}
-
-/* The file is not what was planned: the next pass looks again. */
-static void
-changed(struct push *p, struct op *op)
-{
-	apply_undone(p->r, p->b, op);
 }
 
 static int
@@ -199,71 +228,63 @@ read_ahead(struct push *p, struct maildir_reader *rd, const struct op *op,
 }
 
 static int
-send_one(struct push *p, struct imap_append *a, size_t i, struct err *e)
+send_one(struct push *p, size_t i, struct err *e)
 {
 	AUTO(maildir_reader) rd = NULL;
-	struct op *op = p->op[i];
+	struct letter *m = &p->v[i];
+	struct op *op = m->op;
+	struct sbox *b = m->x->b;
 	struct group *g = &p->r->group[op->group];
 	bool small = op->row.size <= READ_AHEAD, same = true;
 	int rc;
 
-	rc = maildir_read_open(p->r->m, p->b->j.path, op->file, &rd, e);
+	rc = maildir_read_open(p->r->m, b->j.path, op->file, &rd, e);
 	if (rc == 0 && small)
 		rc = read_ahead(p, rd, op, &same, e);
 	if (rc == ERR_STALE || (rc == 0 && !same)) {
-		changed(p, op);
+		/* it is not what was planned: the next pass looks again */
+		apply_undone(p->r, b, op);
 		err_clear(e);
 		return 0;
 	}
 	if (rc != 0) {
 		if (e->scope > ERR_SCOPE_MSG)
 			return rc;
-		report_failed(p->r, p->b, 0, op->file, e->text);
-		changed(p, op);
+		report_failed(p->r, b, 0, op->file, e->text);
+		apply_undone(p->r, b, op);
 		err_clear(e);
 		return 0;
 	}
 	/* from here on the server may have it, whatever we learn */
-	p->b->wrote_r = true;
-	rc = imap_append_send(a, i, g->row->r, op->row.idate, op->row.size, e);
+	b->wrote_r = true;
+	rc = imap_append_send(p->a, b->j.wire, i, g->row->r, op->row.idate,
+	    op->row.size, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (!small)
-		return send_literal(a, op, rd, e);
-	rc = imap_append_data(a, p->ahead.p, p->ahead.n, e);
-	return rc != 0 ? rc : imap_append_finish(a, e);
+		return send_literal(p->a, op, rd, e);
+	rc = imap_append_data(p->a, p->ahead.p, p->ahead.n, e);
+	return rc != 0 ? rc : imap_append_finish(p->a, e);
 }
 
 static int
-send_all(struct push *p, struct imap_append *a, struct err *e)
+send_letter(struct push *p, size_t i, struct err *e)
 {
-	int rc = 0;
+	struct letter *m = &p->v[i];
+	int rc = cancel_check(p->r->o->cancel, e);
 
-	for (size_t i = 0; i < p->n && rc == 0; i++) {
-		uint64_t at = 0;
-
-		rc = cancel_check(p->r->o->cancel, e);
-		if (rc != 0)
-			break;
-		map_get(&p->by_file, p->op[i]->file, &at);
-		if (p->b->l.v[at].content.has_nul) {
-			refuse(p, p->op[i], &p->b->l.v[at],
-			    "it holds NUL bytes, which IMAP cannot carry "
-			    "(RFC 3501 section 4.3)");
-			continue;
-		}
-		if (p->r->no_upload) {
-			refuse(p, p->op[i], &p->b->l.v[at],
-			    "the account is over its quota");
-			continue;
-		}
-		rc = send_one(p, a, i, e);
-		if (rc == 0)
-			rc = take_results(p, a, false, e);
+	if (rc != 0)
+		return rc;
+	if (m->file->content.has_nul) {
+		refuse(p, m, "it holds NUL bytes, which IMAP cannot carry "
+			     "(RFC 3501 section 4.3)");
+		return 0;
 	}
-	if (rc == 0)
-		rc = take_results(p, a, true, e);
-	return rc;
+	if (p->r->no_upload) {
+		refuse(p, m, "the account is over its quota");
+		return 0;
+	}
+	return send_one(p, i, e);
 }
 
 /*
@@ -273,10 +294,17 @@ send_all(struct push *p, struct imap_append *a, struct err *e)
  * can only be read may still take new messages: the APPENDs find out.
  */
 static int
-select_for_many(struct run *r, struct sbox *b, size_t n, struct err *e)
+select_for_many(struct push *p, struct push_box *x, struct err *e)
 {
-	int rc = n < SELECT_FROM ? 0 : observe_reselect(r, b, e);
+	int rc = 0;
 
+	if (x->n < SELECT_FROM)
+		return 0;
+	/* SELECT waits for no answer but its own */
+	if (!span_eq(p->r->selected_wire, x->b->j.wire))
+		rc = take_results(p, true, e);
+	if (rc == 0 && !x->b->failed)
+		rc = observe_reselect(p->r, x->b, e);
 	if (rc == ERR_NO && e->scope == ERR_SCOPE_BOX) {
 		err_clear(e);
 		rc = 0;
@@ -284,34 +312,88 @@ select_for_many(struct run *r, struct sbox *b, size_t n, struct err *e)
 	return rc;
 }
 
-int
-push_ops(struct run *r, struct sbox *b, struct op **v, size_t n, struct err *e)
+static int
+send_all(struct push *p, struct err *e)
 {
-	struct push p = {.r = r, .b = b, .op = v, .n = n};
-	struct imap_append *a = NULL;
+	const struct push_box *last = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < p->n && rc == 0; i++) {
+		struct push_box *x = p->v[i].x;
+
+		if (x != last)
+			rc = select_for_many(p, x, e);
+		last = x;
+		if (rc == 0 && !x->b->failed)
+			rc = send_letter(p, i, e);
+		if (rc != 0) {
+			x->b->undone = true;
+			rc = report_contain(p->r, x->b, e);
+		}
+		if (rc == 0)
+			rc = take_results(p, false, e);
+	}
+	return rc == 0 ? take_results(p, true, e) : rc;
+}
+
+/* The messages of B. */
+static void
+add_box(struct push *p, struct sbox *b)
+{
+	struct push_box *x = &p->all[p->nall];
+	struct map by_file;
+	struct op **v;
+
+	*x = (struct push_box){.b = b, .n = apply_ops(p->r, b, OP_PUSH, &v)};
+	if (x->n == 0)
+		return;
+	if (b->remote_missing) {
+		/* new mail in a mailbox that was deleted on the server: it is
+		 * made again once its old messages are out of the way */
+		b->undone = true;
+		return;
+	}
+	p->nall++;
+	map_init(&by_file);
+	for (size_t i = 0; i < b->l.n; i++)
+		map_set(&by_file, b->l.v[i].file, i);
+	for (size_t i = 0; i < x->n; i++) {
+		uint64_t at = 0;
+
+		map_get(&by_file, v[i]->file, &at);
+		p->v[p->n++] = (struct letter){v[i], &b->l.v[at], x};
+	}
+	map_release(&by_file);
+}
+
+int
+push_all(struct run *r, struct err *e)
+{
+	struct push p = {.r = r};
 	struct err late = {0};
 	int rc;
 
-	rc = select_for_many(r, b, n, e);
-	if (rc != 0)
-		return rc;
-	map_init(&p.by_file);
-	for (size_t i = 0; i < b->l.n; i++)
-		map_set(&p.by_file, b->l.v[i].file, i);
+	p.v = arena_array(&r->pass, r->plan.n + 1, sizeof *p.v);
+	p.all = arena_array(&r->pass, r->nbox + 1, sizeof *p.all);
+	p.box = arena_array(&r->pass, r->nbox + 1, sizeof *p.box);
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].observed && !r->box[i].failed &&
+		    !r->box[i].waits)
+			add_box(&p, &r->box[i]);
+	if (p.n == 0)
+		return 0;
 	buf_init(&p.ahead, 2 * READ_AHEAD);
-	p.batch = record_begin(r, b);
-	rc = imap_append_begin(r->imap, b->j.wire, &a, e);
+	p.batch = journal_begin(r->j, r->kw);
+	rc = imap_append_begin(r->imap, &p.a, e);
 	if (rc == 0)
-		rc = send_all(&p, a, e);
-	imap_append_end(&a);
-	if (rc != 0) {
-		b->undone = true;
-		if (record_commit(r, b, &p.batch, &late) != 0)
-			journal_batch_free(&p.batch);
-	} else {
-		rc = record_commit(r, b, &p.batch, e);
-	}
+		rc = send_all(&p, e);
+	imap_append_end(&p.a);
+	/* what was done is kept, whatever ended it */
+	if (rc == 0)
+		rc = commit(&p, e);
+	else
+		(void)commit(&p, &late);
+	journal_batch_free(&p.batch);
 	buf_release(&p.ahead);
-	map_release(&p.by_file);
 	return rc;
 }

@@ -263,25 +263,6 @@ report_brake(struct run *r)
 	}
 }
 
-/* STEP for every mailbox of this pass; errors of a mailbox stay in it. */
-static int
-each_box(struct run *r, int (*step)(struct run *, struct sbox *, struct err *),
-    struct err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
-		struct sbox *b = &r->box[i];
-
-		if (!b->observed || b->failed || b->waits)
-			continue;
-		rc = step(r, b, e);
-		if (rc != 0)
-			rc = report_contain(r, b, e);
-	}
-	return rc;
-}
-
 /* Round 2: what brings mail is recorded for all (invariant 4). */
 static int
 finish_pass(struct run *r, struct err *e)
@@ -328,7 +309,7 @@ apply_pass(struct run *r, struct err *e)
 	if (rc == 0)
 		rc = pull_all(r, e);
 	if (rc == 0)
-		rc = each_box(r, apply_pushes, e);
+		rc = push_all(r, e);
 	return rc == 0 ? finish_pass(r, e) : rc;
 }
 

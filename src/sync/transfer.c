@@ -291,10 +291,13 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	return rc;
 }
 
-/* One command for each UID of V once; what is left over stays in V. */
+/*
+ * One command for each UID of V once; what is left over stays in V.  NEXT (or
+ * NULL) is opened behind it.
+ */
 static int
 copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
-    struct op **v, size_t *n, struct err *e)
+    struct op **v, size_t *n, const struct sbox *next, struct err *e)
 {
 	struct sbox *from = &r->box[v[0]->from];
 	bool move = v[0]->kind == OP_RMOVE;
@@ -313,6 +316,7 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 		uidset_add(&set, v[i]->from_uid);
 	b->wrote_r = true;
 	from->wrote_r |= move;
+	observe_next(r, next);
 	rc = move ? imap_move(r->imap, &set, b->j.wire, &r->pass, &back, &c, e)
 		  : imap_copy(r->imap, &set, b->j.wire, &r->pass, &c, e);
 	if (c.uidvalidity == b->r.uidvalidity)
@@ -375,7 +379,8 @@ base_of_copies(struct run *r, struct op **v, size_t n, struct err *e)
 
 /* RCOPY or RMOVE ops from one mailbox into another. */
 static int
-transfer_there(struct run *r, struct op **v, size_t n, struct err *e)
+transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
+    struct err *e)
 {
 	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
 	struct journal_batch *batch;
@@ -390,7 +395,7 @@ transfer_there(struct run *r, struct op **v, size_t n, struct err *e)
 	while (n > 0 && rc == 0) {
 		rc = observe_reselect(r, from, e);
 		if (rc == 0)
-			rc = copy_there(r, b, batch, v, &n, e);
+			rc = copy_there(r, b, batch, v, &n, next, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		transfer_undone(r, v[i]);
@@ -402,6 +407,18 @@ transfer_there(struct run *r, struct op **v, size_t n, struct err *e)
 	if (rc != 0)
 		*e = first;
 	return rc;
+}
+
+/* The mailbox that op I comes from, unless it is FROM; NULL: of no other there. */
+static const struct sbox *
+source_next(const struct run *r, size_t i, uint32_t from)
+{
+	const struct op *op = &r->plan.op[i];
+
+	if (i == r->transfer_to || op->from == from ||
+	    (op->kind != OP_RCOPY && op->kind != OP_RMOVE))
+		return NULL;
+	return &r->box[op->from];
 }
 
 int
@@ -429,7 +446,8 @@ apply_transfers(struct run *r, struct err *e)
 			continue;
 		}
 		rc = here ? transfer_here(r, v, n, e)
-			  : transfer_there(r, v, n, e);
+			  : transfer_there(r, v, n,
+				source_next(r, i, one->from), e);
 		if (rc != 0) {
 			for (size_t k = 0; k < n; k++)
 				if (r->group[v[k]->group].left > 0)

@@ -99,6 +99,55 @@ def deletes_here(peer, _, n):
         path.unlink()
 
 
+# One message in each of N of the mailboxes, at even steps.
+
+def some(peer, n):
+    boxes = sorted(path.name for path in peer.root().iterdir()
+                   if (path / "cur").is_dir())
+    return [boxes[i * len(boxes) // n] for i in range(n)]
+
+
+def flag_each_there(peer, _, n):
+    for box in some(peer, n):
+        peer.server.select(box)
+        found = peer.server.do("uid", "SEARCH", "UNFLAGGED")[0].split()
+        peer.server.do("uid", "STORE", found[0].decode(), "+FLAGS.SILENT",
+                       "(\\Flagged)")
+
+
+def flag_each_here(peer, _, n):
+    for box in some(peer, n):
+        path = files(peer, box, 1, "R")[0]
+        base, _, info = path.name.partition(":2,")
+        path.rename(peer.box(box) / "cur" /
+                    (base + ":2," + "".join(sorted(info + "R"))))
+
+
+def new_each_there(peer, i, n):
+    for k, box in enumerate(some(peer, n)):
+        deliver(peer.there(), box, letters("each%d-%d" % (i, k), 1, 6650, 1.2),
+                1750000000 + i)
+
+
+def new_each_here(peer, i, n):
+    for k, box in enumerate(some(peer, n)):
+        for token, data in letters("here%d-%d" % (i, k), 1, 6650, 1.2):
+            (peer.box(box) / "new" / (token + ".desk")).write_bytes(
+                data.replace(b"\r\n", b"\n"))
+
+
+def delete_each_there(peer, _, n):
+    for box in some(peer, n):
+        gone = uids(peer, box, 1)
+        peer.server.do("uid", "STORE", gone, "+FLAGS.SILENT", "(\\Deleted)")
+        peer.server.do("uid", "EXPUNGE", gone)
+
+
+def delete_each_here(peer, _, n):
+    for box in some(peer, n):
+        files(peer, box, 1)[0].unlink()
+
+
 # One message among very many: UIDs are 1 and so on, and a path made for each
 # would cost more than the work.
 

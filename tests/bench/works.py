@@ -192,6 +192,23 @@ class Mailboxes(Synced):
                    once=("mbsync",) if many else (),
                    without=("mbsync",) if many and not self.everything
                    else ())
+        if not many:
+            yield from self.one_each(what)
+
+    def one_each(self, what):
+        """What people have who sort their mail: a little in many places."""
+        some = self.count // 10
+        for words, n, there, here in (
+                ("1 flag", some, deeds.flag_each_there, deeds.flag_each_here),
+                ("1 flag", self.count, deeds.flag_each_there,
+                 deeds.flag_each_here),
+                ("1 new message", some, deeds.new_each_there,
+                 deeds.new_each_here),
+                ("1 delete", some, deeds.delete_each_there,
+                 deeds.delete_each_here)):
+            for side, deed in (("there", there), ("here", here)):
+                yield Work("%s %s in each of %d of %s" % (
+                    words, side, n, what), 50, deed, n)
 
 
 class Among(Synced):

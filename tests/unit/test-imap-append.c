@@ -6,17 +6,24 @@
 #include "imap/internal.h"
 
 static void
-append(struct imap_append *a, uint64_t cookie, const char *text, int want)
+append_to(struct imap_append *a, const char *box, uint64_t cookie,
+    const char *text, int want)
 {
 	struct err e;
 
 	assert_int_equal(want,
-	    imap_append_send(a, cookie, (struct flags){.sys = FLAG_SEEN}, 0,
-		strlen(text), &e));
+	    imap_append_send(a, span_str(box), cookie,
+		(struct flags){.sys = FLAG_SEEN}, 0, strlen(text), &e));
 	if (want)
 		return;
 	assert_int_equal(0, imap_append_data(a, text, strlen(text), &e));
 	assert_int_equal(0, imap_append_finish(a, &e));
+}
+
+static void
+append(struct imap_append *a, uint64_t cookie, const char *text, int want)
+{
+	append_to(a, "INBOX", cookie, text, want);
 }
 
 #define APPEND "APPEND \"INBOX\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" "
@@ -33,7 +40,7 @@ test_appends_go_in_one_flight(void **state)
 	    "S m5 OK done");
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
 	append(a, 1, "abc", 0);
 	append(a, 2, "de", 0);
 	append(a, 3, "f", 0);
@@ -65,7 +72,7 @@ test_a_refused_literal_is_not_sent(void **state)
 	    "S + go", "C f", "S m5 OK [APPENDUID 1 2] done");
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
 	append(a, 1, "abc", 0);
 	append(a, 2, "de", 1);
 	append(a, 3, "f", 0);
@@ -90,8 +97,8 @@ test_a_message_given_up_takes_the_connection(void **state)
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_enabled(f->s, &e));
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
-	assert_int_equal(0, imap_append_send(a, 1,
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
+	assert_int_equal(0, imap_append_send(a, SPAN("INBOX"), 1,
 				(struct flags){.sys = FLAG_SEEN}, 0, 9, &e));
 	assert_int_equal(0, imap_append_data(a, "abc", 3, &e));
 	imap_append_end(&a);
@@ -110,7 +117,7 @@ test_what_is_over_the_limit_is_not_sent(void **state)
 	    "S m4 OK", "S m3 OK [APPENDUID 9 12] done");
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
 	append(a, 1, "abc", 0);
 	append(a, 2, "abcd", 1);
 	append(a, 3, "e", 0);
@@ -142,9 +149,9 @@ test_answers_to_others_while_one_waits(void **state)
 
 	assert_int_equal(e.code, 0);
 	memset(big, 'x', sizeof big);
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
 	append(a, 1, "abc", 0);
-	assert_int_equal(0, imap_append_send(a, 2,
+	assert_int_equal(0, imap_append_send(a, SPAN("INBOX"), 2,
 				(struct flags){.sys = FLAG_SEEN}, 0,
 				sizeof big, &e));
 	assert_int_equal(0, imap_append_data(a, big, sizeof big, &e));
@@ -168,12 +175,42 @@ test_a_server_that_is_busy_ends_the_appends(void **state)
 	    "milliseconds");
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("INBOX"), &a, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
 	append(a, 1, "abc", 0);
 	append(a, 2, "de", 0);
 	/* no result: it says nothing about the message */
 	assert_int_equal(ERR_BUSY, imap_append_result(a, true, &res, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	imap_append_end(&a);
+}
+
+static void
+test_appends_into_several_mailboxes_share_a_flight(void **state)
+{
+	static const char *const box[] = {"a", "b", "c"};
+	struct fixture *f = *state;
+	struct imap_append *a;
+	struct imap_appended res;
+	struct err e = START(f, LOGIN_ALL,
+	    "C m3 APPEND \"a\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {1+}",
+	    "C x",
+	    "C m4 APPEND \"b\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {1+}",
+	    "C x",
+	    "C m5 APPEND \"c\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {1+}",
+	    "C x", "S m5 OK [APPENDUID 13 7] done", "S m4 NO [TRYCREATE] no",
+	    "S m3 OK [APPENDUID 11 5] done");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
+	for (unsigned i = 0; i < 3; i++)
+		append_to(a, box[i], i, "x", 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(1, imap_append_result(a, true, &res, &e));
+		assert_int_equal(res.cookie, i);
+		assert_int_equal(res.ok, i != 1);
+		assert_int_equal(res.uidvalidity, i == 1 ? 0 : 11 + i);
+	}
+	assert_string_equal("", res.resp);
 	imap_append_end(&a);
 }
 
@@ -188,6 +225,7 @@ main(void)
 	    T(test_what_is_over_the_limit_is_not_sent),
 	    T(test_answers_to_others_while_one_waits),
 	    T(test_a_server_that_is_busy_ends_the_appends),
+	    T(test_appends_into_several_mailboxes_share_a_flight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,177 @@ test_an_empty_set_expunges_nothing(void **state)
 	uidset_release(&r.vanished);
 }
 
+/* The mailbox "next", whose SELECT was sent ahead. */
+static int
+select_ahead(struct fixture *f, struct imap_selected *sel, struct err *e)
+{
+	struct rview r = {0};
+	int rc;
+
+	uidset_init(&r.vanished);
+	rc = imap_select(
+	    f->s, SPAN("next"), false, 0, 0, &f->mem, sel, &r, e);
+	uidset_release(&r.vanished);
+	return rc;
+}
+
+/* UIDs 4 and 9 get \Seen. */
+static int
+store(struct fixture *f, struct rview *r, struct uidset *failed, struct err *e)
+{
+	struct imap_store v = {.add = true, .flags = {.sys = FLAG_SEEN}};
+	struct uidset modified;
+	int rc;
+
+	uidset_init(&v.uids);
+	uidset_init(&modified);
+	uidset_init(failed);
+	uidset_add(&v.uids, 4);
+	uidset_add(&v.uids, 9);
+	rc = imap_store(
+	    f->s, &v, 1, &f->mem, r, &modified, failed, NULL, e);
+	uidset_release(&v.uids);
+	uidset_release(&modified);
+	return rc;
+}
+
+#define STORE_SEEN "UID STORE 4,9 +FLAGS.SILENT (\\Seen)"
+#define SELECTED(tag)                                                          \
+	"S * 7 EXISTS", "S * OK [UIDVALIDITY 12] x", "S " tag " OK"
+
+static void
+test_the_next_select_stands_behind_the_stores(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct uidset failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
+	    "C m5 SELECT \"next\"", "S m4 OK",
+	    /* still of the mailbox before */
+	    "S * 1 FETCH (UID 4 FLAGS (\\Seen))", "S * OK [CLOSED] x",
+	    SELECTED("m5"), "C m6 " STORE_SEEN, "S m6 OK");
+	struct rview r = open_inbox(f, &e);
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(0, store(f, &r, &failed, &e));
+	assert_int_equal(0, select_ahead(f, &sel, &e));
+	assert_int_equal(sel.uidvalidity, 12);
+	assert_int_equal(sel.exists, 7);
+	/* once */
+	assert_int_equal(0, store(f, &r, &failed, &e));
+	uidset_release(&r.vanished);
+}
+
+static void
+test_what_is_refused_before_a_select_is_not_halved(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct uidset failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
+	    "C m5 SELECT \"next\"", "S m4 NO no", "S m5 NO nor this");
+	struct rview r = open_inbox(f, &e);
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(0, store(f, &r, &failed, &e));
+	assert_int_equal(uidset_count(&failed), 2);
+	assert_int_equal(ERR_NO, select_ahead(f, &sel, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_BOX);
+	uidset_release(&failed);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_whatever_comes_behind_a_select_ahead_waits_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct uidset failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
+	    "C m5 SELECT \"next\"", "S m4 OK", SELECTED("m5"),
+	    /* nobody asked for it in the end */
+	    "C m6 SELECT \"INBOX\"", "S * 2 EXISTS",
+	    "S * OK [UIDVALIDITY 9] x", "S m6 OK");
+	struct rview r = open_inbox(f, &e);
+	struct imap_selected sel;
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(0, store(f, &r, &failed, &e));
+	uidset_release(&r.vanished);
+	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(sel.exists, 2);
+	uidset_release(&r.vanished);
+}
+
+static void
+test_a_select_that_is_answered_first_ends_the_session(void **state)
+{
+	struct fixture *f = *state;
+	struct uidset failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
+	    "C m5 SELECT \"next\"", SELECTED("m5"), "S m4 OK");
+	struct rview r = open_inbox(f, &e);
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(ERR_PROTO, store(f, &r, &failed, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	uidset_release(&r.vanished);
+}
+
+/* 900 octets of UIDs in a command. */
+static void
+test_the_next_select_stands_behind_the_last_expunge(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct uidset set;
+	char first[1024] = "1000", second[512] = "";
+	struct err e;
+
+	uidset_init(&set);
+	for (uint32_t uid = 1000; uid < 1400; uid += 2) {
+		char *to = uid < 1352 ? first : second;
+
+		uidset_add(&set, uid);
+		if (uid > 1000)
+			sprintf(to + strlen(to), *to ? ",%u" : "%u", uid);
+	}
+	e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    arena_printf(&f->mem, "C m4 UID STORE %s +FLAGS.SILENT (\\Deleted)",
+		first),
+	    arena_printf(&f->mem, "C m5 UID EXPUNGE %s", first), "S m4 OK",
+	    "S m5 OK",
+	    arena_printf(&f->mem, "C m6 UID STORE %s +FLAGS.SILENT (\\Deleted)",
+		second),
+	    arena_printf(&f->mem, "C m7 UID EXPUNGE %s", second),
+	    "C m8 SELECT \"next\"", "S m6 OK", "S m7 OK", "S * OK [CLOSED] x",
+	    SELECTED("m8"));
+	struct rview r = open_inbox(f, &e);
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, &r, &e));
+	assert_int_equal(0, select_ahead(f, &sel, &e));
+	uidset_release(&set);
+	uidset_release(&r.vanished);
+}
+
+/* The search and the EXPUNGE would be about another mailbox. */
+static void
+test_without_uidplus_nothing_is_opened_in_between(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_selected sel;
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 " STORE_DELETED, "S m4 OK", "C m5 " SEARCH_DELETED,
+	    "S * SEARCH 9 4", "S m5 OK", "C m6 EXPUNGE", "S m6 OK",
+	    "C m7 SELECT \"next\"", SELECTED("m7"));
+	struct rview r = open_inbox(f, &e);
+
+	imap_select_next(f->s, SPAN("next"), false);
+	assert_int_equal(0, expunge(f, &r, &e));
+	assert_int_equal(0, select_ahead(f, &sel, &e));
+	uidset_release(&r.vanished);
+}
+
 int
 main(void)
 {
@@ -227,6 +398,12 @@ main(void)
 	    T(test_a_refusal_is_narrowed_down),
 	    T(test_without_uidplus_a_refusal_ends_it),
 	    T(test_an_empty_set_expunges_nothing),
+	    T(test_the_next_select_stands_behind_the_stores),
+	    T(test_what_is_refused_before_a_select_is_not_halved),
+	    T(test_whatever_comes_behind_a_select_ahead_waits_for_it),
+	    T(test_a_select_that_is_answered_first_ends_the_session),
+	    T(test_the_next_select_stands_behind_the_last_expunge),
+	    T(test_without_uidplus_nothing_is_opened_in_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

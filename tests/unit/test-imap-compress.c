@@ -150,8 +150,9 @@ test_not_while_something_is_under_way(void **state)
 	START(f, CAN,
 	    "C m3 APPEND \"x\" () \"01-Jan-1970 00:00:00 +0000\" {2+}", "C hi",
 	    "S m3 OK", "C m4 COMPRESS DEFLATE", "S m4 NO");
-	assert_int_equal(0, imap_append_begin(f->s, SPAN("x"), &a, &e));
-	assert_int_equal(0, imap_append_send(a, 0, FLAGS_NONE, 0, 2, &e));
+	assert_int_equal(0, imap_append_begin(f->s, &a, &e));
+	assert_int_equal(0, imap_append_send(a, SPAN("x"), 0,
+				FLAGS_NONE, 0, 2, &e));
 	assert_int_equal(0, imap_append_data(a, "hi", 2, &e));
 	assert_int_equal(0, imap_append_finish(a, &e));
 	expect(f, MUCH);
