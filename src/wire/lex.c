@@ -492,9 +492,8 @@ text_bytes(struct wire_lex *x, const char *p, size_t n, size_t *i)
 	++*i;
 	if (x->token.n && x->token.p[x->token.n - 1] == '\r')
 		x->token.n--;
-	/* rule 4 */
-	if (wire_is_atom(x->frame[0].last, "SEARCH") && x->token.n &&
-	    x->token.p[x->token.n - 1] == '}')
+	if (x->token.n && x->token.p[x->token.n - 1] == '}' &&
+	    wire_is_atom(x->frame[0].last, "SEARCH"))
 		return bad(x, "literal in a SEARCH");
 	if (!add_token(x, WIRE_TEXT))
 		return WIRE_BAD;
