@@ -9,7 +9,7 @@ import pytest
 from world import World, message
 
 MIB = 1 << 20
-LARGE = 200 * MIB
+LARGE = 100 * MIB
 # what the program may answer, without a signal
 STATUS = (0, 65, 69, 75, 78)
 

@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,31 @@ from scripted_world import ScriptedWorld  # noqa: E402
 from world import World  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
+
+
+# what is marked "some" is run as a sample, but in the full tier
+TIER = os.environ.get("MOCHILA_TIER", "fast")
+SEED = int(os.environ.get("MOCHILA_SEED") or random.SystemRandom().randrange(
+    1 << 32))
+
+
+def pytest_report_header():
+    return "tier %s, MOCHILA_SEED=%d" % (TIER, SEED)
+
+
+def pytest_collection_modifyitems(config, items):
+    marked = {}
+    for item in items:
+        mark = item.get_closest_marker("some")
+        if mark:
+            marked.setdefault(id(mark), (mark, []))[1].append(item)
+    rng, out = random.Random(SEED), set()
+    for mark, group in marked.values():
+        left_out = len(group) - mark.args[0]
+        if TIER != "full" and left_out > 0:
+            out.update(rng.sample(group, left_out))
+    config.hook.pytest_deselected(items=[i for i in items if i in out])
+    items[:] = [i for i in items if i not in out]
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +129,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "some(n): of all that have this mark, "
+                            "N are run, at random; in the full tier all")
     config.stash[VERSIONS], config.stash[RESULTS] = {}, {}
 
 

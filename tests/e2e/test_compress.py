@@ -150,6 +150,7 @@ def test_little_goes_without(packed):
     packed.assert_settled()
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("down", [True, False])
 @pytest.mark.parametrize("rst", [False, True])
 def test_the_line_is_cut_in_compressed_data(packed, down, rst):

@@ -124,6 +124,7 @@ PLACES = {
 }
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("size", [GIANT, 2 ** 64 - 1, 10 ** 30])
 def test_a_giant_literal_is_refused_before_it_comes(start, place, size):
@@ -138,6 +139,7 @@ def test_a_giant_literal_is_refused_before_it_comes(start, place, size):
     recovers(world)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("greeting", [
     b"{%d}" % GIANT, b"* {%d}" % GIANT, b"* OK [CAPABILITY {%d}" % GIANT,
     b"* LIST {%d}" % GIANT, b"(" * 10000, b"* " + b"(" * 10000,
@@ -166,7 +168,7 @@ def test_a_giant_body(start, then):
     peak = Peak(world)
     new_mail(world)
     body = rb"(BODY\[\]) \{\d+\}\r\n(?=[^{]*new in INBOX)"
-    size = {"said so": 400 << 20, "sends it": 400 << 20,
+    size = {"said so": 160 << 20, "sends it": 160 << 20,
             "for ever": 1 << 60}.get(then, GIANT)
 
     def giant(session, line):
@@ -194,7 +196,7 @@ def test_a_giant_body(start, then):
         peak.assert_bounded(64 << 20)
         sizes = sorted(p.stat().st_size
                        for _, _, p in world.local.files("INBOX"))
-        assert sizes[-1] > 300 << 20
+        assert sizes[-1] > 128 << 20
         assert len(world.local.files("other")) == 2
         assert world.script.changing == []
         return
@@ -223,6 +225,7 @@ DEEP = [
 ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("pattern, head", DEEP, ids=map(str, range(len(DEEP))))
 def test_parentheses_ten_thousand_deep(start, pattern, head):
     world = start()
@@ -265,6 +268,7 @@ LONG = [
     b"* NO " + b"\xff" * 1_000_000, b"zzz OK " + MILLION]
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("line", LONG, ids=map(str, range(len(LONG))))
 def test_lines_of_a_million_octets_do_no_harm(start, line):
     world = start()
@@ -290,6 +294,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("where", ENDLESS)
 def test_a_line_without_end(start, where):
     world = start()
@@ -383,6 +388,7 @@ NOISE = [
     ("BODY", b"* 1 FETCH (UID 1 BODY[] {100000}\r\n" + b"x" * 100000 + b")")]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("place, noise", NOISE,
                          ids=map(str, range(len(NOISE))))
 def test_data_without_end(start, place, noise):

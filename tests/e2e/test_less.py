@@ -16,6 +16,7 @@ FEW = "imap_capability = IMAP4rev1 UIDPLUS\nimap_max_line_length = 1000\n"
 NOMODSEQ = "mail_location = maildir:~/Maildir:INDEX=MEMORY\n"
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("extra, off", [
     (NONE, None), (FEW, None), (NOMODSEQ, None), ("", ["QRESYNC"]),
     ("", ["QRESYNC", "ESEARCH"]), ("", ["CONDSTORE"])],

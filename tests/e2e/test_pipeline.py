@@ -431,6 +431,7 @@ def test_the_disk_is_waited_for_while_mail_comes(scripted):
     world.assert_settled()
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("how", ["errno:EIO", "errno:ENOSPC", "kill",
                                  "killafter"])

@@ -52,6 +52,7 @@ COMMANDS = ["AUTHENTICATE", "ENABLE", "ID", "NAMESPACE", "LIST", "STATUS",
             "SUBSCRIBE", "LOGOUT", "UID MOVE", "UID COPY"]
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize("kind, command", [(Persona, c) for c in COMMANDS] + [
     (Condstore, c) for c in ("SELECT", "UID SEARCH", "UID STORE")])
 def test_each_command_refused(scripted, kind, command):
@@ -85,6 +86,7 @@ def test_messages_refused_wait(scripted, command):
         nothing_lost(world, k)
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize("cut", ["SELECT", "UID FETCH", "UID STORE", "APPEND",
                                  "UID EXPUNGE", "LIST", "CREATE"])
 @pytest.mark.parametrize("how", ["bye", "close", "done-and-close"])
@@ -212,6 +214,7 @@ def server_literals(session, line):
     return [line]
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize("rewrite", [lower, twice, long_line, fewer_caps,
                                      no_caps_with_login, server_literals])
 @pytest.mark.parametrize("kind", [Persona, Condstore, Bare])

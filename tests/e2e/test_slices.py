@@ -12,6 +12,9 @@ import pytest
 
 from world import digest, message
 
+# one of them takes some ten seconds
+pytestmark = pytest.mark.some(4)
+
 SLICE = 10000
 MANY = SLICE + 2500
 
