@@ -6,6 +6,7 @@ import pwd
 
 import pytest
 
+from scripted import Hangup
 from test_local_trouble import as_somebody
 from test_safety import lose_journal
 from world import message
@@ -115,6 +116,21 @@ def test_an_unreadable_file_that_was_moved_is_not_deleted(world):
     world.assert_settled()
 
 
+def test_what_may_be_an_unreadable_file_waits_in_each_pass(world):
+    """The flag that goes to the server makes another pass, which looks at the
+    server."""
+    as_somebody(world)
+    world.sync()
+    shut(world.local.add("INBOX", lf(message("a")), "1.a.host"))
+    world.local.add("INBOX", lf(message("b")), "2.b.host:2,S", "cur")
+    for data in message("a"), message("b"):
+        world.server.append("INBOX", data)
+    world.sync(status=65)
+    assert [m["flags"] for m in world.server.messages("INBOX").values()] == [
+        set(), {"\\Seen"}]
+    assert len(world.local.files("INBOX")) == 2
+
+
 # a message of which the server gives no octets
 
 
@@ -163,6 +179,29 @@ def test_what_cannot_be_compared_waits(scripted, how, size):
     world.script.well()
     world.sync()
     assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
+def test_what_waits_is_compared_in_each_pass(scripted, how):
+    """The server is well again once the first pass has changed something there:
+    the second, which looks at it, does not fetch what is here."""
+    world = scripted()
+    world.sync()
+    for token in "m0", "m1":
+        world.server.append("INBOX", message(token))
+        world.local.add("INBOX", lf(message(token)), token + ".x.host")
+    world.local.add("INBOX", lf(message("new one")), "n.x.host")
+    spoil(world, [2], how)
+
+    def append(session, tag, words):
+        world.script.well()
+        return False
+    world.script.answer[b"APPEND"] = append
+    done = world.sync(status=65)
+    assert "uid 2" in done.err and world.script.answer == {}
+    assert world.tokens() == (["m0", "m1", "new one"],) * 2
+    world.sync(status=None)
     world.assert_settled()
 
 
@@ -253,6 +292,26 @@ def test_a_message_that_ends_the_connection_ends_no_other(scripted):
     world.script.well()
     world.sync(status=None)
     world.sync()
+    world.assert_settled()
+
+
+def test_what_ended_the_connection_is_compared_and_not_fetched(scripted):
+    """Also when something has gone to the server before it is its turn."""
+    world = scripted()
+    world.sync()
+    world.server.append("INBOX", message("m0"))
+    world.local.add("INBOX", lf(message("m0")), "0.x.host")
+
+    def fetch(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+    world.local.add("INBOX", lf(message("new one")), "n.x.host")
+    world.sync()
+    assert world.tokens() == (["m0", "new one"],) * 2
     world.assert_settled()
 
 
