@@ -12,3 +12,14 @@ libsync_a_SOURCES = \
 	src/sync/run.c src/sync/slice.c src/sync/survey.c src/sync/transfer.c \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
 	src/sync/undo.c src/sync/verify.c
+
+sync_tests = tests/unit/test-sync-record
+check_PROGRAMS += $(sync_tests)
+TESTS += $(sync_tests)
+
+tests_unit_test_sync_record_SOURCES = tests/unit/test-sync-record.c \
+	tests/unit/journal.h tests/unit/tempdir.h
+tests_unit_test_sync_record_LDADD = libsync.a libimap.a libjournal.a \
+	libmaildir.a libconfig.a libnet.a libplan.a libwire.a libmail.a \
+	libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(LMDB_LIBS) $(YAML_LIBS) \
+	$(ZLIB_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)
