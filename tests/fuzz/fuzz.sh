@@ -33,6 +33,7 @@ seconds=${1:?usage: fuzz.sh [--grow] SECONDS [TARGET...]}
 shift
 work=${FUZZ_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/mochila-fuzz.XXXXXX")}
 mkdir -p "$work"
+echo '#define PACKAGE_VERSION "0"' >"$work/config.h"
 cd "$top"
 [ $# -gt 0 ] || set -- $(for f in tests/fuzz/fuzz-*.c; do
 	basename "$f" .c | sed 's/^fuzz-//'
@@ -46,7 +47,6 @@ build() { # TARGET
 	source=tests/fuzz/fuzz-$1.c
 	extra=$(says "$1" sources)
 	libs=$(says "$1" libs)
-	echo '#define PACKAGE_VERSION "0"' >"$work/config.h"
 	# shellcheck disable=SC2086
 	clang -std=c11 -D_GNU_SOURCE -g -O1 -Isrc -I"$work" \
 		-fsanitize=fuzzer,address,undefined \
@@ -103,8 +103,8 @@ keep() { # TARGET
 			"$work/$1.log" | tail -n 1)"
 }
 
-status=0
-for target in "$@"; do
+one() { # TARGET
+	target=$1 status=0
 	build "$target"
 	mkdir -p "$work/corpus-$target" "$work/found"
 	dict=
@@ -122,6 +122,25 @@ for target in "$@"; do
 		figures "$target" "$inputs"
 	fi
 	! $grow || keep "$target" || status=1
+	return $status
+}
+
+# As many at once as there are processors.
+status=0 pids=
+jobs=$(nproc)
+for target in "$@"; do
+	# shellcheck disable=SC2086
+	set -- $pids
+	if [ $# -ge "$jobs" ]; then
+		wait "$1" || status=1
+		shift
+		pids="$*"
+	fi
+	one "$target" &
+	pids="$pids $!"
+done
+for pid in $pids; do
+	wait "$pid" || status=1
 done
 if [ $status -eq 0 ] && [ -z "${FUZZ_DIR:-}" ]; then
 	rm -rf "$work"
