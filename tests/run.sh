@@ -140,6 +140,10 @@ TMPDIR=$memory pytests "$work/clang/mochila" model
 if [ "$MOCHILA_TIER" != fast ]; then
 	say "mutants"
 	bash "$top/tests/mutants.sh"
+	say "memory that a large mailbox takes"
+	(cd "$top/tests/e2e" && MOCHILA=$work/gcc/mochila TMPDIR=$memory \
+		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
+		test_slices.py::test_memory_does_not_grow_with_the_mailbox)
 fi
 
 # (the other tests of test_moves.py have been run)

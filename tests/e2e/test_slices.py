@@ -223,6 +223,7 @@ def peak(world):
     return most
 
 
+@pytest.mark.some(1)  # is skipped where the others are run
 def test_memory_does_not_grow_with_the_mailbox(world):
     if os.environ.get("ASAN_OPTIONS") is not None or b"__asan_init" in open(
             world.binary, "rb").read():
