@@ -122,6 +122,25 @@ def test_deletes_keep(world):
     world.assert_idle()
 
 
+def test_deletes_keep_also_what_expunge_would_take(world):
+    """A message with \\Deleted on both sides stays on both."""
+    fill(world, "ab")
+    world.write_config(deletes="keep", expunge=True)
+    world.sync()
+    uid = min(world.server.messages("INBOX", bodies=False))
+    world.server.store("INBOX", uid, "+FLAGS", ["\\Deleted"])
+    for _ in range(2):
+        world.sync()
+        assert local_tokens(world) == remote_tokens(world) == ["a", "b"]
+    assert sorted(map(sorted, (f for _, f, _ in world.local.files(
+        "INBOX")))) == [[], ["\\Deleted"]]
+    world.assert_settled()
+    # and without it goes
+    world.write_config(deletes=None)
+    world.sync("--full")
+    assert local_tokens(world) == remote_tokens(world) == ["b"]
+
+
 def test_deletes_keep_follows_moves(world):
     fill(world, "a")
     world.server.create("Work")

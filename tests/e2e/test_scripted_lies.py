@@ -218,6 +218,35 @@ def test_fetch_of_what_was_not_asked(scripted, kind):
     assert there == here and len(there) == 21
 
 
+def test_a_body_that_comes_twice_is_one_message(scripted):
+    world = scripted()
+    world.fill(3)
+    for i in range(3):
+        world.server.append("INBOX", message("new%d" % i))
+    world.script.rewrite = lambda session, line: [line] * (
+        2 if b"BODY[]" in line else 1)
+    world.sync()
+    assert len(world.local.files("INBOX")) == 6
+    world.assert_settled()
+
+
+def test_a_body_that_does_not_come_is_waited_for(scripted):
+    """The server says OK and has left one out; it is there, as it says."""
+    world = scripted()
+    world.fill(3)
+    uids = [world.server.append("INBOX", message("new%d" % i))
+            for i in range(3)]
+    world.script.rewrite = lambda session, line: [] if (
+        b"BODY[]" in line and b"message new1" in line) else [line]
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "uid %d:" % uids[1] in line and "no body" in line
+    assert len(world.local.files("INBOX")) == 5
+    world.script.well()
+    # the cursor may pass it: it is on hold
+    world.assert_idle(status=65)
+
+
 def test_a_list_with_a_name_that_cannot_be_read(scripted):
     world = scripted()
     world.server.create("Sent Items")

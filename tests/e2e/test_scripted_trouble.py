@@ -86,6 +86,29 @@ def test_messages_refused_wait(scripted, command):
         nothing_lost(world, k)
 
 
+def test_what_was_refused_is_not_asked_for_again_at_once(scripted):
+    world = scripted()
+    world.fill(2)
+    world.server.append("INBOX", message("refused"))
+    world.local.add("INBOX", message("refused, too"), "1.x.host")
+    world.script.answer = {b"APPEND": ANSWERS[0], b"UID FETCH":
+                           lambda session, tag, words: any(
+                               w.startswith(b"BODY.PEEK[]") for w in words[1])
+                           and not session.line(tag + b" NO later")}
+    world.sync(status=65)
+    world.script.well()
+    world.server.append("INBOX", message("new"))
+    world.local.add("INBOX", message("new, too"), "2.x.host")
+    world.sync(status=65)
+    assert world.tokens() == (["m0", "m1", "new", "new, too", "refused"],
+                              ["m0", "m1", "new", "new, too", "refused, too"])
+    for _ in range(2):
+        world.script.commands.clear()
+        world.sync(status=65)
+        assert not {"APPEND", "UID FETCH"} & {
+            n.decode() for n in world.script.names()}
+
+
 @pytest.mark.some(8)
 @pytest.mark.parametrize("cut", ["SELECT", "UID FETCH", "UID STORE", "APPEND",
                                  "UID EXPUNGE", "LIST", "CREATE"])
