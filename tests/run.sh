@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # tests/run.sh: install what the tests need, build, run all of them.
 #
-#   tests/run.sh                 everything that CI runs
-#   tests/run.sh --full          more histories, mutants, and every point of
-#                                each kind of fault (hours)
+#   tests/run.sh                 everything that CI runs; a sample of what is
+#                                long and many
+#   tests/run.sh --full          all of it, more histories, mutants, and every
+#                                point of each kind of fault (hours)
 #   tests/run.sh --soak SECONDS  and random faults and histories, that long
 #
 # MOCHILA_SEED repeats the random choices of a run: it is printed.
@@ -139,7 +140,7 @@ TMPDIR=$memory pytests "$work/clang/mochila" model
 
 if [ "$MOCHILA_TIER" != fast ]; then
 	say "mutants"
-	bash "$top/tests/mutants.sh"
+	TMPDIR=$memory bash "$top/tests/mutants.sh"
 	say "memory that a large mailbox takes"
 	(cd "$top/tests/e2e" && MOCHILA=$work/gcc/mochila TMPDIR=$memory \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
