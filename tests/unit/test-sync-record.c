@@ -108,7 +108,9 @@ test_what_policy_skipped_is_due_once_policy_lets_it_through(void **state)
 {
 	struct fixture *f = *state;
 	struct scene *s = begin(f);
-	struct jhold h = {.kind = JHOLD_SKIPPED, .uid = 7, .size = 1000,
+	struct jhold h = {.kind = JHOLD_SKIPPED,
+	    .uid = 7,
+	    .size = 1000,
 	    .idate = NOW - 10 * DAY};
 
 	assert_true(record_hold_due(&s->r, &h));
