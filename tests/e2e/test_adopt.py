@@ -182,6 +182,23 @@ def test_what_cannot_be_compared_waits(scripted, how, size):
     world.assert_settled()
 
 
+def test_a_draft_that_cannot_be_compared_waits(scripted):
+    """It is never taken for one that was moved, but it is not a new one."""
+    world = scripted()
+    world.local.make("INBOX")
+    world.server.append("INBOX", message("m0"), ["\\Draft"])
+    world.local.add("INBOX", lf(message("m0")), "0.x.host:2,D", "cur")
+    spoil(world, [1], "NO")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "uid 1:" in done.err
+        assert world.tokens() == (["m0"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0"],) * 2
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
 def test_what_waits_is_compared_in_each_pass(scripted, how):
     """The server is well again once the first pass has changed something there:

@@ -341,3 +341,18 @@ def test_random_changes_on_both_sides(world, seed):
         assert {t: f for t, (f, _) in local(world).items()} == {
             t: f & letters for t, f in want.items()}
         world.assert_idle()
+
+
+def test_a_letter_that_means_something_else_now(world):
+    """Seen with the next change in the directory, though no name is another."""
+    for token in "a", "b":
+        world.server.append("INBOX", message(token),
+                            ["work"] if token == "a" else [])
+    world.sync()
+    table = world.root / "INBOX" / "dovecot-keywords"
+    assert table.read_text() == "0 work\n"
+    table.write_text("0 play\n")
+    world.local.add("INBOX", message("c"), "1.c.host")
+    world.sync()
+    assert flags(world) == {"a": {"play"}, "b": set(), "c": set()}
+    world.assert_settled()

@@ -254,6 +254,26 @@ a_storm_that_overruns_the_queue_is_noticed(void **state)
 	assert_false(ours(v, "a"));
 }
 
+/* What happened in one mailbox may be what could not be told of another. */
+static void
+a_storm_in_one_mailbox_is_noticed_in_all(void **state)
+{
+	struct env *v = *state;
+
+	mkbox(v, "a");
+	mkbox(v, "b");
+	put(v, "a/cur/x:2,", "one");
+	put(v, "a/cur/y:2,", "two");
+	put(v, "b/cur/z:2,", "three");
+	watch(v, "a");
+	watch(v, "b");
+	for (int i = 0; i < 10000; i++)
+		others_do(v, 4);
+	put(v, "b/new/1.lost", "four");
+	assert_false(ours(v, "b"));
+	assert_false(ours(v, "a"));
+}
+
 struct other {
 	int fd;
 	long delay_ns;
@@ -317,6 +337,7 @@ main(void)
 	    TEST(anything_that_others_do_is_noticed),
 	    TEST(what_changed_before_is_not_watched),
 	    TEST(a_storm_that_overruns_the_queue_is_noticed),
+	    TEST(a_storm_in_one_mailbox_is_noticed_in_all),
 	    TEST(no_change_slips_through_at_whatever_moment),
 	};
 
