@@ -13,7 +13,7 @@ import pytest
 from world import digest, message
 
 # one of them takes some ten seconds
-pytestmark = pytest.mark.some(4)
+pytestmark = pytest.mark.some(3)
 
 SLICE = 10000
 MANY = SLICE + 2500
