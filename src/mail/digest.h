@@ -1,6 +1,10 @@
 /*
  * digest: content identity, the SHA-256 of a message's canonical form.
  *
+ * mbsync puts a line of its own, "X-TUID: " and 12 octets, into the header of
+ * what it copies, so that of one message one side has it and the other has not.
+ * To tell that they are the same there is a second identity, without such lines.
+ *
  * Fed with file bytes or wire bytes alike (eol.h rule 3), in any split.  One
  * thread per object; memory does not grow.  Cannot fail: a libcrypto without
  * SHA-256 ends the process as lack of memory does (base/alloc.h).
@@ -12,11 +16,16 @@
 #include "base/span.h"
 
 #define DIGEST_LEN 32
+/* Octets of a line X-TUID. */
+#define TUID_LINE 22
 
 struct content {
 	uint64_t size; /* octets of the canonical form */
 	uint64_t raw;  /* octets fed */
 	uint8_t sha[DIGEST_LEN];
+	bool has_tuid; /* else these two are as the others: */
+	uint64_t bare_size;
+	uint8_t bare_sha[DIGEST_LEN];
 	bool has_nul;  /* RFC 3501 literals may not carry it */
 };
 

@@ -180,6 +180,27 @@ plan_new_files(struct arena *mem, const struct pairs *base,
 	*n_r = n;
 }
 
+/* Sizes that the message of a new file M may have on the server. */
+static void
+add_sizes(struct map *sizes, const struct lmsg *m, bool tuids)
+{
+	map_set_u64(sizes, m->content.size, 1);
+	map_set_u64(sizes, m->content.raw, 1);
+	map_set_u64(sizes, m->content.bare_size, 1);
+	if (tuids)
+		map_set_u64(sizes, m->content.bare_size + TUID_LINE, 1);
+}
+
+bool
+plan_has_tuids(const struct lview *l)
+{
+	size_t i = 0;
+
+	while (i < l->n && !(l->v[i].has_content && l->v[i].content.has_tuid))
+		i++;
+	return i < l->n;
+}
+
 void
 plan_candidates(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r)
@@ -189,6 +210,7 @@ plan_candidates(struct arena *mem, const struct pairs *base,
 	struct map sizes;
 	size_t n = 0;
 	uint64_t one;
+	bool tuids = plan_has_tuids(l);
 
 	plan_match(mem, base, l, &m);
 	map_init(&sizes);
@@ -196,8 +218,7 @@ plan_candidates(struct arena *mem, const struct pairs *base,
 		if (!l->v[i].has_content ||
 		    (!r->renumbered && m.row_of[i] != PLAN_NONE))
 			continue;
-		map_set_u64(&sizes, l->v[i].content.size, 1);
-		map_set_u64(&sizes, l->v[i].content.raw, 1);
+		add_sizes(&sizes, &l->v[i], tuids);
 	}
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rmsg *x = &r->v[i];

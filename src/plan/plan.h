@@ -177,7 +177,9 @@ void plan_init(struct plan *pl, struct arena *mem);
 /*
  * Whose content has to be known before the merge: new files and new UIDs of
  * one mailbox that could be one message.  A file can only be a UID's message
- * when its canonical size, or its raw size, is RFC822.SIZE.  The caller first
+ * when its canonical size, or its raw size, is RFC822.SIZE; or its size without
+ * mbsync's line (mail/digest.h), and where that was at work also with one, as it
+ * puts it into what it uploads, too (plan_has_tuids).  The caller first
  * fills in lmsg.content of new files (plan_new_files tells which) and
  * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
  *
@@ -186,6 +188,7 @@ void plan_init(struct plan *pl, struct arena *mem);
  */
 void plan_new_files(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
+bool plan_has_tuids(const struct lview *l);
 void plan_candidates(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
 

@@ -6,7 +6,8 @@
  * pair.  Rules:
  *
  *  1. Only messages of equal size are compared, by what compare.c asks of the
- *     server.
+ *     server.  A line X-TUID of mbsync on one side, or another on either, makes
+ *     no difference (mail/digest.h): who comes from there has them.
  *  2. Equal content is interchangeable: any pairing among equals is right.
  *  3. A file that could not be read may be any message that is new on the
  *     server.  So none of these comes down in that pass: the file is read
@@ -52,7 +53,8 @@ wait_for_untold(struct adoption *a)
 
 		for (size_t k = 0; k < b->nuntold && m->has_content; k++)
 			if (m->content.size == b->untold[k] ||
-			    m->content.raw == b->untold[k])
+			    m->content.raw == b->untold[k] ||
+			    m->content.bare_size == b->untold[k])
 				m->hold = b->undone = true;
 	}
 }
@@ -106,43 +108,16 @@ read_new_files(struct adoption *a, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc != 0)
 			return rc;
-		/* what is kept is not read again in each run */
-		if (m->has_content || !m->has_stat || m->kept ||
-		    stays_skipped(r, m))
+		/* what is kept is not read again in each run; rows do not know
+		 * of X-TUID */
+		if ((m->has_content && !b->r.renumbered) || !m->has_stat ||
+		    m->kept || stays_skipped(r, m))
 			continue;
 		if (maildir_digest(r->m, b->j.path, m, r->o->cancel, e) != 0 &&
 		    adopt_unread(a, m, e) != 0)
 			return e->code;
 	}
 	return 0;
-}
-
-/* UIDs mean nothing: content of files that rows name need not be read. */
-static void
-content_from_rows(struct run *r, struct sbox *b)
-{
-	struct map by_file;
-	uint64_t at;
-
-	map_init(&by_file);
-	for (size_t i = 0; i < b->base.n; i++)
-		map_add(&by_file, b->base.v[i].file, i);
-	for (size_t i = 0; i < b->l.n; i++) {
-		struct lmsg *m = &b->l.v[i];
-		const struct pair *row;
-
-		if (!map_get(&by_file, m->file, &at))
-			continue;
-		row = &b->base.v[at];
-		if (maildir_stat(r->m, b->j.path, m, &(struct err){0}) != 0 ||
-		    m->fsize != row->fsize || m->mtime_ns != row->mtime_ns)
-			continue;
-		m->content.size = row->size;
-		m->content.raw = row->fsize;
-		memcpy(m->content.sha, row->sha, sizeof row->sha);
-		m->has_content = true;
-	}
-	map_release(&by_file);
 }
 
 static uint32_t
@@ -157,11 +132,31 @@ klass_of_sha(struct adoption *a, const uint8_t *sha)
 	return a->klasses;
 }
 
+static void
+add_file(struct adoption *a, size_t i, bool tuids)
+{
+	struct lmsg *m = &a->b->l.v[a->file[i]];
+	const struct content *c = &m->content;
+	uint64_t first = 0;
+
+	if (!m->has_content)
+		return;
+	m->klass = klass_of_sha(a, c->bare_sha);
+	map_get_u64(&a->by_size, c->size, &first);
+	a->same_size[i] = (uint32_t)first;
+	map_set_u64(&a->by_size, c->size, i + 1);
+	if (c->has_tuid)
+		map_set_u64(&a->tuid_sizes, c->bare_size, 1);
+	else if (tuids)
+		map_set_u64(&a->tuid_sizes, c->bare_size + TUID_LINE, 1);
+}
+
 /* Classes of new files, and the server's candidates compared with them. */
 static int
 pair_equal(struct adoption *a, struct err *e)
 {
 	struct sbox *b = a->b;
+	bool tuids = plan_has_tuids(&b->l);
 	uint32_t *cand;
 	size_t n;
 	int rc;
@@ -174,19 +169,12 @@ pair_equal(struct adoption *a, struct err *e)
 		return 0;
 	map_init(&a->klass_of);
 	map_init(&a->by_size);
+	map_init(&a->tuid_sizes);
 	a->same_size = arena_array(&a->r->pass, a->nfile, sizeof *a->same_size);
-	for (size_t i = 0; i < a->nfile; i++) {
-		struct lmsg *m = &b->l.v[a->file[i]];
-		uint64_t first = 0;
-
-		if (!m->has_content)
-			continue;
-		m->klass = klass_of_sha(a, m->content.sha);
-		map_get_u64(&a->by_size, m->content.size, &first);
-		a->same_size[i] = (uint32_t)first;
-		map_set_u64(&a->by_size, m->content.size, i + 1);
-	}
+	for (size_t i = 0; i < a->nfile; i++)
+		add_file(a, i, tuids);
 	rc = compare_candidates(a, cand, n, e);
+	map_release(&a->tuid_sizes);
 	map_release(&a->klass_of);
 	map_release(&a->by_size);
 	return rc;
@@ -200,8 +188,6 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 
 	if (b->l.same)
 		return 0;
-	if (b->r.renumbered)
-		content_from_rows(r, b);
 	if (!b->r.same)
 		b->nuntold = 0;
 	rc = read_new_files(&a, e);

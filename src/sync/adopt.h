@@ -11,10 +11,11 @@ struct adoption {
 	struct sbox *b;
 	uint32_t *file; /* indexes into l.v of files to be paired */
 	size_t nfile;
-	struct map klass_of; /* sha -> klass */
+	struct map klass_of; /* bare_sha -> klass */
 	uint32_t klasses;
 	struct map by_size;  /* canonical size -> 1 + index into file[] */
 	uint32_t *same_size; /* chain of by_size, 0 ends */
+	struct map tuid_sizes; /* that a line X-TUID makes of those */
 	bool unread;	     /* a file was not read; it is in the next pass */
 	uint32_t *bad;	     /* indexes into l.v of those that cannot be */
 	size_t nbad, badcap;

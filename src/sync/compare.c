@@ -9,7 +9,8 @@
  *     the first are Message-ID, Date, trace fields and most of the text.
  *  3. Who edits a draft may put another one in its place that differs by a
  *     letter: what either side calls a draft is read whole, whatever its size.
- *  4. When windows fit files of different content, the whole message is read.
+ *  4. When windows fit files of different content, the whole message is read;
+ *     so is one whose size no file has, or only but for a line of mbsync's.
  *  5. No octets are no answer: while the message is there, it is neither equal
  *     nor different.  It waits, and so do the files of its size; of a mailbox
  *     that is numbered anew, everything, or its rows would be lost.
@@ -113,7 +114,8 @@ klass_by_digest(struct adoption *a, const struct question *v, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (v[i].told &&
 		    map_get(&a->klass_of,
-			span_of((const char *)v[i].content.sha, DIGEST_LEN),
+			span_of((const char *)v[i].content.bare_sha,
+			    DIGEST_LEN),
 			&k))
 			v[i].m->klass = (uint32_t)k;
 }
@@ -139,6 +141,16 @@ is_draft(const struct adoption *a, const struct rmsg *m)
 		if (a->b->l.v[a->file[at - 1]].flags.sys & FLAG_DRAFT)
 			return true;
 	return false;
+}
+
+/* Rule 4: windows of it tell nothing. */
+static bool
+needs_whole(const struct adoption *a, const struct rmsg *m)
+{
+	uint64_t one;
+
+	return first_of_size(a, m->size) == 0 ||
+	       map_get_u64(&a->tuid_sizes, m->size, &one);
 }
 
 /* Rule 2: where the Kth window of M begins. */
@@ -304,7 +316,8 @@ whole_first(struct adoption *a, struct question *v, size_t n)
 		struct question q = v[i];
 		bool large = q.m->size > WHOLE_ALWAYS;
 
-		if (large && spent >= WHOLE_BUDGET && !is_draft(a, q.m))
+		if (large && spent >= WHOLE_BUDGET && !is_draft(a, q.m) &&
+		    !needs_whole(a, q.m))
 			continue;
 		if (large)
 			spent += q.m->size;
@@ -447,7 +460,8 @@ compare_unread(struct adoption *a, struct err *e)
 		const struct content *c = &v[i].content;
 		const struct lmsg *file =
 		    v[i].told
-			? unread_of_length(a, c->size - v[i].lines, c->size)
+			? unread_of_length(
+				  a, c->bare_size - v[i].lines, c->size + TUID_LINE)
 			: unread_of_length(a, 0, UINT64_MAX);
 		char *why;
 

@@ -365,3 +365,70 @@ def test_a_lost_journal_of_large_messages(world):
     assert (s["pulled"], s["pushed"], s["adopted"]) == (0, 0, 22)
     assert s["bytes_in"] < 80_000_000 < total
     world.assert_settled()
+
+
+# what mbsync has copied
+
+
+TUID = b"X-TUID: aB0+/aB0+/zZ\r\n"
+
+
+def marked(data, line=TUID):
+    head, gap, body = data.partition(b"\r\n\r\n")
+    return head + b"\r\n" + line + b"\r\n" + body
+
+
+def adopted(world, n):
+    """As many as N, and nothing goes up or down."""
+    before = bodies(world), here(world)
+    totals = world.summary()
+    assert (totals["adopted"], totals["pulled"], totals["pushed"]) == (n, 0, 0)
+    assert (bodies(world), here(world)) == before
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("size", [0, 100000])
+def test_what_mbsync_has_copied_is_the_same_message(world, size):
+    """It marks what it fetches, and what it uploads."""
+    for n in range(3):
+        data = message("down%d" % n, size=size + 3000 * n)
+        world.server.append("INBOX", data)
+        world.local.add("INBOX", lf(marked(data)), "%d.d.host:2," % n, "cur")
+        data = message("up%d" % n, size=size + 3000 * n + 1000)
+        world.server.append("INBOX", marked(data))
+        world.local.add("INBOX", lf(data), "%d.u.host:2," % n, "cur")
+    data = message("both", size=size + 100)
+    world.server.append("INBOX", marked(data))
+    world.local.add("INBOX", lf(marked(data, TUID.replace(b"z", b"y"))),
+                    "1.b.host:2,", "cur")
+    adopted(world, 7)
+    lose_journal(world)
+    adopted(world, 7)
+
+
+def test_renumbered_what_mbsync_has_copied_stays(world):
+    data = message("a")
+    world.server.append("INBOX", message("other"))
+    world.server.create("Work")
+    world.server.append("Work", data)
+    world.local.make("Work")
+    world.local.add("Work", lf(marked(data)), "1.a.host:2,S", "cur")
+    world.sync()
+    uidvalidity = world.server.status("Work", "(UIDVALIDITY)")
+    world.server.do("delete", "Work")
+    world.server.create("Work")
+    world.server.append("Work", data)
+    assert world.server.status("Work", "(UIDVALIDITY)") != uidvalidity
+    world.sync()
+    assert bodies(world, "Work") == [data]
+    assert here(world, "Work") == [lf(marked(data))]
+    world.assert_idle()
+
+
+def test_what_differs_beside_the_line_of_mbsync_is_another(world):
+    data = message("a")
+    world.server.append("INBOX", data)
+    world.local.add("INBOX", lf(marked(data[:-3] + b"!\r\n")), "1.a.host")
+    totals = world.summary()
+    assert (totals["pulled"], totals["pushed"]) == (1, 1)
+    world.assert_settled()

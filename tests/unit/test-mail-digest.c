@@ -125,6 +125,69 @@ reset_forgets_what_was_fed(void **state)
 	assert_int_equal(c.size, 2);
 }
 
+static struct content
+content_of(struct digest *d, const char *text, size_t step)
+{
+	size_t n = strlen(text);
+	struct content c;
+
+	for (size_t i = 0; i < n; i += step)
+		digest_feed(d, text + i, n - i < step ? n - i : step);
+	digest_finish(d, &c);
+	return c;
+}
+
+#define TUID "X-TUID: aB0+/aB0+/zZ\n"
+
+/* WITH has lines X-TUID, WITHOUT is the same message. */
+static void
+check_bare(const char *with, const char *without, unsigned lines)
+{
+	AUTO(digest) d = digest_new();
+	struct content b = content_of(d, without, 1000);
+
+	assert_false(b.has_tuid);
+	assert_int_equal(b.bare_size, b.size);
+	assert_memory_equal(b.bare_sha, b.sha, DIGEST_LEN);
+	for (size_t step = 1; step <= strlen(with); step++) {
+		struct content a = content_of(d, with, step);
+
+		assert_int_equal(a.has_tuid, lines > 0);
+		assert_int_equal(a.size, b.size + lines * TUID_LINE);
+		assert_int_equal(a.bare_size, b.size);
+		assert_memory_equal(a.bare_sha, b.sha, DIGEST_LEN);
+		if (lines)
+			assert_memory_not_equal(a.sha, b.sha, DIGEST_LEN);
+	}
+}
+
+static void
+lines_of_mbsync_make_no_other_bare_message(void **state)
+{
+	(void)state;
+	check_bare("A: b\n" TUID "C: d\n\ne\n", "A: b\nC: d\n\ne\n", 1);
+	check_bare(TUID "\ne\n", "\ne\n", 1);
+	check_bare(TUID "A: b\n", "A: b\n", 1);
+	check_bare("A: b\r\n" TUID TUID "\r\n" TUID, "A: b\n\n" TUID, 2);
+	check_bare("A: b\n" TUID, "A: b\n", 1);
+}
+
+/* In a body, cut, too long or too short, of other octets, or of another name. */
+static void
+what_is_no_line_of_mbsync_counts(void **state)
+{
+	static const char *const other[] = {"A: b\n\n" TUID, "\n" TUID,
+	    "X-TUID: aB0+/aB0+/z", "X-TUID: aB0+/aB0+/zZ", "X-TUID: aB0\n\n",
+	    "X-TUID: aB0+/aB0+/zZZ\n\n", "X-TUID: aB0+/aB0+ zZ\n\n",
+	    "X-TUIE: aB0+/aB0+/zZ\n\n", "A: X-TUID: aB0+/aB0+/zZ\n\n",
+	    "A: b\n X-TUID: aB0+/aB0+/zZ\n\n", "\rX-TUID: aB0+/aB0+/zZ\n\n",
+	    "\r\rA\n\n", "X", "", "\r", "\n", "X-TUID: aB0+/aB0+/zZ\rA\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+		check_bare(other[i], other[i], 0);
+}
+
 int
 main(void)
 {
@@ -134,6 +197,8 @@ main(void)
 		cmocka_unit_test(any_split_gives_one_result),
 		cmocka_unit_test(a_nul_is_noticed_once_and_forgotten_after),
 		cmocka_unit_test(reset_forgets_what_was_fed),
+		cmocka_unit_test(lines_of_mbsync_make_no_other_bare_message),
+		cmocka_unit_test(what_is_no_line_of_mbsync_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
