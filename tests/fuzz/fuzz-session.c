@@ -277,10 +277,10 @@ do_append(struct test *t)
 	struct imap_append *a = NULL;
 	int rc;
 
-	if (imap_append_begin(t->s, SPAN("b"), &a, &t->e) < 0)
+	if (imap_append_begin(t->s, &a, &t->e) < 0)
 		return;
 	for (uint64_t i = 0; i < 3; i++) {
-		rc = imap_append_send(a, i,
+		rc = imap_append_send(a, SPAN("b"), i,
 		    (struct flags){.sys = FLAG_SEEN}, 86400, 3, &t->e);
 		if (rc == 0)
 			rc = imap_append_data(a, "abc", 3, &t->e);
