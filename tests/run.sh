@@ -4,7 +4,8 @@
 #   tests/run.sh                 everything that CI runs; a sample of what is
 #                                long and many
 #   tests/run.sh --full          all of it, more histories, mutants, and every
-#                                point of each kind of fault (hours)
+#                                point of each kind of fault (some two hours
+#                                on two processors: doc/reliability.md)
 #   tests/run.sh --soak SECONDS  and random faults and histories, that long
 #
 # MOCHILA_SEED repeats the random choices of a run: it is printed.
@@ -97,17 +98,32 @@ if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1 || echo 0)" \
 	memory=/dev/shm
 fi
 
-pytests() { # BINARY DIRECTORY
-	cd "$top/tests/$2"
-	find . -name 'test_*.py' ! -name test_acceptance.py ! -name test_many.py \
-		-printf '%s %f\n' |
-		sort -rn | cut -d' ' -f2 |
-		MOCHILA=$1 xargs -P "$((jobs + 1))" -I FILE bash -c 'one FILE'
+# In the full tier each test of faults is by itself: some of them try
+# thousands of points.  Backwards, so that the many short ones of
+# test_calls.py come last and keep all processors busy to the end.
+pieces() { # DIRECTORY
+	case $MOCHILA_TIER,$1 in
+	full,crash)
+		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
+			--collect-only | grep :: | tac
+		;;
+	*)
+		find . -name 'test_*.py' ! -name test_acceptance.py \
+			! -name test_many.py -printf '%s %f\n' |
+			sort -rn | cut -d' ' -f2
+		;;
+	esac
 }
 
-one() { # FILE
+pytests() { # BINARY DIRECTORY
+	cd "$top/tests/$2"
+	pieces "$2" | MOCHILA=$1 xargs -d '\n' -P "$((jobs + 1))" -I PIECE \
+		bash -c 'one "$0"' PIECE
+}
+
+one() { # PIECE
 	local log
-	log=$(mktemp "$logs/$1.XXXXXX")
+	log=$(mktemp "$logs/XXXXXX")
 	if /usr/bin/python3 -m pytest -q -p no:cacheprovider "$1" \
 		>"$log" 2>&1 </dev/null; then
 		printf '%s: %s\n' "$1" "$(tail -n 1 "$log")"
