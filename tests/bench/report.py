@@ -174,6 +174,7 @@ class Targets:
                          octets(rows["mbsync"]) / octets(rows["mochila"]),
                          50, True)
         self.each_faster(".* flags (there|here)", 5, 50)
+        self.each_faster("1 flag (there|here) in each of .*", 5, 50)
 
     def among(self):
         small, large = ("{:,}".format(n) for n in self.tier.among)
