@@ -45,6 +45,7 @@ struct journal {
 	uint64_t format; /* of what is there */
 	bool read_only;
 	bool sound;      /* opened, and no write has failed */
+	int64_t written_ns; /* mtime when it was opened; 0: there was none */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
 	uint32_t keywords; /* stored */

@@ -81,6 +81,9 @@ _Noreturn void journal_look_main(int argc, char **argv);
 void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 
+/* When somebody wrote to it last, before it was opened here; 0: never. */
+int64_t journal_written_ns(const struct journal *j);
+
 /*
  * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large mailbox,
  * or of much new mail, is under way: the cursor is good for the flags of all

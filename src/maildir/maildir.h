@@ -43,6 +43,8 @@ int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
 void maildir_free(struct maildir **m);
 DEFINE_AUTO(maildir)
 int maildir_fd(const struct maildir *m); /* the root, borrowed */
+/* Do inode numbers of its file system outlive a mount?  (Networks, FUSE: no.) */
+bool maildir_inodes_stay(const struct maildir *m);
 
 /* A directory that is, or holds, a mailbox. */
 struct maildir_dir {
@@ -78,6 +80,14 @@ int maildir_stamp(struct maildir *m, struct span path,
     struct maildir_stamp *s_r, struct err *e);
 bool maildir_stamp_eq(const struct maildir_stamp *a,
     const struct maildir_stamp *b); /* NONE equals nothing */
+/*
+ * cur/ or new/ of PATH is another directory than the one of WAS, which was
+ * recorded at RECORDED_NS (wall clock) or before.  False where it cannot be told.
+ * MAILDIR_STAMP_OTHER is of none that there is.
+ */
+#define MAILDIR_STAMP_OTHER ((struct maildir_stamp){1, 1, UINT64_MAX, UINT64_MAX})
+bool maildir_is_another(struct maildir *m, struct span path,
+    const struct maildir_stamp *was, int64_t recorded_ns);
 
 /*
  * Wait until a change made now would get another time than *S (at most 50 ms

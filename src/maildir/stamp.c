@@ -10,6 +10,8 @@
 #include "base/cancel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define WAIT_MAX_MS 50
@@ -46,6 +48,37 @@ maildir_stamp_eq(const struct maildir_stamp *a, const struct maildir_stamp *b)
 	return a->cur_ino != 0 && a->cur_ino == b->cur_ino &&
 	       a->new_ino == b->new_ino && a->cur_mtime_ns == b->cur_mtime_ns &&
 	       a->new_mtime_ns == b->new_mtime_ns;
+}
+
+/* A number that became free is given to the next directory. */
+static bool
+is_born_after(int dir, int64_t ns)
+{
+	struct statx x;
+
+	return ns > 0 &&
+	       statx(dir, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
+	       (x.stx_mask & STATX_BTIME) &&
+	       x.stx_btime.tv_sec * INT64_C(1000000000) +
+			       x.stx_btime.tv_nsec >
+		   ns;
+}
+
+bool
+maildir_is_another(struct maildir *m, struct span path,
+    const struct maildir_stamp *was, int64_t recorded_ns)
+{
+	const struct maildir_box *b;
+	struct maildir_stamp now;
+	struct err e;
+
+	if (was->cur_ino == 0 || !maildir_inodes_stay(m) ||
+	    maildir_stamp(m, path, &now, &e) < 0 ||
+	    maildir_whole_box(m, path, &b, &e) < 0)
+		return false;
+	return now.cur_ino != was->cur_ino || now.new_ino != was->new_ino ||
+	       is_born_after(b->cur, recorded_ns) ||
+	       is_born_after(b->new, recorded_ns);
 }
 
 static int64_t

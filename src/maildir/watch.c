@@ -154,6 +154,12 @@ is_ours_alone(int fd)
 	       (unsigned)st.f_type != ECRYPTFS_MAGIC && !fs_network_type(fd);
 }
 
+bool
+maildir_inodes_stay(const struct maildir *m)
+{
+	return is_ours_alone(m->root);
+}
+
 static uint64_t
 count_due(const struct map *due, struct span key)
 {

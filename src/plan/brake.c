@@ -29,6 +29,8 @@ judge(const struct plan_box *b, const struct plan_policy *policy,
 		return BRAKE_DAMAGED;
 	if (policy->list_damaged)
 		return BRAKE_LIST;
+	if (b->replaced && b->rdeletes > 0)
+		return BRAKE_REPLACED;
 	if (account > ACCOUNT_MIN && account > policy->account_messages / 2)
 		return BRAKE_ACCOUNT;
 	if (n > policy->max_deletes && n > b->rows / 4)

@@ -513,7 +513,8 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 	const struct lview not_seen = {.same = true};
 	struct merge m = {.pl = pl, .box = box, .base = base, .r = r,
 	    .policy = policy,
-	    .count = {.box = box, .rows = rows, .damaged = l->damaged}};
+	    .count = {.box = box, .rows = rows, .damaged = l->damaged,
+		.replaced = l->replaced}};
 
 	/* A file cannot be called new with only some of the rows at hand. */
 	m.l = base->complete || rows == 0 || l->delta ? l : &not_seen;

@@ -129,7 +129,8 @@ enum brake {
 	BRAKE_BOX,      /* over max_deletes and a quarter of the mailbox */
 	BRAKE_ACCOUNT,  /* over 20 and half of the account */
 	BRAKE_DAMAGED,  /* Maildir root missing or empty, cur/ or new/ missing */
-	BRAKE_LIST      /* LIST lost most mailboxes */
+	BRAKE_LIST,     /* LIST lost most mailboxes */
+	BRAKE_REPLACED  /* another directory: put back from a backup? */
 };
 
 struct plan_policy {
@@ -153,7 +154,7 @@ struct plan_policy {
 struct plan_box {
 	uint32_t box;
 	uint64_t rows;    /* messages agreed on before */
-	bool damaged;
+	bool damaged, replaced; /* as lview's */
 	uint32_t ldeletes, rdeletes, held;
 	enum brake brake;
 	/*

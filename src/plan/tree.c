@@ -312,6 +312,34 @@ by_order(const void *a, const void *b)
 	return dx ? -c : c;
 }
 
+/*
+ * Each directory that was known is another one now, or not there.  (Two that
+ * swapped their names are found by their inodes.)
+ */
+static bool
+is_replaced(const struct known_tree *b)
+{
+	size_t others = 0;
+
+	for (size_t i = 0; i < b->nj && b->policy->inodes_stay; i++) {
+		const struct tree_journal *j = &b->j[i];
+		uint64_t at;
+
+		if (j->cur_ino == 0)
+			continue;
+		if (b->m[i].lhow == TREE_BY_GUESS)
+			return false;
+		if (!map_get(&b->l_by_path, j->path, &at) ||
+		    b->l[at].cur_ino == 0)
+			continue;
+		if (b->l[at].cur_ino == j->cur_ino &&
+		    b->l[at].new_ino == j->new_ino)
+			return false;
+		others++;
+	}
+	return others > 0;
+}
+
 static void
 judge(struct known_tree *b, struct tree_plan *plan)
 {
@@ -321,6 +349,7 @@ judge(struct known_tree *b, struct tree_plan *plan)
 	for (size_t i = 0; i < b->nl; i++)
 		boxes += b->l[i].is_box;
 	plan->root_damaged = boxes == 0 && b->nj > 0;
+	plan->replaced = is_replaced(b);
 	plan->list_damaged =
 	    (b->lost > LIST_LOST_MIN && b->lost > b->had / 2) ||
 	    (b->nr == 0 && b->lost > 0);
@@ -336,7 +365,8 @@ judge(struct known_tree *b, struct tree_plan *plan)
 		if (p->allow_deletes)
 			continue;
 		if ((op->kind == TREE_DELETE_L && plan->list_damaged) ||
-		    (op->kind == TREE_DELETE_R && plan->root_damaged))
+		    (op->kind == TREE_DELETE_R &&
+			(plan->root_damaged || plan->replaced)))
 			op->held = true;
 	}
 }

@@ -147,6 +147,7 @@ struct tree_plan {
 	size_t nstep;
 	bool list_damaged; /* LIST lost most of the mailboxes */
 	bool root_damaged; /* no mailbox directory at all, but the journal has */
+	bool replaced; /* none of the directories is the one that was known */
 };
 
 struct tree_policy {
@@ -159,6 +160,7 @@ struct tree_policy {
 	bool list_complete; /* LIST ended with a tagged OK */
 	bool write_r, write_l; /* direction: may that side be changed? */
 	bool keep;  /* deletes: keep; no mailbox is deleted here */
+	bool inodes_stay; /* those of directories, from one run to the next */
 };
 
 /* M: nj of them.  Total and deterministic. */
@@ -179,7 +181,8 @@ bool tree_goes_along(const struct tree_journal *j, size_t nj,
  * also when the journal has it; so is a virtual one that they do not name.  A
  * deletion of a mailbox is held (op.held) when LIST is not complete or lost
  * most mailboxes (more than half and more than two of those in the journal),
- * or when the root is damaged.  An empty listing never deletes.  (How many
+ * or when the root is damaged or, by its directories, was put back from a backup,
+ * which knows nothing of a mailbox that is younger.  An empty listing never deletes.  (How many
  * messages go is for the brake of the messages.)
  *
  * Where a rename cannot be done as such, because its target is in the way and

@@ -64,6 +64,7 @@ struct lview {
 	bool same;     /* not looked at: as in the journal; v is empty */
 	bool complete; /* v is all there is: absence is meant */
 	bool damaged;  /* directory, cur/ or new/ missing: absence is not */
+	bool replaced; /* it is not the directory that the rows were seen in */
 	/*
 	 * Unchanged files of rows that are not at hand are left out.  At hand is
 	 * then each row whose file is not there under its name, or shows other

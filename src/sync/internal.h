@@ -150,7 +150,8 @@ struct run {
 	struct sbox *box;
 	size_t nbox;
 	uint64_t account_messages;
-	bool list_damaged, root_damaged;
+	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
+	bool keep_stamps; /* by them the next run has to see that, too */
 
 	struct span selected_wire; /* what the session has selected, "" none */
 	bool selected_rw;
@@ -204,6 +205,8 @@ bool run_is_reader(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
+/* For people. */
+const char *run_brake_words(enum brake why);
 
 /* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);

@@ -164,6 +164,7 @@ lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
 	    .write_r = r->a->direction != CONFIG_PULL,
 	    .write_l = r->a->direction != CONFIG_PUSH,
 	    .keep = r->a->keep,
+	    .inodes_stay = r->m && maildir_inodes_stay(r->m),
 	};
 	uint64_t v;
 	int rc;

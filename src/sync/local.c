@@ -214,6 +214,8 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 		return rc;
 	if (!b->l.complete && !b->l.damaged)
 		b->rescan = true;
+	b->l.replaced = maildir_is_another(
+	    r->m, b->j.path, &b->j.stamp, journal_written_ns(r->j));
 	return 0;
 }
 

@@ -84,6 +84,7 @@ record_mark(struct run *r, struct sbox *b)
 {
 	bool marks =
 	    !b->undone && !b->failed && !b->deferred && !b->slice.on;
+	bool keep_stamp = b->keep_stamp || r->keep_stamps;
 	struct maildir_stamp ours;
 
 	if (b->slice.on)
@@ -94,12 +95,14 @@ record_mark(struct run *r, struct sbox *b)
 		b->j.highestmodseq = b->r.highestmodseq;
 		b->j.messages = b->r.exists;
 	}
-	if (local_untouched(r, b, &ours) && marks && !b->keep_stamp &&
+	if (local_untouched(r, b, &ours) && marks && !keep_stamp &&
 	    !b->rescan) {
 		b->j.stamp = ours;
 		b->wrote_l = false;
 	} else if (!b->l.same && b->l.complete && !b->l.damaged) {
-		if (marks && !b->keep_stamp && !b->stamp_coarse)
+		if (b->l.replaced && b->keep_stamp)
+			b->j.stamp = MAILDIR_STAMP_OTHER;
+		else if (marks && !keep_stamp && !b->stamp_coarse)
 			b->j.stamp = b->stamp;
 		else if (maildir_stamp_eq(&b->j.stamp, &b->stamp))
 			/* something is left to do although nothing moved */

@@ -224,8 +224,8 @@ split_plan(struct run *r)
 	}
 }
 
-static const char *
-brake_words(enum brake why)
+const char *
+run_brake_words(enum brake why)
 {
 	switch (why) {
 	case BRAKE_BOX:
@@ -237,6 +237,10 @@ brake_words(enum brake why)
 		return "the Maildir looks damaged or not mounted";
 	case BRAKE_LIST:
 		return "the server's list lost most mailboxes";
+	case BRAKE_REPLACED:
+		return "its directory is not the one of the last run; if it "
+		       "was put back from a backup, remove the account's "
+		       "journal, and what came since is fetched again";
 	case BRAKE_OFF:
 		break;
 	}
@@ -257,7 +261,7 @@ report_brake(struct run *r)
 		text = xasprintf("%u delete%s held back: %s; run sync with "
 				 "--allow-deletes if that is meant",
 		    pb->held, pb->held == 1 ? "" : "s",
-		    brake_words(pb->brake));
+		    run_brake_words(pb->brake));
 		report_held(r, b, pb->held, text);
 		xfree(text);
 	}

@@ -216,7 +216,10 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	case TREE_DELETE_R:
 		if (op->held) {
 			held_text(r, b, op->rows ? op->rows : 1,
-			    tree_case_words(op->why));
+			    op->kind == TREE_DELETE_R && r->replaced
+				? run_brake_words(BRAKE_REPLACED)
+				: tree_case_words(op->why));
+			r->keep_stamps |= r->replaced;
 			*skip_r = true;
 			return 0;
 		}
@@ -422,6 +425,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->account_messages = rows;
 	r->list_damaged = tp->list_damaged;
 	r->root_damaged = tp->root_damaged;
+	r->replaced = tp->replaced;
 	if (!go) {
 		held_text(r, NULL, rows ? rows : 1,
 		    "the Maildir holds no mailbox at all (not mounted?), "

@@ -8,6 +8,8 @@ import struct
 import subprocess
 import time
 
+import pytest
+
 from world import message
 
 
@@ -312,4 +314,69 @@ def test_a_delete_beats_a_flag_change(world):
     world.server.expunge("INBOX", [uids[1]])
     world.sync()
     assert sorted(world.server.messages("INBOX", bodies=False)) == uids[2:]
+    world.assert_settled()
+
+
+def put_back(world):
+    """The Maildir as it was when the backup was made."""
+    shutil.rmtree(world.root)
+    shutil.copytree(world.base / "backup", world.root, symlinks=True)
+
+
+@pytest.mark.parametrize("box", ["INBOX", "box1"])
+def test_a_maildir_from_a_backup_deletes_nothing(world, box):
+    fill(world, 3, 10)
+    world.sync()
+    shutil.copytree(world.root, world.base / "backup", symlinks=True)
+    world.server.append(box, message("younger"))
+    world.server.create("younger")
+    world.server.append("younger", message("y"))
+    world.sync()
+    everything = world.server.everything()
+    put_back(world)
+    for _ in range(2):
+        done = world.sync(status=3)
+        assert "not the one of the last run" in done.err
+        assert world.server.everything() == everything
+        # what comes meanwhile does come, and hides nothing
+        world.server.append("box2", message("m%d" % _))
+        everything = world.server.everything()
+    world.sync(status=3)
+    world.assert_idle(status=3, says=True)
+    lose_journal(world)
+    world.sync()
+    assert {b: {u: m["body"] for u, m in v.items()}
+            for b, v in world.server.everything().items()} == {
+        b: {u: m["body"] for u, m in v.items()} for b, v in everything.items()}
+    world.assert_settled()
+
+
+def test_a_maildir_from_a_backup_may_be_meant(world):
+    fill(world, 1, 10)
+    world.sync()
+    shutil.copytree(world.root, world.base / "backup", symlinks=True)
+    world.server.append("INBOX", message("younger"))
+    world.sync()
+    put_back(world)
+    world.sync(status=3)
+    world.sync("--allow-deletes")
+    assert len(world.server.messages("INBOX")) == 10
+    world.assert_settled()
+    # and now it is the directory that it is
+    world.local.files("INBOX")[0][2].unlink()
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 9
+    world.assert_settled()
+
+
+def test_a_maildir_on_a_new_disk_goes_on(world):
+    fill(world, 2, 10)
+    world.sync()
+    shutil.copytree(world.root, world.base / "backup", symlinks=True)
+    put_back(world)
+    world.sync()
+    world.assert_idle()
+    world.local.files("box1")[0][2].unlink()
+    world.sync()
+    assert len(world.server.messages("box1")) == 9
     world.assert_settled()

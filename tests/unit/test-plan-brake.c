@@ -91,6 +91,33 @@ test_what_looks_damaged_deletes_nothing(void **state)
 	assert_int_equal(brake_of(1000, 1000, 1000, &p), BRAKE_OFF);
 }
 
+/* Put back from a backup: what came since is not there, and was not deleted. */
+static void
+test_another_directory_deletes_nothing_there(void **state)
+{
+	static const enum op_kind kind[] = {OP_RDELETE, OP_LDELETE};
+
+	(void)state;
+	for (int allow = 0; allow < 2; allow++)
+		for (int k = 0; k < 2; k++) {
+			const struct plan_policy p = {.max_deletes = 100,
+			    .account_messages = 1000, .allow_deletes = allow};
+			bool held = !allow && kind[k] == OP_RDELETE;
+			struct plan pl;
+
+			plan_init(&pl, &mem);
+			add_box(&pl, 0, kind[k], 1, 1000);
+			assert_false(pl.box[0].replaced);
+			pl.box[0].replaced = true;
+			plan_brake(&pl, &p);
+			assert_int_equal(pl.box[0].brake,
+			    held ? BRAKE_REPLACED : BRAKE_OFF);
+			assert_int_equal(pl.op[0].held, held);
+			assert_int_equal(pl.box[0].keep_stamp, held);
+			arena_clear(&mem);
+		}
+}
+
 static void
 test_mailboxes_are_judged_one_by_one(void **state)
 {
@@ -205,6 +232,7 @@ main(void)
 	    cmocka_unit_test(test_limits_of_a_mailbox),
 	    cmocka_unit_test(test_limits_of_the_account),
 	    cmocka_unit_test(test_what_looks_damaged_deletes_nothing),
+	    cmocka_unit_test(test_another_directory_deletes_nothing_there),
 	    cmocka_unit_test(test_mailboxes_are_judged_one_by_one),
 	    cmocka_unit_test(
 		test_a_message_that_goes_on_both_sides_counts_once),

@@ -134,6 +134,42 @@ test_an_empty_root_deletes_nothing(void **state)
 	arena_clear(&mem);
 }
 
+/* A backup knows nothing of the mailboxes that are younger. */
+static void
+test_a_tree_that_was_put_back_deletes_nothing(void **state)
+{
+	struct input in;
+
+	(void)state;
+	for (int stay = 0; stay < 2; stay++) {
+		init(&in);
+		in.p.inodes_stay = stay;
+		for (size_t i = 0; i < 3; i++) {
+			const char *name = (const char *[]){"a", "b", "c"}[i];
+
+			add_j(&in, name, 1);
+			in.j[i].cur_ino = 10 + i;
+			in.j[i].new_ino = 20 + i;
+			add_r(&in, name, true);
+			if (i < 2)
+				add_l(&in, name, false);
+		}
+		for (size_t i = 0; i < 2; i++) {
+			in.l[i].cur_ino = 30 + i;
+			in.l[i].new_ino = 20 + i;
+		}
+		expect(&in, stay ? "sync101 a, sync101 b, deleteR106! c, "
+				 : "sync101 a, sync101 b, deleteR106 c, ");
+		/* one of them is the one that it was */
+		in.l[1].cur_ino = 11;
+		expect(&in, "sync101 a, sync101 b, deleteR106 c, ");
+		in.l[1].cur_ino = 31;
+		in.p.allow_deletes = true;
+		expect(&in, "sync101 a, sync101 b, deleteR106 c, ");
+		arena_clear(&mem);
+	}
+}
+
 /* How many of its messages may go is for the brake of the messages. */
 static void
 test_large_mailboxes_are_not_held(void **state)
@@ -478,6 +514,7 @@ main(void)
 		test_parents_first_deletes_last_and_children_first),
 	    cmocka_unit_test(test_a_list_that_lost_most_deletes_nothing),
 	    cmocka_unit_test(test_an_empty_root_deletes_nothing),
+	    cmocka_unit_test(test_a_tree_that_was_put_back_deletes_nothing),
 	    cmocka_unit_test(test_large_mailboxes_are_not_held),
 	    cmocka_unit_test(test_containers_are_no_mailboxes),
 	    cmocka_unit_test(test_what_is_not_selected_is_left_alone),
