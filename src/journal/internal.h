@@ -77,7 +77,7 @@ int journal_damaged(const struct journal *j, const char *what,
  * whole file.  So when JOURNAL_TOUCHED places were looked at, the map is made
  * anew before the next transaction.  (The system maps some pages around each.)
  */
-#define JOURNAL_TOUCHED 512
+#define JOURNAL_TOUCHED 256
 int journal_fresh_map(struct journal *j);
 
 /* LMDB's answer; the map follows when another process made it larger. */
