@@ -45,7 +45,7 @@ struct journal {
 	uint64_t format; /* of what is there */
 	bool read_only;
 	bool sound;      /* opened, and no write has failed */
-	int64_t written_ns; /* mtime when it was opened; 0: there was none */
+	int64_t written_ns; /* see journal_written_ns() */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
 	uint32_t keywords; /* stored */
@@ -93,8 +93,7 @@ int journal_begin_read(struct journal *j, MDB_txn **txn_r,
  * sound.c: ERR_JOURNAL when the file changed since it was marked and cannot
  * be read to its end.  DIR is that of the journal; MAP as for LMDB.
  */
-int journal_check_sound(const struct journal *j, int dir, uint64_t map,
-    struct err *e);
+int journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e);
 void journal_mark_sound(const struct journal *j);
 
 /* Those of j->format. */

@@ -81,7 +81,11 @@ _Noreturn void journal_look_main(int argc, char **argv);
 void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 
-/* When somebody wrote to it last, before it was opened here; 0: never. */
+/*
+ * When the last run wrote to it, if it is the very file which that left; 0 for a
+ * copy, one that was put back, or after a run that was killed.  So, unless it is
+ * 0, what it says of inodes was so on this disk.
+ */
 int64_t journal_written_ns(const struct journal *j);
 
 /*

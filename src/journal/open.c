@@ -105,7 +105,7 @@ is_unborn(const struct meta_page *first, uint64_t size)
  * come no further than its creation, and there is nothing in it.
  */
 static int
-look(struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
+look(const struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
     struct err *e)
 {
 	AUTO_FD fd = openat(dir, "data.mdb",
@@ -123,8 +123,6 @@ look(struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
 		    "journal '%s': open", j->dir);
 	if (st.st_size == 0)
 		return 0;
-	j->written_ns =
-	    st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
 	if (read_meta(fd, 0, &a) && sane_page_size(a.db[0].page_size))
 		m = &a;
 	size = (uint64_t)st.st_size;

@@ -251,15 +251,34 @@ is_fault(int sig)
 	    sig == SIGFPE || sig == SIGILL;
 }
 
+/* mtime of the file; 0: it is a copy that was given the times of the first. */
+static int64_t
+written_ns(int dir)
+{
+	const int64_t s = 1000000000;
+	struct statx x;
+	int64_t ns;
+
+	if (statx(dir, "data.mdb", AT_SYMLINK_NOFOLLOW,
+		STATX_MTIME | STATX_BTIME, &x) != 0)
+		return 0;
+	ns = x.stx_mtime.tv_sec * s + x.stx_mtime.tv_nsec;
+	return (x.stx_mask & STATX_BTIME) &&
+		x.stx_btime.tv_sec * s + x.stx_btime.tv_nsec > ns
+	    ? 0
+	    : ns;
+}
+
 int
-journal_check_sound(const struct journal *j, int dir, uint64_t map,
-    struct err *e)
+journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e)
 {
 	int status, sys = 0;
 	pid_t pid;
 
-	if (is_marked(dir))
+	if (is_marked(dir)) {
+		j->written_ns = written_ns(dir);
 		return 0;
+	}
 	if (!j->read_only)
 		(void)fs_clean_temp(dir); /* rule 4 */
 	if (j->way.exe) {

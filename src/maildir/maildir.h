@@ -82,7 +82,8 @@ bool maildir_stamp_eq(const struct maildir_stamp *a,
     const struct maildir_stamp *b); /* NONE equals nothing */
 /*
  * cur/ or new/ of PATH is another directory than the one of WAS, which was
- * recorded at RECORDED_NS (wall clock) or before.  False where it cannot be told.
+ * recorded at RECORDED_NS (wall clock; 0: not known) or before.  False where it
+ * cannot be told.
  * MAILDIR_STAMP_OTHER is of none that there is.
  */
 #define MAILDIR_STAMP_OTHER ((struct maildir_stamp){1, 1, UINT64_MAX, UINT64_MAX})

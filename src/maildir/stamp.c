@@ -56,8 +56,7 @@ is_born_after(int dir, int64_t ns)
 {
 	struct statx x;
 
-	return ns > 0 &&
-	       statx(dir, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
+	return statx(dir, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
 	       (x.stx_mask & STATX_BTIME) &&
 	       x.stx_btime.tv_sec * INT64_C(1000000000) +
 			       x.stx_btime.tv_nsec >
@@ -72,7 +71,7 @@ maildir_is_another(struct maildir *m, struct span path,
 	struct maildir_stamp now;
 	struct err e;
 
-	if (was->cur_ino == 0 || !maildir_inodes_stay(m) ||
+	if (recorded_ns == 0 || was->cur_ino == 0 || !maildir_inodes_stay(m) ||
 	    maildir_stamp(m, path, &now, &e) < 0 ||
 	    maildir_whole_box(m, path, &b, &e) < 0)
 		return false;

@@ -164,7 +164,8 @@ lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
 	    .write_r = r->a->direction != CONFIG_PULL,
 	    .write_l = r->a->direction != CONFIG_PUSH,
 	    .keep = r->a->keep,
-	    .inodes_stay = r->m && maildir_inodes_stay(r->m),
+	    .inodes_stay = r->m && maildir_inodes_stay(r->m) &&
+			   journal_written_ns(r->j) > 0,
 	};
 	uint64_t v;
 	int rc;

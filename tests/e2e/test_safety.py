@@ -380,3 +380,18 @@ def test_a_maildir_on_a_new_disk_goes_on(world):
     world.sync()
     assert len(world.server.messages("box1")) == 9
     world.assert_settled()
+
+
+def test_a_maildir_that_was_copied_with_its_journal_goes_on(world):
+    """Then its inodes say nothing, and what was deleted was deleted."""
+    fill(world, 2, 10)
+    world.sync()
+    world.local.files("box1")[0][2].unlink()
+    for path in world.root, world.state:
+        copy = path.parent / "copy"
+        shutil.copytree(path, copy, symlinks=True)
+        shutil.rmtree(path)
+        copy.rename(path)
+    world.sync()
+    assert len(world.server.messages("box1")) == 9
+    world.assert_settled()
