@@ -175,6 +175,11 @@ void imap_expect_select(struct imap *s, struct arena *mem,
 int imap_end_select(struct imap *s, int rc, uint32_t uidvalidity,
     uint64_t modseq, struct imap_selected *sel, struct rview *r,
     struct err *e);
+/*
+ * The SELECT that was begun, while others may be under way: 1; 0: it has to be
+ * sent by itself, or cannot be sent at all, and nothing was.
+ */
+int imap_send_among(struct imap *s, struct err *e);
 /* The last command of a call is sent: now that of imap_select_next(). */
 int imap_send_next(struct imap *s, struct err *e);
 /* What imap_send_next() sent is answered, before another command goes out. */

@@ -110,14 +110,8 @@ imap_select_next(struct imap *s, struct span wire, bool read_only)
 }
 
 int
-imap_send_next(struct imap *s, struct err *e)
+imap_send_among(struct imap *s, struct err *e)
 {
-	struct span wire = s->next_wire;
-
-	s->next_wire = SPAN_NONE;
-	if (wire.n == 0)
-		return 0;
-	imap_begin_select(s, wire, s->next_read_only, 0, 0);
 	/* A literal has to wait for its "+", and may not with others. */
 	if (s->cmd.nwait > 0) {
 		s->tag--; /* nothing was sent: the number is still free */
@@ -129,6 +123,22 @@ imap_send_next(struct imap *s, struct err *e)
 		err_clear(e); /* a name that cannot be sent */
 		return 0;
 	}
+	return 1;
+}
+
+int
+imap_send_next(struct imap *s, struct err *e)
+{
+	struct span wire = s->next_wire;
+	int rc;
+
+	s->next_wire = SPAN_NONE;
+	if (wire.n == 0)
+		return 0;
+	imap_begin_select(s, wire, s->next_read_only, 0, 0);
+	rc = imap_send_among(s, e);
+	if (rc <= 0)
+		return rc;
 	s->ahead_tag = s->tag;
 	s->ahead_wire = wire;
 	s->ahead_read_only = s->next_read_only;

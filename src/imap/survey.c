@@ -44,21 +44,13 @@ too_many(const struct imap *s, uint32_t n)
 static int
 send_ask(struct imap *s, struct imap_ask *a, unsigned *n_r, struct err *e)
 {
-	int rc = 0;
+	int rc = 0, sent;
 
 	*n_r = 0;
 	imap_begin_select(s, a->wire, a->read_only, a->uidvalidity, a->modseq);
-	/* A literal has to wait for its "+", and may not with others. */
-	if (s->cmd.nwait > 0) {
-		s->tag--; /* nothing was sent: the number is still free */
-		return 0;
-	}
-	if (imap_send(s, e) < 0) {
-		if (s->broken)
-			return e->code;
-		err_clear(e); /* a name that cannot be sent */
-		return 0;
-	}
+	sent = imap_send_among(s, e);
+	if (sent <= 0)
+		return sent;
 	a->sent = true;
 	a->tag[0] = s->tag;
 	*n_r = 1;
