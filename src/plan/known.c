@@ -178,7 +178,10 @@ name_of_here(struct known_tree *b, struct known *k)
 	}
 }
 
-/* From where it was put for a moment, to where the other side has it. */
+/*
+ * From where it was put for a moment, to where the other side has it.  Aside
+ * on both, and differently: the server's name wins, as in rule 6.
+ */
 static void
 come_back(struct known_tree *b, struct known *k, const struct tree_journal *j)
 {
@@ -197,6 +200,12 @@ come_back(struct known_tree *b, struct known *k, const struct tree_journal *j)
 		k->path = !span_eq(b->l[k->l].path, j->path)
 		    ? j->path
 		    : layout_path(b->mem, r->name, p->layout);
+	} else if (aside_l && aside_r && !span_eq(k->lname, r->name)) {
+		if (p->write_l)
+			k->path = layout_path(b->mem, r->name, p->layout);
+		else if (p->write_r)
+			(void)layout_wire(b->mem, k->lname, p->delim,
+			    p->prefix, &k->wire);
 	}
 }
 

@@ -425,6 +425,28 @@ test_a_target_that_is_taken(void **state)
 	arena_clear(&mem);
 }
 
+/*
+ * Crashes among renames on both sides left one aside here, and the other
+ * inside of what is aside there (seed 1795567005 of test-plan-known).
+ */
+static void
+test_aside_on_both_sides_differently_is_of_one_name_again(void **state)
+{
+	struct input in;
+
+	(void)state;
+	for (int push = 0; push < 2; push++) {
+		renamed(&in, true, "c-mochila-aside/x", "b/x-mochila-aside");
+		in.j[1].wire = in.r[1].wire; /* they were taken for a pair */
+		in.j[1].name = in.j[1].path = in.l[1].path;
+		in.p.write_l = !push;
+		expect_steps(&in,
+		    push ? "R c-mochila-aside/x>b/x-mochila-aside, "
+			 : "L b/x-mochila-aside>c-mochila-aside/x, ");
+	}
+	arena_clear(&mem);
+}
+
 static void
 test_another_delimiter_is_not_another_name(void **state)
 {
@@ -527,6 +549,8 @@ main(void)
 	    cmocka_unit_test(
 		test_a_name_that_the_server_cannot_have_deletes_nothing),
 	    cmocka_unit_test(test_a_target_that_is_taken),
+	    cmocka_unit_test(
+		test_aside_on_both_sides_differently_is_of_one_name_again),
 	    cmocka_unit_test(test_another_delimiter_is_not_another_name),
 	    cmocka_unit_test(test_virtual_mailboxes_are_left_out_unless_named),
 	    cmocka_unit_test(test_names_that_differ_in_case_are_twins),
