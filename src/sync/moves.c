@@ -86,6 +86,22 @@ current_uid(const struct sbox *b, uint32_t uid)
 	return !b->r.complete || rview_find(&b->r, uid);
 }
 
+/*
+ * Is the message of ROW marked as deleted, on either side?  A copy that the
+ * server makes would be born with the mark; were the run to end before it is
+ * taken off, nobody could tell it from one that was given to the copy.
+ */
+static bool
+is_marked(struct run *r, uint32_t box, const struct pair *row)
+{
+	const struct rmsg *m = rview_find(&r->box[box].r, row->uid);
+	struct flags shown = name_flags(
+	    &r->pass, name_split(row->file).info, NULL, NULL);
+
+	return ((row->l.sys | row->r.sys | shown.sys |
+		    (m ? m->flags.sys : 0)) & FLAG_DELETED) != 0;
+}
+
 /* Ops by the size of their message, lowest index first. */
 struct sizes {
 	struct map first; /* size -> 1 + index into the plan's ops */
@@ -124,6 +140,7 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 	struct plan_live x = {.row = found->row};
 	struct span sha;
 	uint64_t at;
+	bool stays;
 
 	if (!map_get_u64(&s->box_of_id, found->box, &at) ||
 	    r->box[at - 1].failed || r->box[at - 1].gone)
@@ -132,8 +149,9 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 	x.row.file = arena_span(&r->pass, x.row.file);
 	x.row.l = flags_copy(&r->pass, x.row.l);
 	x.row.r = flags_copy(&r->pass, x.row.r);
-	x.remote = current_uid(&r->box[x.box], x.row.uid);
+	stays = current_uid(&r->box[x.box], x.row.uid);
 	x.local = current_file(s, x.box, &x.row);
+	x.remote = stays && !is_marked(r, x.box, &x.row);
 	if (!x.local && !x.remote)
 		return;
 	s->live = arena_grow(
@@ -149,7 +167,7 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 		.size = x.row.size,
 		.idate = x.row.idate,
 		.sha = (const uint8_t *)sha.p,
-		.stays = x.remote,
+		.stays = stays,
 		.draft = moves_is_draft(&x.row)});
 }
 
