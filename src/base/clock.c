@@ -27,7 +27,19 @@ clock_wall_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return clock_ns(t.tv_sec, t.tv_nsec);
+}
+
+int64_t
+clock_ns(int64_t s, int64_t ns)
+{
+	const int64_t in_s = 1000000000;
+
+	if (s >= INT64_MAX / in_s)
+		return INT64_MAX;
+	if (s <= INT64_MIN / in_s)
+		return INT64_MIN;
+	return s * in_s + ns;
 }
 
 static void

@@ -78,8 +78,9 @@ enum {
 /*
  * Connect, TLS, greeting, login (SASL-IR and the capabilities that come with
  * the tagged OK are used); ENABLE QRESYNC goes out with the first command.
- * CONF is borrowed for the life of the session, .password only for this call.  Login refused: ERR_AUTH, tried
- * once.  Never sends a password in clear over a network unless allowed.
+ * CONF is borrowed for the life of the session, .password only for this call.
+ * Login refused: ERR_AUTH, tried once.  Never sends a password in clear over a
+ * network unless allowed.
  */
 int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
 /* LOGOUT, politely, but waiting at most two seconds; errors are ignored. */
@@ -427,8 +428,9 @@ int imap_move(struct imap *s, const struct uidset *set, struct span wire,
 
 /*
  * The Message-ID fields of the messages in SET, as header_field() (mail/
- * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone, or
- * is refused (NO) by itself, is not in it.  BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
+ * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone,
+ * or is refused (NO) by itself, is not in it.  They are asked for by
+ * BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
  */
 struct imap_msgid {
 	uint32_t uid;

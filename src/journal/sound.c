@@ -17,6 +17,7 @@
  */
 #include "journal/internal.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 
 #include <errno.h>
@@ -255,16 +256,15 @@ is_fault(int sig)
 static int64_t
 written_ns(int dir)
 {
-	const int64_t s = 1000000000;
 	struct statx x;
 	int64_t ns;
 
 	if (statx(dir, "data.mdb", AT_SYMLINK_NOFOLLOW,
 		STATX_MTIME | STATX_BTIME, &x) != 0)
 		return 0;
-	ns = x.stx_mtime.tv_sec * s + x.stx_mtime.tv_nsec;
+	ns = clock_ns(x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec);
 	return (x.stx_mask & STATX_BTIME) &&
-		x.stx_btime.tv_sec * s + x.stx_btime.tv_nsec > ns
+		clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec) > ns
 	    ? 0
 	    : ns;
 }

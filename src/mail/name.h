@@ -52,12 +52,12 @@ struct flags name_flags(struct arena *mem, struct span info,
     const struct kwletters *letters, uint32_t *unknown_r);
 
 /*
- * The file name of a message that shows F: base + ":2," + letters in ASCII order, with all
- * letters of the old INFO that mean nothing to us kept.  Keywords without a
- * letter in LETTERS are left out; *shown_r (may be NULL) is what the name
- * that is returned shows.  FILE itself is returned when it shows F already
- * (as far as letters go) and has its ":2,".  IN_NEW: with nothing to show, no
- * ":2," is added when the old name had none.
+ * The file name of a message that shows F: base + ":2," + letters in ASCII
+ * order, with all letters of the old INFO that mean nothing to us kept.
+ * Keywords without a letter in LETTERS are left out; *shown_r (may be NULL) is
+ * what the name that is returned shows.  FILE itself is returned when it shows
+ * F already (as far as letters go) and has its ":2,".  IN_NEW: with nothing to
+ * show, no ":2," is added when the old name had none.
  *
  * The result is never longer than NAME_LEN_MAX when FILE is not: letters that
  * would go over it are not added (from the end of the alphabet), while

@@ -94,7 +94,7 @@ maildir_shown(struct span path)
 int64_t
 maildir_mtime_ns(const struct stat *st)
 {
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	return clock_ns(st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
 /* PART of the directory FD, made if it may be and is missing; -1, errno. */

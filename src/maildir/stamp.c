@@ -8,6 +8,7 @@
 #include "maildir/internal.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,9 +59,7 @@ is_born_after(int dir, int64_t ns)
 
 	return statx(dir, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
 	       (x.stx_mask & STATX_BTIME) &&
-	       x.stx_btime.tv_sec * INT64_C(1000000000) +
-			       x.stx_btime.tv_nsec >
-		   ns;
+	       clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec) > ns;
 }
 
 bool
@@ -86,7 +85,7 @@ coarse_now_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return clock_ns(t.tv_sec, t.tv_nsec);
 }
 
 bool

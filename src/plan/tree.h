@@ -181,9 +181,9 @@ bool tree_goes_along(const struct tree_journal *j, size_t nj,
  * also when the journal has it; so is a virtual one that they do not name.  A
  * deletion of a mailbox is held (op.held) when LIST is not complete or lost
  * most mailboxes (more than half and more than two of those in the journal),
- * or when the root is damaged or, by its directories, was put back from a backup,
- * which knows nothing of a mailbox that is younger.  An empty listing never deletes.  (How many
- * messages go is for the brake of the messages.)
+ * or when the root is damaged or, by its directories, was put back from a
+ * backup, which knows nothing of a mailbox that is younger.  An empty listing
+ * never deletes.  (How many messages go is for the brake of the messages.)
  *
  * Where a rename cannot be done as such, because its target is in the way and
  * stays there, the two names are taken for a deletion and a new mailbox.

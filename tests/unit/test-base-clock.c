@@ -53,6 +53,19 @@ test_local_time_follows_the_zone(void **state)
 }
 
 static void
+test_nanoseconds_of_any_file_time(void **state)
+{
+	(void)state;
+	assert_true(clock_ns(0, 0) == 0);
+	assert_true(clock_ns(-1, 999999999) == -1);
+	assert_true(clock_ns(9223372035, 999999999) == 9223372035999999999);
+	assert_true(clock_ns(9223372036, 0) == INT64_MAX);
+	assert_true(clock_ns(INT64_MAX, 999999999) == INT64_MAX);
+	assert_true(clock_ns(-9223372035, 1) == -9223372034999999999);
+	assert_true(clock_ns(INT64_MIN, 0) == INT64_MIN);
+}
+
+static void
 test_no_time_overflows_what_is_given(void **state)
 {
 	static const int64_t times[] = {INT64_MIN, INT64_MIN / 2, -1, 0,
@@ -95,6 +108,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_utc_is_written_with_a_z),
 	    cmocka_unit_test(test_local_time_follows_the_zone),
+	    cmocka_unit_test(test_nanoseconds_of_any_file_time),
 	    cmocka_unit_test(test_no_time_overflows_what_is_given),
 	    cmocka_unit_test(test_the_clocks_go_and_agree),
 	};
