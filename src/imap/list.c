@@ -20,6 +20,13 @@ struct listing {
 	bool has_ns;
 };
 
+/* A copy of SPAN, unless WAS is one: lines may come again without end. */
+static struct span
+keep(struct listing *l, struct span was, struct span span)
+{
+	return was.p && span_eq(was, span) ? was : arena_span(l->mem, span);
+}
+
 /* INBOX is one mailbox in any case (RFC 3501 §5.1). */
 static struct span
 key_of(struct span wire)
@@ -31,6 +38,7 @@ static int
 add_box(struct listing *l, const struct resp *r, struct err *e)
 {
 	struct imap_box box = {.delim = r->delim, .attrs = r->attrs};
+	uint64_t at;
 
 	if (r->mailbox.n == 0) {
 		/* The root of all, as some list it, is no mailbox. */
@@ -42,13 +50,14 @@ add_box(struct listing *l, const struct resp *r, struct err *e)
 		l->unread++;
 		return 0;
 	}
+	if (map_get(&l->by_wire, key_of(r->mailbox), &at))
+		return 0;
 	if (l->n >= BOXES_MAX)
 		return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "LIST: more than %d mailboxes",
 		    BOXES_MAX);
 	box.wire = arena_span(l->mem, key_of(r->mailbox));
-	if (!map_add(&l->by_wire, box.wire, l->n))
-		return 0;
+	map_set(&l->by_wire, box.wire, l->n);
 	l->v = arena_grow(l->mem, l->v, l->n, &l->cap, sizeof *l->v);
 	l->v[l->n++] = box;
 	return 0;
@@ -73,7 +82,7 @@ add_status(struct listing *l, const struct resp *r)
 	if (r->has & HAS_HIGHESTMODSEQ)
 		b->highestmodseq = r->highestmodseq;
 	if (r->has & HAS_MAILBOXID)
-		b->mailboxid = arena_span(l->mem, r->mailboxid);
+		b->mailboxid = keep(l, b->mailboxid, r->mailboxid);
 }
 
 /* Read up to the answer of command TAG, taking down what belongs to L. */
@@ -92,7 +101,7 @@ read_listing(struct imap *s, struct listing *l, uint32_t tag, struct err *e)
 			add_status(l, r);
 		else if (rc == 0 && r->type == RESP_NAMESPACE && r->has_ns) {
 			l->has_ns = true;
-			l->prefix = arena_span(l->mem, r->ns_prefix);
+			l->prefix = keep(l, l->prefix, r->ns_prefix);
 			l->delim = r->ns_delim;
 		}
 		if (rc < 0)

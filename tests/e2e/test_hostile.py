@@ -380,6 +380,8 @@ BEGINS = {"LIST": rb"^\* LIST.*other", "SELECT": rb"^\* \d+ EXISTS",
           "FETCH": rb"^\* \d+ FETCH", "BODY": rb"BODY\[\] \{"}
 NOISE = [
     ("LIST", b'* LIST () "/" bN'), ("LIST", b"* OK still here"),
+    ("LIST", b"* STATUS INBOX (MAILBOXID (mN))"),
+    ("LIST", b'* NAMESPACE (("pN" "/")) NIL NIL'),
     ("SELECT", b"* N EXISTS"), ("SELECT", b"* VANISHED (EARLIER) N"),
     ("SELECT", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
     ("FETCH", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
