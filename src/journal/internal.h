@@ -51,6 +51,7 @@ struct journal {
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
 	uint64_t touched;  /* places of the map, about, since it was made */
+	int unmapped;      /* why there is no map, an errno; 0: there is */
 };
 
 static inline MDB_val
@@ -81,7 +82,7 @@ int journal_damaged(const struct journal *j, const char *what,
 int journal_fresh_map(struct journal *j);
 
 /* LMDB's answer; the map follows when another process made it larger. */
-int journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r);
+int journal_begin_txn(struct journal *j, unsigned flags, MDB_txn **txn_r);
 /*
  * A reading transaction; *txn_r NULL when there are no tables (then nothing is
  * to be read).
@@ -93,7 +94,8 @@ int journal_begin_read(struct journal *j, MDB_txn **txn_r,
  * sound.c: ERR_JOURNAL when the file changed since it was marked and cannot
  * be read to its end.  DIR is that of the journal; MAP as for LMDB.
  */
-int journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e);
+int journal_check_sound(
+    struct journal *j, int dir, uint64_t map, struct err *e);
 void journal_mark_sound(const struct journal *j);
 
 /* Those of j->format. */

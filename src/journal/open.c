@@ -166,27 +166,55 @@ refuse_network(const struct journal *j, int dir, struct err *e)
 }
 
 int
-journal_begin_txn(MDB_env *env, unsigned flags, MDB_txn **txn_r)
+journal_begin_txn(struct journal *j, unsigned flags, MDB_txn **txn_r)
 {
-	int rc = mdb_txn_begin(env, NULL, flags, txn_r);
+	int rc;
 
-	if (rc == MDB_MAP_RESIZED && (rc = mdb_env_set_mapsize(env, 0)) == 0)
-		rc = mdb_txn_begin(env, NULL, flags, txn_r);
-	return rc;
+	if (j->unmapped)
+		return j->unmapped;
+	rc = mdb_txn_begin(j->env, NULL, flags, txn_r);
+	if (rc != MDB_MAP_RESIZED)
+		return rc;
+	j->unmapped = mdb_env_set_mapsize(j->env, 0);
+	return j->unmapped ? j->unmapped
+			   : mdb_txn_begin(j->env, NULL, flags, txn_r);
+}
+
+/*
+ * Make the map anew, FACTOR times as large.  LMDB gives up the old one first,
+ * and asked for anything while it has none, it ends the program.
+ */
+static int
+remap(struct journal *j, size_t factor)
+{
+	MDB_envinfo info;
+	int rc;
+
+	if (j->unmapped)
+		return j->unmapped;
+	rc = mdb_env_info(j->env, &info);
+	if (rc != 0)
+		return rc;
+	if (info.me_mapsize > SIZE_MAX / factor)
+		return MDB_MAP_FULL;
+	j->unmapped = mdb_env_set_mapsize(j->env, info.me_mapsize * factor);
+	return j->unmapped;
 }
 
 int
 journal_fresh_map(struct journal *j)
 {
-	MDB_envinfo info;
-	int rc;
-
 	if (j->touched < JOURNAL_TOUCHED || j->walks > 0)
 		return 0;
 	j->touched = 0;
-	rc = mdb_env_info(j->env, &info);
 	/* No transaction is open: each other one ends where it began. */
-	return rc == 0 ? mdb_env_set_mapsize(j->env, info.me_mapsize) : rc;
+	return remap(j, 1);
+}
+
+int
+journal_grow(struct journal *j)
+{
+	return remap(j, 2);
 }
 
 int
@@ -290,7 +318,7 @@ find_tables(struct journal *j, struct err *e)
 {
 	MDB_txn *txn = NULL;
 	bool found;
-	int rc = journal_begin_txn(j->env, MDB_RDONLY, &txn);
+	int rc = journal_begin_txn(j, MDB_RDONLY, &txn);
 
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);
@@ -418,7 +446,7 @@ journal_txnid(struct journal *j)
 {
 	MDB_envinfo info;
 
-	if (!j->env || mdb_env_info(j->env, &info) != 0)
+	if (!j->env || j->unmapped || mdb_env_info(j->env, &info) != 0)
 		return 0;
 	return info.me_last_txnid;
 }

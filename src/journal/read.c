@@ -13,7 +13,7 @@ journal_begin_read(struct journal *j, MDB_txn **txn_r, struct err *e)
 	int rc = j->tables ? journal_fresh_map(j) : 0;
 
 	if (rc == 0 && j->tables)
-		rc = journal_begin_txn(j->env, MDB_RDONLY, &txn);
+		rc = journal_begin_txn(j, MDB_RDONLY, &txn);
 	j->touched++;
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "begin", e);

@@ -123,19 +123,19 @@ static int
 read_all(const struct journal *j, uint64_t map)
 {
 	unsigned lock = j->read_only ? 0 : MDB_NOLOCK;
-	MDB_env *env;
+	struct journal its = {0};
 	MDB_txn *txn;
 	MDB_dbi dbi;
-	int rc = mdb_env_create(&env);
+	int rc = mdb_env_create(&its.env);
 
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, map);
+		rc = mdb_env_set_mapsize(its.env, map);
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(env, T_N);
+		rc = mdb_env_set_maxdbs(its.env, T_N);
 	if (rc == 0)
-		rc = mdb_env_open(env, j->dir, MDB_RDONLY | lock, 0600);
+		rc = mdb_env_open(its.env, j->dir, MDB_RDONLY | lock, 0600);
 	if (rc == 0)
-		rc = journal_begin_txn(env, MDB_RDONLY, &txn);
+		rc = journal_begin_txn(&its, MDB_RDONLY, &txn);
 	/* 0 and 1: what is free, and the table of tables */
 	for (dbi = 0; dbi < 2 && rc == 0; dbi++)
 		rc = read_table(txn, dbi);

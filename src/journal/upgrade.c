@@ -120,7 +120,7 @@ static int
 attempt(struct journal *j)
 {
 	MDB_txn *txn;
-	int rc = journal_begin_txn(j->env, 0, &txn);
+	int rc = journal_begin_txn(j, 0, &txn);
 
 	if (rc != 0)
 		return rc;

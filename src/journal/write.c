@@ -468,7 +468,7 @@ attempt(struct journal_batch *b, bool *changed_r)
 	int rc = b->j->tables ? journal_fresh_map(b->j) : 0;
 
 	if (rc == 0)
-		rc = journal_begin_txn(b->j->env, 0, &w.txn);
+		rc = journal_begin_txn(b->j, 0, &w.txn);
 	if (rc != 0)
 		return rc;
 	b->j->touched += b->n;
@@ -483,19 +483,6 @@ attempt(struct journal_batch *b, bool *changed_r)
 	rc = mdb_txn_commit(w.txn);
 	*changed_r = rc == 0;
 	return rc;
-}
-
-int
-journal_grow(struct journal *j)
-{
-	MDB_envinfo info;
-	int rc = mdb_env_info(j->env, &info);
-
-	if (rc != 0)
-		return rc;
-	if (info.me_mapsize > SIZE_MAX / 2)
-		return MDB_MAP_FULL;
-	return mdb_env_set_mapsize(j->env, info.me_mapsize * 2);
 }
 
 /* LMDB takes a write that was cut short, as by a full disk, for EIO. */

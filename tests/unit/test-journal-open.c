@@ -205,6 +205,27 @@ test_a_file_that_was_not_begun_is_begun_again(void **state)
 	free(begun);
 }
 
+static void
+test_without_a_map_nothing_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = add_box(f, "a", 10);
+	MDB_txn *txn;
+	struct err e;
+	int rc;
+
+	/* until there is no room for it */
+	while ((rc = journal_grow(f->j)) == 0)
+		;
+	assert_int_equal(rc, ENOMEM);
+	assert_int_equal(ENOMEM, journal_grow(f->j));
+	assert_true(journal_txnid(f->j) == 0);
+	assert_true(journal_begin_read(f->j, &txn, &e) < 0);
+	assert_non_null(strstr(e.text, strerror(ENOMEM)));
+	reopen(f, JOURNAL_CREATE);
+	assert_sound(f, id, 10);
+}
+
 /* Change what is in the file, without the journal. */
 static MDB_txn *
 edit(struct fixture *f, MDB_env **env)
@@ -313,6 +334,7 @@ main(void)
 	    T(test_newer_journals_are_refused_whatever_tables_they_have),
 	    T(test_a_missing_table_is_damage),
 	    T(test_a_database_of_somebody_else_is_left_alone),
+	    T(test_without_a_map_nothing_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
