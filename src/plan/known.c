@@ -209,7 +209,7 @@ come_back(struct known_tree *b, struct known *k, const struct tree_journal *j)
 	}
 }
 
-/* Where it is to be on each side. */
+/* By what people did with it. */
 static void
 choose_name(struct known_tree *b, size_t i)
 {
@@ -261,6 +261,15 @@ choose_name(struct known_tree *b, size_t i)
 			k->why = TREE_CASE_ONE_WAY; /* case 117 */
 		come_back(b, k, j);
 	}
+}
+
+/* Where it is to be on each side. */
+static void
+choose_place(struct known_tree *b, size_t i)
+{
+	struct known *k = &b->k[i];
+
+	choose_name(b, i);
 	if (k->float_r)
 		k->wire = SPAN_NONE;
 	if (k->float_l)
@@ -283,7 +292,7 @@ know(struct known_tree *b, bool first)
 			b->lost += !r;
 		}
 		see_names(b, i);
-		choose_name(b, i);
+		choose_place(b, i);
 		if (!k->bad)
 			k->left |= !known_selected(b, k->name, r);
 		if (k->left)
@@ -333,6 +342,7 @@ movers(struct known_tree *b, bool remote)
 			continue;
 		v[i].now = remote ? b->r[at].wire : b->l[at].path;
 		v[i].want = remote ? k->wire : k->path;
+		v[i].fixed = b->m[i].apart || b->m[i].stay;
 		v[i].doomed = !remote && k->r == KNOWN_NONE && !k->left;
 	}
 	for (size_t i = 0; i < many; i++, n++)

@@ -153,8 +153,9 @@ may_go(const struct order *o, size_t i, size_t k)
 	const struct rename_mover *m = &o->v[k];
 
 	/* What is below the target comes back. */
-	return pending(m) || m->doomed ||
-	    (m->want.p && below(o, m->now, o->v[i].want));
+	return !m->fixed &&
+	    (pending(m) || m->doomed ||
+		(m->want.p && below(o, m->now, o->v[i].want)));
 }
 
 /* All that is left waits for something.  False: V[*at_r] waits in vain. */
@@ -207,7 +208,7 @@ make_room(struct order *o)
 {
 	for (size_t i = 0; i < o->n; i++)
 		for (size_t k = 0; o->v[i].fresh && k < o->n; k++)
-			if (o->v[k].doomed &&
+			if (o->v[k].doomed && !o->v[k].fixed &&
 			    span_eq(o->v[k].now, o->v[i].want) &&
 			    goes_alone(o, k) && put_aside(o, k))
 				return true;

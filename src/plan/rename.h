@@ -16,6 +16,7 @@ struct rename_mover {
 	bool doomed;      /* will be deleted: may be put out of the way */
 	bool aside;       /* it was */
 	bool fresh;       /* nowhere; it will be made where it wants to be */
+	bool fixed;       /* a rename of it failed: it is not put aside */
 };
 
 struct rename_steps {

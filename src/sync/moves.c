@@ -94,7 +94,9 @@ current_uid(const struct sbox *b, uint32_t uid)
 static bool
 is_marked(struct run *r, uint32_t box, const struct pair *row)
 {
-	const struct rmsg *m = rview_find(&r->box[box].r, row->uid);
+	const struct sbox *b = &r->box[box];
+	const struct rmsg *m =
+	    b->observed ? rview_find(&b->r, row->uid) : NULL;
 	struct flags shown = name_flags(
 	    &r->pass, name_split(row->file).info, NULL, NULL);
 

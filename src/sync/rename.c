@@ -253,6 +253,29 @@ rename_there(struct run *r, struct lists *ls, const struct tree_step *step,
 	return rc == 0 ? move_subscriptions(r, ls, step, e) : rc;
 }
 
+/* STEP was refused, as E says; the plan is made anew with that in mind. */
+static void
+take_verdict(struct run *r, const struct lists *ls,
+    const struct tree_step *step, struct map *verdict, struct err *e)
+{
+	struct sbox b = {0};
+	uint64_t at, was = 0;
+	bool apart;
+
+	map_get_u64(verdict, step->id, &was);
+	if (map_get_u64(&ls->by_id, step->id, &at))
+		b.j = ls->jbox[at];
+	/* Whose it is not stands in another's way: that one's turn. */
+	apart = e->code == ERR_STALE && was == 0;
+	map_set_u64(verdict, step->id, apart ? RENAME_APART : RENAME_STAY);
+	/* What stands where one is to be put aside, has to be seen to. */
+	if (apart && !tree_is_aside(step->to))
+		log_info(r->o->log, "%s: %s", r->a->name, e->text);
+	else
+		report_failed(r, &b, 0, SPAN_NONE, e->text);
+	err_clear(e);
+}
+
 int
 rename_steps(struct run *r, struct lists *ls, struct map *verdict,
     bool *again_r, struct err *e)
@@ -260,7 +283,6 @@ rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 	*again_r = false;
 	for (size_t i = 0; i < ls->plan.nstep; i++) {
 		const struct tree_step *step = &ls->plan.step[i];
-		uint64_t at;
 		int rc = cancel_check(r->o->cancel, e);
 
 		if (rc == 0)
@@ -272,19 +294,7 @@ rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 			continue;
 		if (e->scope > ERR_SCOPE_BOX)
 			return rc;
-		/* Whose it is not stands in another's way: that one's turn. */
-		if (rc == ERR_STALE) {
-			log_info(r->o->log, "%s: %s", r->a->name, e->text);
-			map_set_u64(verdict, step->id, RENAME_APART);
-		} else {
-			struct sbox b = {0};
-
-			if (map_get_u64(&ls->by_id, step->id, &at))
-				b.j = ls->jbox[at];
-			report_failed(r, &b, 0, SPAN_NONE, e->text);
-			map_set_u64(verdict, step->id, RENAME_STAY);
-		}
-		err_clear(e);
+		take_verdict(r, ls, step, verdict, e);
 		*again_r = true;
 		return 0;
 	}

@@ -331,13 +331,23 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 {
 	struct map verdict;
 	bool again = true;
+	size_t rounds = 0;
 	int rc = 0;
 
 	*go_r = false;
 	map_init(&verdict);
-	/* Each time round there is a verdict more. */
+	/*
+	 * Each time round there is a verdict more, or somebody was taken along
+	 * who had his.  Should that ever be wrong, an error is better.
+	 */
 	while (again && rc == 0) {
 		again = false;
+		if (rounds++ > 4 * ls->njbox + 4) {
+			rc = err_set(e, ERR_BUG, ERR_SCOPE_ACCOUNT,
+			    ERR_RETRY_NEVER,
+			    "renames of mailboxes are refused without end");
+			break;
+		}
 		lists_release(ls);
 		lists_init(ls);
 		rc = lists_read(r, ls, e);

@@ -330,3 +330,23 @@ def test_onto_the_name_of_a_deleted_mailbox(world):
     assert ids(world)["b"] == before["a"]
     assert world.local.mailboxes() == ["INBOX", "b"]
     world.assert_settled()
+
+
+def test_a_rename_that_cannot_be_made_room_for(world):
+    """It is said, and the run comes to an end."""
+    for box in ("a", "b"):
+        fill(world, box, 3)
+    settle(world)
+    stone = world.root / "a-mochila-aside"
+    stone.write_text("in the way")
+    world.server.do("delete", "a")
+    rename_there(world, "b", "a")
+    done = world.sync("--trace", str(world.trace), status=65)
+    assert "a-mochila-aside" in done.err
+    assert sum(c.startswith(b"LIST") for c in world.commands()) <= 5
+    assert len(world.server.messages("a")) == 3
+    world.server.close()
+    stone.unlink()
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX", "a"]
+    world.assert_settled()

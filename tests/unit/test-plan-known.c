@@ -415,8 +415,10 @@ apply(struct world *w, const struct tree_op *op)
 	}
 }
 
+/* APART, STAY: ids, a bit each. */
 static void
-plan_world(struct world *w, struct tree_plan *plan_r)
+plan_world(struct world *w, uint64_t apart, uint64_t stay,
+    struct tree_plan *plan_r)
 {
 	struct tree_policy policy = {.layout = w->layout, .delim = '/',
 	    .allow_deletes = true, .list_complete = true, .write_l = true,
@@ -424,6 +426,10 @@ plan_world(struct world *w, struct tree_plan *plan_r)
 	struct view v;
 
 	see(w, &v);
+	for (size_t i = 0; i < w->nj; i++) {
+		v.m[i].apart = (apart >> v.j[i].id & 1) != 0;
+		v.m[i].stay = (stay >> v.j[i].id & 1) != 0;
+	}
 	tree_plan(&mem, v.j, w->nj, v.r, w->r.n, v.l, w->l.n, v.m, &policy,
 	    plan_r);
 }
@@ -435,7 +441,7 @@ one_run(struct world *w, uint32_t crash, bool *renames_only)
 	struct tree_plan plan;
 	bool idle = true;
 
-	plan_world(w, &plan);
+	plan_world(w, 0, 0, &plan);
 	for (size_t i = 0; i < plan.nstep; i++, crash--) {
 		const struct tree_step *st = &plan.step[i];
 		struct side *s = st->remote ? &w->r : &w->l;
@@ -606,6 +612,63 @@ test_renames_on_one_side_are_only_renames(void **state)
 	xfree(w);
 }
 
+/* Whose rename is refused gets a verdict, and after its last no other. */
+static void
+refuse_some(struct world *w)
+{
+	uint64_t apart = 0, stay = 0;
+	uint32_t which = rnd(UINT32_MAX), among = 2 + rnd(4);
+	bool again = true;
+
+	for (size_t rounds = 0; again; rounds++) {
+		struct tree_plan plan;
+
+		assert_true(rounds <= 4 * w->nj + 4);
+
+		again = false;
+		plan_world(w, apart, stay, &plan);
+		for (size_t i = 0; i < plan.nstep && !again; i++) {
+			const struct tree_step *st = &plan.step[i];
+			uint64_t bit = UINT64_C(1) << st->id;
+			uint32_t name = which;
+
+			assert_true(st->id > 0 && st->id < 64);
+			for (size_t k = 0; k < st->from.n; k++)
+				name = name * 31 + (unsigned char)st->from.p[k];
+			if (name / 7 % among == 0) {
+				/* unless it was taken along since */
+				assert_true(i > 0 || (stay & bit) == 0);
+				*((apart & bit) || name / 64 % 2 ? &stay
+								 : &apart) |=
+				    bit;
+				again = true;
+			} else {
+				assert_true(
+				    move(st->remote ? &w->r : &w->l,
+					str(st->from), str(st->to)));
+			}
+		}
+	}
+}
+
+static void
+test_refused_renames_come_to_an_end(void **state)
+{
+	struct world *w = xalloc(sizeof *w);
+	bool ignored = true;
+
+	(void)state;
+	for (int run = 0; run < 2 * RUNS; run++) {
+		start(w, 3);
+		settle(w, false, &ignored);
+		for (uint32_t n = 1 + rnd(5); n > 0; n--)
+			change(w, rnd(2));
+		refuse_some(w);
+		arena_clear(&mem);
+	}
+	xfree(w);
+}
+
 int
 main(void)
 {
@@ -614,6 +677,7 @@ main(void)
 		begin),
 	    cmocka_unit_test_setup(test_renames_on_one_side_are_only_renames,
 		begin),
+	    cmocka_unit_test_setup(test_refused_renames_come_to_an_end, begin),
 	};
 	int rc;
 
