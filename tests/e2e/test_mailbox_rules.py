@@ -291,6 +291,41 @@ def test_mail_that_comes_at_the_last_moment(world, at, sub):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("mode, at", [("kill", 2), ("kill", 3),
+                                      ("killafter", 3)])
+def test_mail_that_comes_when_a_kill_left_half_a_mailbox(world, mode, at):
+    delete_there(world)
+    run = start(world, mode, at)
+    run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL
+    left = [s for s in ("new", "cur") if (world.root / "a" / s).exists()]
+    if left:
+        late(world, left[0])
+        world.sync()
+        assert tokens(world, "a") == {"late"}
+        assert (world.root / "a" / "tmp").is_dir()
+    else:
+        world.sync()
+        assert world.local.mailboxes() == world.server.mailboxes()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("gone", [["cur"], ["tmp", "new"]])
+def test_new_mail_in_half_an_empty_mailbox(world, gone):
+    world.server.create("a")
+    settle(world)
+    world.server.do("delete", "a")
+    world.server.close()
+    for sub in gone:
+        (world.root / "a" / sub).rmdir()
+    late(world, "cur" if "new" in gone else "new")
+    world.sync("--dry-run")
+    world.sync()
+    assert tokens(world, "a") == {"late"}
+    assert (world.root / "a" / "tmp").is_dir()
+    world.assert_settled()
+
+
 # subscriptions
 
 
