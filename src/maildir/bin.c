@@ -10,6 +10,10 @@
  *  3. Nothing that is there, in the bin or in the Maildir, is replaced.
  *  4. A move between file systems that was cut off leaves both files; done
  *     again, it finds the copy, and ends without a second one.
+ *  5. A mailbox goes only with the messages that were seen in it.  tmp/ is
+ *     removed first, without which nothing is delivered, and cur/ last; where
+ *     one of them will not go, as mail came just now, those that went are made
+ *     again.  What a kill leaves, the next run makes whole (sync/tree.c).
  */
 #include "maildir/internal.h"
 
@@ -155,9 +159,23 @@ maildir_bin_sync(
 	return maildir_sync(m, path, e);
 }
 
-/* Every regular file of FROM goes to TO; both are durable then. */
+/* SEEN: base names of messages; NULL in a directory that holds none. */
+static bool
+is_unseen(const struct map *seen, struct span name)
+{
+	uint64_t at;
+
+	return seen && name_is_message(name) &&
+	       !map_get(seen, name_split(name).base, &at);
+}
+
+/*
+ * Every regular file of FROM goes to TO; both are durable then, as they are
+ * when it ends with ERR_STALE, at a message that is not in SEEN.
+ */
 static int
-move_all(struct maildir *m, int from, int to, struct err *e)
+move_all(struct maildir *m, int from, int to, const struct map *seen,
+    struct err *e)
 {
 	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -175,6 +193,11 @@ move_all(struct maildir *m, int from, int to, struct err *e)
 		if (fstatat(from, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
+		if (is_unseen(seen, span_str(x->d_name))) {
+			rc = err_set(e, ERR_STALE, ERR_SCOPE_BOX,
+			    ERR_RETRY_LATER, "'%s' is new", x->d_name);
+			break;
+		}
 		rc = maildir_move(m, from, x->d_name, to, NULL, e);
 		if (rc < 0 && e->sys == ENOENT) {
 			err_clear(e); /* renamed just now; rmdir will tell */
@@ -183,16 +206,17 @@ move_all(struct maildir *m, int from, int to, struct err *e)
 	}
 	if (rc == 0 && errno != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "read a directory");
-	if (rc == 0 && (fsync(to) != 0 || fsync(from) != 0))
+	if ((rc == 0 || rc == ERR_STALE) &&
+	    (fsync(to) != 0 || fsync(from) != 0))
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	closedir(d);
 	return rc;
 }
 
-/* The files of one directory of the mailbox, and it. */
+/* The files of one directory of the mailbox. */
 static int
 bin_sub(struct maildir *m, int box, struct span path, const char *sub,
-    int bin_fd, struct err *e)
+    const struct map *seen, int bin_fd, struct err *e)
 {
 	AUTO_FD from = fs_open_dir(box, *sub ? sub : ".");
 	AUTO_FD to = -1;
@@ -204,12 +228,51 @@ bin_sub(struct maildir *m, int box, struct span path, const char *sub,
 		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(path)), sub);
 	rc = make_bin_dir(bin_fd, path, sub, &to, e);
-	if (rc == 0)
-		rc = move_all(m, from, to, e);
-	/* Not empty: mail that came just now, or what is not ours to move. */
-	if (rc == 0 && *sub && unlinkat(box, sub, AT_REMOVEDIR) != 0)
-		rc = err_sys(e, ERR_SCOPE_BOX, errno, "remove '%.*s/%s'",
-		    SPAN_ARG(maildir_shown(path)), sub);
+	return rc == 0 ? move_all(m, from, to, seen, e) : rc;
+}
+
+/* Rule 5. */
+static int
+remove_subs(int box, struct span path, struct err *e)
+{
+	static const char *const sub[] = {"tmp", "new", "cur"};
+
+	for (size_t i = 0; i < 3; i++)
+		if (unlinkat(box, sub[i], AT_REMOVEDIR) != 0 &&
+		    errno != ENOENT)
+			return err_sys(e, ERR_SCOPE_BOX, errno,
+			    "remove '%.*s/%s'", SPAN_ARG(maildir_shown(path)),
+			    sub[i]);
+	return 0;
+}
+
+/* tmp/, new/ and cur/, with their files; or it is a mailbox still. */
+static int
+bin_subs(struct maildir *m, int box, struct span path, const struct map *seen,
+    int bin_fd, struct err *e)
+{
+	int rc = 0;
+
+	/*
+	 * Once more where something came just now.  What keeps a directory then
+	 * is not ours to move.
+	 */
+	for (int i = 0; i < 2; i++) {
+		err_clear(e);
+		/* new/ before cur/, as messages move */
+		rc = bin_sub(m, box, path, "new", seen, bin_fd, e);
+		if (rc == 0)
+			rc = bin_sub(m, box, path, "cur", seen, bin_fd, e);
+		if (rc == 0)
+			rc = bin_sub(m, box, path, "tmp", NULL, bin_fd, e);
+		if (rc < 0)
+			return rc;
+		rc = remove_subs(box, path, e);
+		if (rc == 0)
+			return 0;
+		if (maildir_create(m, path, e) < 0)
+			return e->code;
+	}
 	return rc;
 }
 
@@ -231,12 +294,12 @@ remove_dir(struct maildir *m, struct span path, struct err *e)
 }
 
 int
-maildir_bin_box(struct maildir *m, struct span path, int bin_fd, struct err *e)
+maildir_bin_box(struct maildir *m, struct span path, const struct lview *seen,
+    int bin_fd, struct err *e)
 {
-	/* cur/ and new/ first: without them it is no mailbox any more */
-	static const char *const sub[] = {"cur", "new", "tmp", ""};
 	AUTO_FD box = -1;
-	int rc = 0;
+	struct map bases;
+	int rc;
 
 	maildir_forget_box(m);
 	box = maildir_openat(m->root, path);
@@ -246,8 +309,13 @@ maildir_bin_box(struct maildir *m, struct span path, int bin_fd, struct err *e)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "open '%.*s'",
 		    SPAN_ARG(maildir_shown(path)));
 	}
-	for (size_t i = 0; i < 4 && rc == 0; i++)
-		rc = bin_sub(m, box, path, sub[i], bin_fd, e);
+	map_init(&bases);
+	for (size_t i = 0; i < seen->n; i++)
+		map_add(&bases, seen->v[i].base, i);
+	rc = bin_subs(m, box, path, &bases, bin_fd, e);
+	map_release(&bases);
+	if (rc == 0)
+		rc = bin_sub(m, box, path, "", NULL, bin_fd, e);
 	if (rc == 0 && fsync(box) != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync '%.*s'",
 		    SPAN_ARG(maildir_shown(path)));

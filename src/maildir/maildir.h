@@ -289,9 +289,12 @@ int maildir_bin(struct maildir *m, struct span path, struct span file,
     int bin_fd, struct err *e);
 int maildir_bin_sync(struct maildir *m, struct span path, int bin_fd,
     struct err *e);
-/* Whole mailbox directory (not its child mailboxes) into the bin. */
-int maildir_bin_box(struct maildir *m, struct span path, int bin_fd,
-    struct err *e);
+/*
+ * Whole mailbox directory (not its child mailboxes) into the bin.  ERR_STALE,
+ * and it is a mailbox still, when a message is there whose base is not in SEEN.
+ */
+int maildir_bin_box(struct maildir *m, struct span path,
+    const struct lview *seen, int bin_fd, struct err *e);
 /*
  * Put everything of the run's bin back to where it was, mailboxes
  * made again where they are gone; never over an existing name.  *n_r: messages

@@ -61,7 +61,13 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	}
 	rc = apply_open_bin(r, e);
 	if (rc == 0)
-		rc = maildir_bin_box(r->m, b->j.path, r->bin_fd, e);
+		rc = maildir_bin_box(r->m, b->j.path, &b->l, r->bin_fd, e);
+	if (rc == ERR_STALE) {
+		/* mail came since it was looked at: for the next pass */
+		err_clear(e);
+		b->rescan = true;
+		return 0;
+	}
 	if (rc == 0)
 		rc = gone_forget(r, b, e);
 	if (rc == 0) {

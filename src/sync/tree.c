@@ -194,6 +194,24 @@ confirm_remote_gone(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
 	return 0;
 }
 
+/*
+ * A run that was killed while it took the directory away (maildir/bin.c,
+ * rule 5) leaves it without some of its parts; mail may have come since.
+ */
+static int
+delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
+{
+	int rc = confirm_remote_gone(r, b, skip_r, e);
+
+	if (rc != 0 || *skip_r || op->rows > 0)
+		return rc;
+	if (!r->o->dry_run)
+		return maildir_create(r->m, b->j.path, e);
+	b->local_missing = op->damaged;
+	return 0;
+}
+
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -224,7 +242,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			return 0;
 		}
 		if (op->kind == TREE_DELETE_L)
-			return confirm_remote_gone(r, b, skip_r, e);
+			return delete_here(r, op, b, skip_r, e);
 		b->local_missing = true;
 		return 0;
 	case TREE_FORGET:

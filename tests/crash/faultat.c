@@ -5,6 +5,7 @@
  *	FAULT_AT=N	the Nth call that counts; not given or 0: only count
  *	FAULT_MODE=	kill		SIGKILL before the call
  *			killafter	SIGKILL after it
+ *			stop		SIGSTOP before it: the program waits
  *			short		half of the octets are written
  *			full		the same, and ENOSPC from then on
  *			errno:NAME	it fails, this once
@@ -171,6 +172,8 @@ act_of(long n)
 		return PASS;
 	if (hit && is_mode("kill"))
 		kill(fault.pid, SIGKILL);
+	if (hit && is_mode("stop"))
+		kill(fault.pid, SIGSTOP);
 	if (hit && is_mode("killafter"))
 		return KILL_AFTER;
 	if (hit && (is_mode("short") || is_mode("full")))

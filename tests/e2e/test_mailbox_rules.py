@@ -2,13 +2,22 @@
 
 import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from servers import Dovecot
-from test_mailboxes import fill, ids, rename_there, settle
-from test_races import meddle  # noqa: F401 (a fixture)
-from world import CHANGING, World, message, quote
+sys.path.append(str(Path(__file__).resolve().parents[1] / "crash"))
+
+import faultat  # noqa: E402
+from faultat import Fault  # noqa: E402
+from servers import Dovecot  # noqa: E402
+from test_mailboxes import fill, ids, rename_there, settle  # noqa: E402
+from test_races import meddle  # noqa: E402, F401 (a fixture)
+from world import CHANGING, World, message, quote  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -219,6 +228,101 @@ def test_inbox_is_never_renamed(world):
     assert world.local.mailboxes() == ["INBOX", "old"]
     assert world.local.files("INBOX") == []
     assert len(world.local.files("old")) == 3
+    world.assert_settled()
+
+
+# mail that comes while its mailbox goes, deleted there
+
+
+def tokens(world, box):
+    found = {m["body"].split(b"\r\n")[2].decode().split()[-1]
+             for m in world.server.messages(box).values()}
+    world.server.close()
+    return found
+
+
+def late(world, sub):
+    """What is delivered; by nobody who makes directories."""
+    path = world.root / "a" / sub / (
+        "1.late.host" + (":2,S" if sub == "cur" else ""))
+    path.write_bytes(message("late"))
+
+
+def delete_there(world):
+    fill(world, "a", 3)
+    settle(world)
+    world.server.do("delete", "a")
+    world.server.close()
+
+
+def start(world, mode, at):
+    """A run with MODE at the AT-th directory of the mailbox that goes."""
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    env = {**world.env(), **Fault(mode, at, "unlinkat", "/a/").env(
+        faultat.build(world.base)),
+        # (the library comes before that of the sanitizer)
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    return subprocess.Popen([world.binary, "-c", str(world.config), "sync"],
+                            env=env, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+
+
+def test_mail_that_comes_during_the_run(world, meddle):  # noqa: F811
+    delete_there(world)
+    world.server.append("INBOX", message("more"))
+    meddle(b"BODY.PEEK[]", lambda: late(world, "new"))
+    assert tokens(world, "a") == {"late"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("at, sub", [(1, "new"), (2, "new"), (3, "cur")])
+def test_mail_that_comes_at_the_last_moment(world, at, sub):
+    delete_there(world)
+    run = start(world, "stop", at)
+    _, status = os.waitpid(run.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    late(world, sub)
+    run.send_signal(signal.SIGCONT)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, out
+    assert tokens(world, "a") == {"late"}
+    assert (world.root / "a" / "tmp").is_dir()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("mode, at", [("kill", 2), ("kill", 3),
+                                      ("killafter", 3)])
+def test_mail_that_comes_when_a_kill_left_half_a_mailbox(world, mode, at):
+    delete_there(world)
+    run = start(world, mode, at)
+    run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL
+    left = [s for s in ("new", "cur") if (world.root / "a" / s).exists()]
+    if left:
+        late(world, left[0])
+        world.sync()
+        assert tokens(world, "a") == {"late"}
+        assert (world.root / "a" / "tmp").is_dir()
+    else:
+        world.sync()
+        assert world.local.mailboxes() == world.server.mailboxes()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("gone", [["cur"], ["tmp", "new"]])
+def test_new_mail_in_half_an_empty_mailbox(world, gone):
+    world.server.create("a")
+    settle(world)
+    world.server.do("delete", "a")
+    world.server.close()
+    for sub in gone:
+        (world.root / "a" / sub).rmdir()
+    late(world, "cur" if "new" in gone else "new")
+    world.sync("--dry-run")
+    world.sync()
+    assert tokens(world, "a") == {"late"}
+    assert (world.root / "a" / "tmp").is_dir()
     world.assert_settled()
 
 

@@ -17,6 +17,15 @@ open_bin(struct fixture *f)
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* All that is in mailbox PATH was seen. */
+static int
+bin_box(struct fixture *f, const char *path, int bin, struct err *e)
+{
+	struct lview seen = scan(f, path);
+
+	return maildir_bin_box(f->m, span_str(path), &seen, bin, e);
+}
+
 static void
 test_there_and_back(void **state)
 {
@@ -83,18 +92,55 @@ test_a_mailbox_goes_and_its_children_stay(void **state)
 	put(f, "box/cur/1.a:2,S", "one");
 	put(f, "box/sub/cur/2.b:2,S", "two");
 	put(f, "box/dovecot-keywords", "0 work\n");
-	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box"), bin, &e));
+	assert_int_equal(0, bin_box(f, "box", bin, &e));
 	assert_false(tempdir_exists(f->dir, "box/cur"));
 	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
-	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box/sub"), bin, &e));
+	assert_int_equal(0, bin_box(f, "box/sub", bin, &e));
 	assert_false(tempdir_exists(f->dir, "box/sub"));
 	/* what is gone already is no error */
-	assert_int_equal(0, maildir_bin_box(f->m, SPAN("box/sub"), bin, &e));
+	assert_int_equal(0, bin_box(f, "box/sub", bin, &e));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
 	assert_int_equal(n, 2);
 	assert_content(f, "box/cur/1.a:2,S", "one", 3);
 	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
 	assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
+	close(bin);
+}
+
+static void
+test_mail_that_was_not_seen_keeps_its_mailbox(void **state)
+{
+	static const char *const late[] = {"box/new/2.b", "box/cur/2.b:2,S"};
+	struct fixture *f = *state;
+	int bin = open_bin(f);
+	struct lview seen;
+	char path[512];
+	struct err e;
+
+	for (int i = 0; i < 2; i++) {
+		put(f, "box/cur/1.a:2,", "one");
+		put(f, "box/dovecot-keywords", "0 work\n");
+		seen = scan(f, "box");
+		put(f, late[i], "two");
+		assert_int_equal(ERR_STALE,
+		    maildir_bin_box(f->m, SPAN("box"), &seen, bin, &e));
+		assert_int_equal(e.scope, ERR_SCOPE_BOX);
+		assert_content(f, late[i], "two", 3);
+		assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
+		assert_true(tempdir_exists(f->dir, "box/tmp"));
+		assert_int_equal(0, unlink(tempdir_join(path, f->dir, late[i])));
+	}
+	/* a reader has looked at it meanwhile; and what is no message */
+	put(f, "box/cur/1.a:2,", "one");
+	seen = scan(f, "box");
+	(void)rename(tempdir_join((char[512]){0}, f->dir, "box/cur/1.a:2,"),
+	    tempdir_join(path, f->dir, "box/cur/1.a:2,S"));
+	put(f, "box/cur/.other", "");
+	put(f, "box/tmp/3.c", "unfinished");
+	assert_int_equal(
+	    0, maildir_bin_box(f->m, SPAN("box"), &seen, bin, &e));
+	assert_false(tempdir_exists(f->dir, "box"));
+	assert_content(f, ".bin/run/box/cur/1.a:2,S", "one", 3);
 	close(bin);
 }
 
@@ -114,7 +160,7 @@ test_maildirpp_mailboxes_too(void **state)
 				bin, &e));
 	/* nothing came from new/ */
 	assert_int_equal(0, maildir_bin_sync(f->m, SPAN(""), bin, &e));
-	assert_int_equal(0, maildir_bin_box(f->m, SPAN(".a.b"), bin, &e));
+	assert_int_equal(0, bin_box(f, ".a.b", bin, &e));
 	assert_false(tempdir_exists(f->dir, ".a.b"));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
 	assert_int_equal(n, 2);
@@ -131,6 +177,7 @@ main(void)
 	    T(test_there_and_back),
 	    T(test_equal_names_do_not_replace_each_other),
 	    T(test_a_mailbox_goes_and_its_children_stay),
+	    T(test_mail_that_was_not_seen_keeps_its_mailbox),
 	    cmocka_unit_test_setup_teardown(test_maildirpp_mailboxes_too,
 		setup_maildirpp, teardown),
 	};

@@ -31,6 +31,18 @@ bin_close(struct bin *b)
 	remove_all(b->path);
 }
 
+/* Mailbox a, of which all was seen. */
+static int
+bin_box(struct env *v, struct bin *b)
+{
+	struct maildir_stamp stamp;
+	struct lview seen;
+
+	assert_int_equal(maildir_scan(v->m, SPAN("a"), NULL, &v->mem, &seen,
+			     &stamp, NULL, &v->e), 0);
+	return maildir_bin_box(v->m, SPAN("a"), &seen, b->fd, &v->e);
+}
+
 static int
 set(struct env *v, const char *file, uint32_t sys, struct span *to)
 {
@@ -254,8 +266,10 @@ a_mailbox_with_what_is_not_ours_to_move_stays(void **state)
 	put(v, "a/cur/x:2,", "1");
 	mkdirs(v, "a/cur/sub");
 	put(v, "a/cur/sub/file", "2");
-	assert_true(maildir_bin_box(v->m, SPAN("a"), b.fd, &v->e) < 0);
+	assert_int_equal(bin_box(v, &b), ERR_IO);
 	assert_int_equal(v->e.scope, ERR_SCOPE_BOX);
+	assert_true(exists_at(v->fd, "a/new"));
+	assert_true(exists_at(v->fd, "a/tmp"));
 	assert_text(v->fd, "a/cur/sub/file", "2");
 	assert_text(b.fd, "a/cur/x:2,", "1");
 	bin_close(&b);
@@ -275,7 +289,7 @@ a_mailbox_of_many_goes_across_file_systems(void **state)
 		put(v, arena_printf(&v->mem, "a/cur/%d:2,S", i), "text");
 	put(v, "a/dovecot-keywords", "0 work\n");
 	put(v, "a/child/new/c", "child");
-	assert_int_equal(maildir_bin_box(v->m, SPAN("a"), b.fd, &v->e), 0);
+	assert_int_equal(bin_box(v, &b), 0);
 	assert_int_equal(count_at(b.fd, "a/cur"), 200);
 	assert_int_equal(count_at(v->fd, "a"), 1);
 	assert_text(v->fd, "a/child/new/c", "child");
