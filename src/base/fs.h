@@ -55,7 +55,9 @@ int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e);
 /*
  * Move a file between directories that may lie on two file systems:
  * rename(2), or copy + fsync + rename + unlink.  Never replaces an existing
- * TO (EEXIST).  Both directories are fsynced unless SYNC is false.
+ * TO (EEXIST); where the file system cannot see to that, TO must be a name that
+ * nobody else makes (rename_new).  Both directories are fsynced unless SYNC is
+ * false.
  */
 int fs_move(int fromdir, const char *from, int todir, const char *to,
     bool sync, struct err *e);
