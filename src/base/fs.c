@@ -451,6 +451,7 @@ fs_move(int fromdir, const char *from, int todir, const char *to, bool sync,
 }
 
 #define FUSE_MAGIC 0x65735546u
+#define ECRYPTFS_MAGIC 0xf15fu
 #define MOUNTS_MAX (4u << 20)
 
 /*
@@ -545,4 +546,13 @@ fs_network_type(int fd)
 		if ((unsigned)st.f_type == remote[i].type)
 			return remote[i].name;
 	return (unsigned)st.f_type == FUSE_MAGIC ? network_fuse(fd) : NULL;
+}
+
+bool
+fs_is_native(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 && (unsigned)st.f_type != FUSE_MAGIC &&
+	       (unsigned)st.f_type != ECRYPTFS_MAGIC && !fs_network_type(fd);
 }

@@ -69,4 +69,12 @@ int fs_move(int fromdir, const char *from, int todir, const char *to,
  */
 const char *fs_network_type(int fd);
 
+/*
+ * A file system that this kernel alone keeps: of no other machine, not behind
+ * FUSE, not laid over another (eCryptfs).  Elsewhere inotify does not tell all
+ * changes, inode numbers may mean nothing after a mount, and syncfs(2) succeeds
+ * without writing anything.
+ */
+bool fs_is_native(int fd);
+
 #endif
