@@ -341,7 +341,20 @@ fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e)
 	}
 }
 
-/* rename(2) that never replaces. */
+/*
+ * rename(2) that never replaces.
+ *
+ * Some file systems cannot be told so (NFS, much of FUSE, older ZFS).  There
+ * the name is looked for first, and whoever makes it between the two calls
+ * loses it.  That has to be enough, and is, for the names of messages: their
+ * base is of one message, so TO can only be this message again, by a reader
+ * that renamed FROM (then FROM is gone, and nothing happens here).  In the bin
+ * nobody else makes names; other files come out of it only into a mailbox that
+ * had none of that name.
+ *
+ * Not link(2) and unlink(2), which would exclude others: a kill between them,
+ * or a reader that renames FROM, leaves two names, and these are two messages.
+ */
 static int
 rename_new(int fromdir, const char *from, int todir, const char *to)
 {
@@ -351,20 +364,11 @@ rename_new(int fromdir, const char *from, int todir, const char *to)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -1;
-	/* a file system without the flag: link(2) does not replace either */
-	if (linkat(fromdir, from, todir, to, 0) == 0)
-		return unlinkat(fromdir, from, 0);
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
-		return -1;
-	/*
-	 * And without links (FAT, FUSE): nothing there can exclude others, so
-	 * that it has to be enough that names are not made twice.
-	 */
-	if (fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		errno = EEXIST;
-		return -1;
-	}
-	return renameat(fromdir, from, todir, to);
+	else if (errno == ENOENT)
+		return renameat(fromdir, from, todir, to);
+	return -1;
 }
 
 int
@@ -414,8 +418,16 @@ copy_across(int fromdir, const char *from, int todir, const char *to,
 	}
 	/* the copy is durable before the original goes */
 	rc = sync_parent(todir, to, e);
-	if (rc == 0 && unlinkat(fromdir, from, 0) != 0)
+	if (rc == 0 && unlinkat(fromdir, from, 0) != 0) {
 		rc = err_sys(e, ERR_SCOPE_MSG, errno, "remove '%s'", from);
+		/*
+		 * Renamed meanwhile: with the copy there would be two messages.
+		 * But if it is gone, the copy is all that there is.
+		 */
+		if (e->sys == ENOENT && !fs_network_type(in) &&
+		    fstat(in, &st) == 0 && st.st_nlink > 0)
+			unlinkat(todir, to, 0);
+	}
 	return rc;
 }
 
@@ -439,6 +451,7 @@ fs_move(int fromdir, const char *from, int todir, const char *to, bool sync,
 }
 
 #define FUSE_MAGIC 0x65735546u
+#define ECRYPTFS_MAGIC 0xf15fu
 #define MOUNTS_MAX (4u << 20)
 
 /*
@@ -533,4 +546,13 @@ fs_network_type(int fd)
 		if ((unsigned)st.f_type == remote[i].type)
 			return remote[i].name;
 	return (unsigned)st.f_type == FUSE_MAGIC ? network_fuse(fd) : NULL;
+}
+
+bool
+fs_is_native(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 && (unsigned)st.f_type != FUSE_MAGIC &&
+	       (unsigned)st.f_type != ECRYPTFS_MAGIC && !fs_network_type(fd);
 }

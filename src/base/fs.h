@@ -55,7 +55,9 @@ int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e);
 /*
  * Move a file between directories that may lie on two file systems:
  * rename(2), or copy + fsync + rename + unlink.  Never replaces an existing
- * TO (EEXIST).  Both directories are fsynced unless SYNC is false.
+ * TO (EEXIST); where the file system cannot see to that, TO must be a name that
+ * nobody else makes (rename_new).  Both directories are fsynced unless SYNC is
+ * false.
  */
 int fs_move(int fromdir, const char *from, int todir, const char *to,
     bool sync, struct err *e);
@@ -66,5 +68,13 @@ int fs_move(int fromdir, const char *from, int todir, const char *to,
  * and link counts may lie.
  */
 const char *fs_network_type(int fd);
+
+/*
+ * A file system that this kernel alone keeps: of no other machine, not behind
+ * FUSE, not laid over another (eCryptfs).  Elsewhere inotify does not tell all
+ * changes, inode numbers may mean nothing after a mount, and syncfs(2) succeeds
+ * without writing anything.
+ */
+bool fs_is_native(int fd);
 
 #endif

@@ -12,8 +12,8 @@ base_tests = tests/unit/test-base-arena tests/unit/test-base-buf \
 	tests/unit/test-base-cancel tests/unit/test-base-clock \
 	tests/unit/test-base-err tests/unit/test-base-fs \
 	tests/unit/test-base-log tests/unit/test-base-map \
-	tests/unit/test-base-pool tests/unit/test-base-span \
-	tests/unit/test-base-uidset
+	tests/unit/test-base-move tests/unit/test-base-pool \
+	tests/unit/test-base-span tests/unit/test-base-uidset
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 base_test_libs = libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS)
@@ -37,6 +37,9 @@ tests_unit_test_base_log_LDADD = $(base_test_libs)
 tests_unit_test_base_map_SOURCES = tests/unit/seed.h \
 	tests/unit/test-base-map.c
 tests_unit_test_base_map_LDADD = $(base_test_libs)
+tests_unit_test_base_move_SOURCES = tests/unit/tempdir.h \
+	tests/unit/test-base-move.c
+tests_unit_test_base_move_LDADD = $(base_test_libs)
 tests_unit_test_base_pool_SOURCES = tests/unit/test-base-pool.c
 tests_unit_test_base_pool_LDADD = $(base_test_libs)
 tests_unit_test_base_span_SOURCES = tests/unit/test-base-span.c

@@ -52,12 +52,13 @@ int
 maildir_sync_many(
     struct maildir *m, const struct span *path, size_t n, struct err *e)
 {
-	struct maildir_disks disks = {0};
+	struct maildir_disks disks = {.singly = n <= FSYNC_MAX};
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = n <= FSYNC_MAX ? maildir_sync(m, path[i], e)
-				    : maildir_disks_add(&disks, m, path[i], e);
+	for (size_t i = 0; i < n && rc == 0 && !disks.singly; i++)
+		rc = maildir_disks_add(&disks, m, path[i], e);
+	for (size_t i = 0; i < n && rc == 0 && disks.singly; i++)
+		rc = maildir_sync(m, path[i], e);
 	if (rc == 0)
 		rc = maildir_disks_sync(&disks, e);
 	maildir_disks_release(&disks);

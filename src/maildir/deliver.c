@@ -5,7 +5,8 @@
  *     power cut leaves a name in new/ or cur/ whose content is not there.
  *     The rename is durable once maildir_sync() says so, and not before.
  *  2. A batch is made durable at once: syncfs() of its file system takes
- *     hardly longer than one fsync(), and a hundredth of that many.
+ *     hardly longer than one fsync(), and a hundredth of that many.  Where it
+ *     does nothing (fs_is_native), each file is fsynced.
  *  3. Nothing is ever replaced: the rename fails rather than that.
  *  4. LF form as long as it can be undone; when it turns out that it cannot,
  *     what was written is expanded into a new file, a piece at a time.
@@ -282,16 +283,15 @@ int
 maildir_deliver_flush(
     struct maildir_delivery *const *v, size_t n, struct err *e)
 {
-	struct maildir_disks disks = {0};
+	struct maildir_disks disks = {.singly = n <= FSYNC_MAX};
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (n <= FSYNC_MAX)
-			rc = flush_one(v[i], e);
-		else if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
+	for (size_t i = 0; i < n && rc == 0 && !disks.singly; i++)
+		if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
 			rc = maildir_disks_add_dir(
 			    &disks, v[i]->tmp_dir, v[i]->path, e);
-	}
+	for (size_t i = 0; i < n && rc == 0 && disks.singly; i++)
+		rc = flush_one(v[i], e);
 	if (rc == 0)
 		rc = maildir_disks_sync(&disks, e);
 	maildir_disks_release(&disks);

@@ -11,6 +11,8 @@ maildir_disks_add_dir(
 	struct stat st;
 	int fd;
 
+	if (d->singly)
+		return 0;
 	if (fstat(dir, &st) != 0) {
 		err_sys(e, ERR_SCOPE_BOX, errno, "stat");
 		return maildir_write_error(path, e);
@@ -18,12 +20,10 @@ maildir_disks_add_dir(
 	for (unsigned i = 0; i < d->n; i++)
 		if (d->dev[i] == st.st_dev)
 			return 0;
-	/* of more file systems than that, each is synced at once */
-	if (d->n == sizeof d->fd / sizeof *d->fd) {
-		if (syncfs(dir) == 0)
-			return 0;
-		err_sys(e, ERR_SCOPE_BOX, errno, "syncfs");
-		return maildir_write_error(path, e);
+	if (d->n == sizeof d->fd / sizeof *d->fd || !fs_is_native(dir)) {
+		maildir_disks_release(d);
+		d->singly = true;
+		return 0;
 	}
 	fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0) {

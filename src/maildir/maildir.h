@@ -181,8 +181,8 @@ DEFINE_AUTO(maildir_reader)
  * known; publish: renamed into new/ or cur/ under *file_r with its flags.
  * A batch of deliveries, into whatever mailboxes, is made durable by
  * maildir_deliver_flush() before they are published: a few by fsync of each
- * file, more by syncfs of the file systems that they are on.  free without
- * publish removes the temporary file.
+ * file, more by syncfs of the file systems that they are on, where that does
+ * anything.  free without publish removes the temporary file.
  */
 struct maildir_delivery;
 int maildir_deliver_begin(struct maildir *m, struct span path,
@@ -257,7 +257,7 @@ int maildir_rename_box(struct maildir *m, struct span from, struct span to,
 
 /* fsync cur/ and new/ of the mailbox. */
 int maildir_sync(struct maildir *m, struct span path, struct err *e);
-/* The same of N mailboxes; of more than a few, by their file system. */
+/* The same of N mailboxes; of more than a few, as maildir_deliver_flush(). */
 int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
     struct err *e);
 
@@ -265,8 +265,11 @@ int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
  * The file systems that mailboxes are on, to be made durable as a whole with
  * all that was written and renamed there before maildir_disks_sync().  That
  * one touches nothing else of what is here: it may be called in any thread.
+ * SINGLY: one of them cannot be (fs_is_native), or they are too many; none is
+ * in it then, and the caller fsyncs each file and mailbox.
  */
 struct maildir_disks {
+	bool singly;
 	int fd[8]; /* owned, as many as N */
 	dev_t dev[8];
 	unsigned n;

@@ -2,8 +2,7 @@
  * A message that goes to another mailbox.
  *
  *  1. It is one rename: at any time the message is in one of the mailboxes.
- *     Between file systems, or where a rename cannot be told not to replace,
- *     it is in both for a while; never in none.
+ *     Between file systems it is in both for a while; never in none.
  *  2. Nothing is replaced.  Nor do two messages of a mailbox get one base
  *     name, which is what readers and the journal know them by: where TO has
  *     it already, the message takes a new one.

@@ -32,14 +32,11 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Changes of ours between two readings of the queue, which holds 16384. */
 #define NOTES_MAX 512
 #define EVENTS_OCTETS 65536
-#define FUSE_MAGIC 0x65735546u
-#define ECRYPTFS_MAGIC 0xf15fu
 
 #define COMES (IN_CREATE | IN_MOVED_TO)
 #define GOES (IN_DELETE | IN_MOVED_FROM)
@@ -144,20 +141,10 @@ add_wd(struct maildir_watch *w, int fd, size_t at)
 	return wd;
 }
 
-/* Rule 5. */
-static bool
-is_ours_alone(int fd)
-{
-	struct statfs st;
-
-	return fstatfs(fd, &st) == 0 && (unsigned)st.f_type != FUSE_MAGIC &&
-	       (unsigned)st.f_type != ECRYPTFS_MAGIC && !fs_network_type(fd);
-}
-
 bool
 maildir_inodes_stay(const struct maildir *m)
 {
-	return is_ours_alone(m->root);
+	return fs_is_native(m->root);
 }
 
 static uint64_t
@@ -284,9 +271,10 @@ maildir_watch(
 		m->watch = open_watch();
 	w = m->watch;
 	forget(w, find(w, path));
+	/* rule 5 */
 	if (w->fd < 0 || w->broken || seen->cur_ino == 0 ||
-	    maildir_whole_box(m, path, &b, &e) < 0 || !is_ours_alone(b->cur) ||
-	    !is_ours_alone(b->new))
+	    maildir_whole_box(m, path, &b, &e) < 0 || !fs_is_native(b->cur) ||
+	    !fs_is_native(b->new))
 		return false;
 	VEC_GROW(w->v, w->n, w->cap);
 	x = &w->v[w->n];

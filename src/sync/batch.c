@@ -14,7 +14,8 @@
  *
  * It may hold messages of many mailboxes, so that many small ones cost the disk
  * no more than a large one.  And while a part is filled, the two before it are
- * made durable by the committer, in one go:
+ * made durable by the committer, in one go (or before any more comes, file by
+ * file, where a file system cannot be made durable as a whole):
  *
  *	in	bodies come into tmp/
  *	files	are in tmp/, their octets become durable
@@ -237,6 +238,33 @@ add_disks(
 	return rc;
 }
 
+/* Steps 2 and 3 of the two parts, file by file; who fails does so alone. */
+static int
+sync_singly(struct batch *x, struct err *e)
+{
+	struct part *p = x->files;
+	int rc = 0;
+
+	for (size_t i = 0; i < p->n && rc == 0; i++) {
+		struct sbox *b = p->v[i].b;
+
+		if (!b->failed)
+			rc = maildir_deliver_flush(&p->d[i], 1, e);
+		if (rc != 0)
+			rc = report_contain_many(x->r, &b, 1, e);
+	}
+	drop_failed(p);
+	p = x->names;
+	for (size_t i = 0; i < p->nbox && rc == 0; i++) {
+		if (!p->box[i]->failed)
+			rc = maildir_sync(x->r->m, p->box[i]->j.path, e);
+		if (rc != 0)
+			rc = report_contain_many(x->r, &p->box[i], 1, e);
+	}
+	drop_failed(p);
+	return rc;
+}
+
 /* Steps 2 and 3 of the two parts at once, until committer_wait(). */
 static int
 start_durable(struct batch *x, struct err *e)
@@ -246,6 +274,8 @@ start_durable(struct batch *x, struct err *e)
 
 	if (rc == 0)
 		rc = add_disks(x, x->names, &disks, e);
+	if (rc == 0 && disks.singly)
+		return sync_singly(x, e);
 	if (rc == 0)
 		committer_start(x->c, &disks);
 	else

@@ -15,7 +15,7 @@ import faultat  # noqa: E402
 from faultat import Fault  # noqa: E402
 from personas import Persona  # noqa: E402
 from scripted import Hangup  # noqa: E402
-from world import message  # noqa: E402
+from world import FUSE, message  # noqa: E402
 
 
 class Bare(Persona):
@@ -428,6 +428,37 @@ def test_the_disk_is_waited_for_while_mail_comes(scripted):
     named = [i for i, (_, call) in enumerate(lines)
              if re.match(r'renameat2\(\d+, "mochila-', call)]
     assert len(named) == 700 and named[0] > syncs[0]
+    world.assert_settled()
+
+
+def test_the_disk_fails_one_mailbox_where_syncfs_does_nothing(scripted):
+    """Each file is fsynced then (statfs says FUSE), and one cannot be."""
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    world = many(scripted)
+    whole, script = world.binary, world.base / "traced"
+    fault = Fault("errno-from:EIO", 1, "fsync", "/%s/tmp/" % BOXES[1])
+    script.write_text(
+        "#!/bin/sh\nexport ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0"
+        ":verify_asan_link_order=0\"\n"
+        "exec strace -f -qq -o /dev/null -e trace=fstatfs -e %s %s '%s' \"$@\"\n"
+        % (FUSE, " ".join("-E '%s=%s'" % x for x in fault.env(
+            faultat.build(world.base)).items()), whole))
+    script.chmod(0o755)
+    if not shutil.which("strace") or subprocess.run(
+            ["strace", "-o", "/dev/null", "true"]).returncode:
+        pytest.skip("strace cannot trace here")
+    world.binary = str(script)
+    done = world.sync(status=65)
+    assert "Input/output error" in done.err
+    world.binary = whole
+    assert not world.local.files(BOXES[1])
+    for box in BOXES[0], BOXES[2]:
+        there, here = world.tokens(box)
+        assert there == here
+    world.sync()
+    there, here = world.tokens(BOXES[1])
+    assert there == here
     world.assert_settled()
 
 

@@ -11,20 +11,22 @@ import pytest
 
 from model import can_trace
 from relay import Relay
-from world import digest, message
+from world import FUSE, digest, message
 
 pytestmark = pytest.mark.skipif(not can_trace(),
                                 reason="needs an strace that may trace")
-CALLS = "?rename,renameat,renameat2,fsync,fdatasync,syncfs,pwrite64"
+CALLS = ("?rename,renameat,renameat2,fsync,fdatasync,syncfs,pwrite64,"
+         "fstatfs")
 LINE = re.compile(r"^\S+\s+(\w+)\((.*)\)\s+= 0?")
 
 
-def traced(world):
+def traced(world, *options):
     """A sync; its calls as (name, arguments), in order."""
     out = world.base / "strace"
     done = subprocess.run(
         ["strace", "-f", "-y", "-qq", "-s", "300", "-o", str(out), "-e",
-         "trace=" + CALLS, world.binary, "-c", str(world.config), "sync"],
+         "trace=" + CALLS, *options, world.binary, "-c", str(world.config),
+         "sync"],
         env=world.traced_env(), capture_output=True)
     assert done.returncode == 0, done.stderr
     calls = [LINE.match(line) for line in out.read_text().splitlines()]
@@ -72,6 +74,60 @@ def test_pull(world, count):
         named = first_after(calls, i, is_sync("INBOX/%s>" % sub))
         commit = first_after(calls, i, is_commit)
         assert named < commit < len(calls), (calls[i], named, commit)
+
+
+def test_pull_where_syncfs_does_nothing(world):
+    """Each file and each directory by itself, also of parts of a batch that
+    become durable at once."""
+    world.sync()
+    for n in range(600):
+        world.server.append("INBOX", message("m%d" % n),
+                            ["\\Seen"] if n % 2 else [])
+    world.server.close()
+    calls = traced(world, "-e", FUSE)
+    assert not [args for name, args in calls if name == "syncfs"]
+    synced = set()  # files, and directories since a name came into them
+    named = set()
+    files = 0
+    for name, args in calls:
+        if name == "fsync":
+            synced.add(re.search("<(.*)>", args).group(1))
+            named -= synced
+        elif name.startswith("rename") and "INBOX/tmp" in args:
+            (old, tmp), (new, _) = re.findall(r'<([^>]*)>, "([^"]*)"', args)
+            assert old + "/" + tmp in synced, (args, "not on disk")
+            synced.discard(new)
+            named.add(new)
+            files += 1
+        elif is_commit(name, args):
+            assert not named, (args, "names not on disk")
+    assert files == 600 and not named
+
+
+@pytest.mark.parametrize("fuse", [(), ("-e", FUSE)])
+def test_flags_in_many_mailboxes(world, fuse):
+    boxes = ["INBOX", "a", "b", "c"]
+    for box in boxes[1:]:
+        world.server.create(box)
+    for box in boxes:
+        world.server.append(box, message(box))
+    world.sync()
+    for box in boxes:
+        world.server.store(box, 1, "+FLAGS", ["\\Seen"])
+    world.server.close()
+    calls = traced(world, *fuse)
+    renames = [i for i, (name, args) in enumerate(calls)
+               if name.startswith("rename") and ":2,S" in args]
+    assert len(renames) == 4
+    for i in renames:
+        box, = re.findall(r"/(\w+)/cur>", calls[i][1])
+        commit = first_after(calls, i, is_commit)
+        assert commit < len(calls)
+        if not fuse:
+            assert first_after(calls, i, lambda x, _: x == "syncfs") < commit
+        for sub in ("cur", "new") if fuse else ():
+            assert first_after(
+                calls, i, is_sync("/%s/%s>" % (box, sub))) < commit
 
 
 def test_flags(world):
