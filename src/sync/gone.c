@@ -62,8 +62,11 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	rc = apply_open_bin(r, e);
 	if (rc == 0)
 		rc = maildir_bin_box(r->m, b->j.path, r->bin_fd, e);
-	if (rc == 0)
+	if (rc == 0) {
+		/* whoever makes it again makes another one */
+		map_del(&r->dirs, b->j.path);
 		rc = gone_forget(r, b, e);
+	}
 	if (rc == 0) {
 		b->gone = true;
 		r->rep->boxes_deleted++;
