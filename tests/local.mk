@@ -16,6 +16,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_large.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
+	tests/e2e/test_moving.py \
 	tests/e2e/test_new_child.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
 	tests/e2e/test_pipeline.py tests/e2e/test_policy.py \

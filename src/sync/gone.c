@@ -68,8 +68,11 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 		b->rescan = true;
 		return 0;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		/* whoever makes it again makes another one */
+		map_del(&r->dirs, b->j.path);
 		rc = gone_forget(r, b, e);
+	}
 	if (rc == 0) {
 		b->gone = true;
 		r->rep->boxes_deleted++;

@@ -17,7 +17,7 @@
  *	compare.c  octets of the server's, held against files
  *	moves.c    which new messages are in another mailbox already
  *	identify.c octets of those, held against files
- *	putoff.c   what waits, as something could not be read
+ *	putoff.c   what waits: what could not be read, and others at work
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
@@ -48,7 +48,10 @@
  *     one mailbox to the other in one transaction.
  *  5. A delete, and what else takes something away, also waits until all that
  *     is new on the server has been looked at (slice.c).
- *  6. What finds nothing to do writes nothing.
+ *  6. What is not here is gone only if no mailbox has changed here since it was
+ *     looked at (putoff.c): a message that was moved meanwhile is in one that
+ *     was looked at before that.
+ *  7. What finds nothing to do writes nothing.
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -94,6 +97,8 @@ struct sbox {
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
 	bool touched; /* by another mailbox's work: look in the next pass */
+	bool changed; /* here, by others, since it was seen: the same */
+	struct maildir_stamp seen; /* of what is known, here, of the files */
 	struct slicing slice;
 
 	/* of the current pass; in the pass's arena */
@@ -145,6 +150,8 @@ struct run {
 	struct imap *imap;
 	struct kwtab *kw;
 	struct map told; /* failures that were reported; keys in mem */
+	struct map dirs; /* paths of directories that are known; keys in mem */
+	bool appeared; /* there is a mailbox here that is not known */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;
@@ -309,6 +316,8 @@ int moves_find(struct run *r, struct err *e);
 void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 /* what may be such a file, once the moves are known; */
 void putoff_unread(struct run *r);
+/* what is gone here while others are at work in the Maildir; */
+void putoff_gone(struct run *r);
 /* moves into mailboxes that the server has not got any more; */
 void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there. */

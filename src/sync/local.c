@@ -185,7 +185,7 @@ scan_delta(struct run *r, struct sbox *b, struct err *e)
 int
 local_observe(struct run *r, struct sbox *b, struct err *e)
 {
-	struct maildir_stamp before;
+	struct maildir_stamp before = MAILDIR_STAMP_NONE;
 	int rc;
 
 	b->l = (struct lview){.same = true};
@@ -214,6 +214,7 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 		return rc;
 	if (!b->l.complete && !b->l.damaged)
 		b->rescan = true;
+	b->seen = b->l.complete && !b->l.damaged ? before : MAILDIR_STAMP_NONE;
 	b->l.replaced = maildir_is_another(
 	    r->m, b->j.path, &b->j.stamp, journal_written_ns(r->j));
 	return 0;

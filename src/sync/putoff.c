@@ -1,5 +1,6 @@
 /*
- * putoff: what a pass had better not carry out, as something could not be read.
+ * putoff: what a pass had better not carry out, as something could not be read,
+ * or as others are at work.
  *
  *  1. What the server was asked (identify.c) and did not tell, while the message
  *     is there, is not known to be another one: it waits, and so does what
@@ -8,6 +9,14 @@
  *     no better than none: what is gone here, and was as long, stays on the
  *     server; until the next pass, when that reads the file again.
  *  3. Nothing is moved into a mailbox that the server does not have.
+ *  4. Mailboxes are looked at one after the other, and some not at all, for they
+ *     have not changed.  What is moved meanwhile may be in none of these views.
+ *     But whoever moves it has it in one place before it is gone from another.
+ *     So, once all have been looked at, and before anything is taken for gone
+ *     here: if each of them still is as it was seen then, and there is no other
+ *     one, then the views show what there was at one moment, now.  Else what is
+ *     gone waits until what changed has been looked at once more; or, when
+ *     there is another mailbox, for the next run, which will have it listed.
  */
 #include "sync/internal.h"
 
@@ -81,6 +90,14 @@ putoff_note_unread(struct run *r, const struct lmsg *m, bool again)
 	    .again = again, .has_size = m->has_stat, .fsize = m->fsize};
 }
 
+/* On the server, what is not here any more. */
+static bool
+deletes_gone(const struct op *op)
+{
+	return op->kind == OP_RDELETE &&
+	       (op->why == CASE_L_GONE || op->why == CASE_L_GONE_R_FLAGS);
+}
+
 /* Rule 2. */
 void
 putoff_unread(struct run *r)
@@ -89,8 +106,7 @@ putoff_unread(struct run *r)
 		struct op *op = &r->plan.op[i];
 		bool may_be = false;
 
-		if (op->kind != OP_RDELETE ||
-		    (op->why != CASE_L_GONE && op->why != CASE_L_GONE_R_FLAGS))
+		if (!deletes_gone(op))
 			continue;
 		for (size_t k = 0; k < r->nunread; k++) {
 			const struct unread *x = &r->unread[k];
@@ -127,5 +143,83 @@ putoff_into_missing(struct run *r)
 			from->undone = from->rescan = true;
 		}
 		op->kind = OP_PUSH;
+	}
+}
+
+/* What the brake holds back in any case is said by it. */
+static bool
+takes_for_gone(const struct run *r, const struct op *op)
+{
+	return deletes_gone(op) && !r->box[op->box].l.damaged;
+}
+
+/* A mailbox that no list of this run had; NULL: there is none. */
+static int
+find_unknown(struct run *r, const struct maildir_dir **dir_r, struct err *e)
+{
+	struct maildir_dir *dir;
+	uint64_t one;
+	size_t n;
+	int rc = maildir_list(r->m, &r->pass, &dir, &n, e);
+
+	*dir_r = NULL;
+	/* those that were made by this run, too */
+	for (size_t i = 0; i < r->nbox; i++)
+		if (!r->box[i].gone && !r->box[i].local_missing)
+			map_add(&r->dirs, r->box[i].j.path, 1);
+	for (size_t i = 0; rc == 0 && i < n && !*dir_r; i++)
+		if (!dir[i].is_link && !map_get(&r->dirs, dir[i].path, &one))
+			*dir_r = &dir[i];
+	return rc;
+}
+
+/* Those that changed are marked. */
+static bool
+have_changed(struct run *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+		struct maildir_stamp now;
+		struct err e = {0};
+
+		if (b->failed || b->gone || b->local_missing)
+			continue;
+		b->changed = maildir_stamp(r->m, b->j.path, &now, &e) != 0 ||
+			     !maildir_stamp_eq(&now, &b->seen);
+		any |= b->changed;
+	}
+	return any;
+}
+
+/* Rule 4. */
+void
+putoff_gone(struct run *r)
+{
+	const struct maildir_dir *unknown;
+	struct err e = {0};
+	bool any = false, changed;
+
+	for (size_t i = 0; i < r->plan.n; i++)
+		any |= takes_for_gone(r, &r->plan.op[i]);
+	if (!any || !r->m)
+		return;
+	/* in this order: what leaves an unknown one meanwhile changes others */
+	changed = find_unknown(r, &unknown, &e) != 0;
+	changed |= have_changed(r);
+	if (unknown && !r->appeared)
+		log_info(r->o->log,
+		    "%s: the mailbox '%.*s' has appeared meanwhile; the next "
+		    "run sees whether what is gone here is there",
+		    r->a->name, SPAN_ARG(unknown->path));
+	r->appeared |= unknown != NULL;
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if ((!changed && !r->appeared) || !takes_for_gone(r, op))
+			continue;
+		r->box[op->box].rescan |= !r->appeared;
+		put_off(r, op);
 	}
 }

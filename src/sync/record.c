@@ -97,7 +97,7 @@ record_mark(struct run *r, struct sbox *b)
 	}
 	if (local_untouched(r, b, &ours) && marks && !keep_stamp &&
 	    !b->rescan) {
-		b->j.stamp = ours;
+		b->j.stamp = b->seen = ours;
 		b->wrote_l = false;
 	} else if (!b->l.same && b->l.complete && !b->l.damaged) {
 		if (b->l.replaced && b->keep_stamp)

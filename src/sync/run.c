@@ -113,6 +113,7 @@ run_close(struct run *r)
 	journal_lock_free(&r->lock);
 	kwtab_free(&r->kw);
 	map_release(&r->told);
+	map_release(&r->dirs);
 	arena_release(&r->mem);
 	fd_close_auto(&r->bin_fd);
 }
@@ -165,6 +166,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 	if (rc != 0)
 		return rc;
 	slice_defer(r);
+	putoff_gone(r);
 	plan_brake(&r->plan, policy);
 	plan_order(&r->plan);
 	return 0;
@@ -343,10 +345,11 @@ next_pass(struct run *r)
 		}
 		/* with the next slice it is only that which is looked at */
 		any |= slice;
-		b->dirty_l = !slice && is_due(b, b->wrote_l, b->dirty_l);
+		b->dirty_l = !slice && (is_due(b, b->wrote_l, b->dirty_l) ||
+					   b->changed);
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
-		b->touched = false;
+		b->touched = b->changed = false;
 		/* what waits (adopt.c) is to be compared again */
 		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
 			b->dirty_l = true;
@@ -520,6 +523,7 @@ sync_account(const struct config *c, const struct config_account *a,
 	rep->account = a->name;
 	arena_init(&r.mem);
 	map_init(&r.told);
+	map_init(&r.dirs);
 	r.kw = kwtab_new();
 	r.now = clock_wall_s();
 	if (getrandom(&r.seed, sizeof r.seed, 0) != sizeof r.seed)

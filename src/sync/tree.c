@@ -58,6 +58,7 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 		if (maildir_stamp(r->m, b->j.path, &now, e) != 0)
 			err_clear(e); /* the scan will say what is wrong */
 		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp);
+		b->seen = now;
 	}
 	return load_holds(r, b, e);
 }
@@ -437,6 +438,18 @@ report_unread(struct run *r, uint32_t n)
 	xfree(text);
 }
 
+/* A mailbox that is none of these has come later (putoff.c, rule 4). */
+static void
+note_dirs(struct run *r, const struct lists *ls)
+{
+	for (size_t i = 0; i < ls->ndir; i++)
+		if (!ls->dir[i].is_link)
+			map_add(&r->dirs, ls->dir[i].path, 1);
+	for (size_t i = 0; i < ls->plan.n; i++)
+		if (has_steps(&ls->plan.op[i]))
+			map_add(&r->dirs, ls->plan.op[i].path, 1);
+}
+
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
@@ -468,6 +481,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		rc = check_names(r, tp, e);
 	if (rc != 0)
 		return rc;
+	note_dirs(r, ls);
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);

@@ -1,0 +1,185 @@
+"""A mail reader moves a message here while a run is on its way.
+
+Mailboxes are looked at one after the other.  What was put into one that had
+been looked at, and was then gone from the next one, is not deleted.
+"""
+
+import os
+import re
+import shutil
+
+import pytest
+
+from relay import Meddler, Relay
+from test_keywords import flags, local
+from world import message
+
+
+def rename(source, target):
+    os.rename(source, target)
+
+
+def copy_and_delete(source, target):
+    shutil.copy(source, target.with_name("1.copy.host:2,S"))
+    os.unlink(source)
+
+
+def move(world, box, to, how=rename):
+    """What makes the move of message "m"."""
+    _, path = local(world, box)["m"]
+    base = path.name.split(":2,")[0]
+    return lambda: how(path, world.root / to / "cur" / (base + ":2,S"))
+
+
+def fill(world, box):
+    """Message "m" in mailbox BOX, and others where it may go."""
+    for name in ("Archive", "Work"):
+        world.server.create(name)
+        world.server.append(name, message("in" + name), ["\\Seen"],
+                            1700000000)
+    world.server.append(box, message("m"), ["\\Seen", "projectx"])
+    world.sync()
+
+
+def run(world, line, *args):
+    """A run over LINE; what it says."""
+    whole = world.options["port"]
+    world.server.close()
+    world.write_config(port=line.port)
+    world.trace.unlink(missing_ok=True)
+    done = world.sync("-v", "--trace", str(world.trace), *args)
+    world.write_config(port=whole)
+    line.close()
+    return done
+
+
+def changes(world):
+    """Of the messages there, by the last run."""
+    return [c.split()[1] for c in world.commands() if re.match(
+        rb"UID (STORE|EXPUNGE|COPY|MOVE)", c)]
+
+
+def moment(world, deed):
+    """The DEED is done when Archive has been looked at, and INBOX and Work,
+    where there is something new, have not: a new message of both sides there
+    has to be compared."""
+    world.server.append("Archive", message("both"), ["\\Seen"])
+    world.local.add("Archive", message("both"), "1.both.host:2,S", "cur")
+    for box in ("INBOX", "Work"):
+        world.local.add(box, message("new" + box), "1.%s.host:2,S" % box,
+                        "cur")
+    return Meddler(world.options["port"], b"BODY.PEEK[", deed)
+
+
+@pytest.mark.parametrize("how", [rename, copy_and_delete])
+def test_moved_while_new_mail_comes(world, how):
+    """Archive had not changed when the run began, and is not looked at."""
+    fill(world, "INBOX")
+    deed = move(world, "INBOX", "Archive", how)
+    world.server.append("INBOX", message("fresh"))
+    line = Meddler(world.options["port"], b"BODY.PEEK[]", deed)
+    run(world, line)
+    assert line.done and changes(world) == [b"MOVE"]
+    assert set(flags(world)) == {"fresh"}
+    assert flags(world, "Archive")["m"] == {"\\Seen", "projectx"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("box", ["INBOX", "Work"])
+def test_moved_between_two_looks(world, box):
+    """Archive is looked at before, and the other one after it."""
+    fill(world, box)
+    line = moment(world, move(world, box, "Archive"))
+    run(world, line)
+    assert line.done and changes(world) == [b"MOVE"]
+    assert "m" not in flags(world, box)
+    assert flags(world, "Archive")["m"] == {"\\Seen", "projectx"}
+    world.assert_settled()
+
+
+def test_a_dry_run_speaks_of_no_delete(world):
+    fill(world, "Work")
+    line = moment(world, move(world, "Work", "Archive"))
+    done = run(world, line, "--dry-run")
+    words = [text.split()[0] for text in done.out.splitlines()]
+    assert line.done and "wait" in words and "delete" not in words
+    world.sync()
+    assert flags(world, "Archive")["m"] == {"\\Seen", "projectx"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("to", ["Later", "Work/2026/done"])
+def test_moved_to_a_mailbox_that_is_made_meanwhile(world, to):
+    fill(world, "INBOX")
+    deed = move(world, "INBOX", to)
+
+    def make_and_move():
+        world.local.make(to)
+        deed()
+
+    world.server.append("INBOX", message("fresh"))
+    line = Meddler(world.options["port"], b"BODY.PEEK[]", make_and_move)
+    done = run(world, line)
+    assert line.done and to in done.err
+    assert flags(world)["m"] == {"\\Seen", "projectx"}
+    # the next run has it in its list
+    assert world.summary()["moved"] == 1
+    wire = world.wire(to)
+    assert flags(world, wire)["m"] == {"\\Seen", "projectx"}
+    world.assert_settled()
+
+
+def test_a_mailbox_that_was_deleted_and_comes_back(world):
+    """It was gone when the run began, and so were its messages."""
+    fill(world, "Archive")
+    shutil.move(world.root / "Archive", world.base / "Archive")
+    world.server.append("INBOX", message("fresh"))
+    line = Meddler(world.options["port"], b"SELECT ", lambda: shutil.move(
+        world.base / "Archive", world.root / "Archive"))
+    run(world, line)
+    assert line.done
+    assert set(flags(world, "Archive")) == {"inArchive", "m"}
+    world.sync()
+    world.assert_settled()
+
+
+class Busy(Relay):
+    """DEED before each command of the client that has WORD."""
+
+    def __init__(self, port, word, deed):
+        self.word, self.deed = word, deed
+        super().__init__(port)
+
+    def pump(self, a, b, down):
+        while data := a.recv(65536):
+            if not down and self.word in data:
+                self.deed()
+            b.sendall(data)
+
+
+def test_deletes_wait_while_others_go_on(world):
+    """In Archive somebody is at work all the time: was "m" moved there?"""
+    fill(world, "INBOX")
+    _, path = local(world)["m"]
+    os.unlink(path)
+    _, path = local(world, "Archive")["inArchive"]
+    path = [path]
+
+    def append():
+        # (when it is compared with the file in Work, all have been looked at)
+        world.server.append("INBOX", message("inWork"), ["\\Seen"], 1700000000)
+        world.server.close()
+
+    def work():
+        name = path[0].name
+        name = name[:-2] if name.endswith("FS") else name[:-1] + "F"
+        path[0] = path[0].rename(path[0].with_name(name + "S"))
+        append()
+
+    append()
+    done = run(world, Busy(world.options["port"], b"BODY.PEEK[", work))
+    assert "others keep changing things" in done.err
+    assert "m" in flags(world)
+    world.sync()
+    assert "m" not in flags(world)
+    world.assert_settled()
