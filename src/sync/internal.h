@@ -328,7 +328,8 @@ int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
-/* Give each keyword of F a letter where one is free; saves the table. */
+/* Give each keyword of F a letter where one is free; saves the table. ERR_STALE,
+ * scope MSG: another program named letters meanwhile, look again. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
 /*

@@ -2,11 +2,13 @@
 
 import os
 import random
+import re
 import shutil
 
 import pytest
 
 from rewriter import Rewriter
+from test_races import meddle  # noqa: F401
 from world import message
 
 SYSTEM = {"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"}
@@ -355,4 +357,52 @@ def test_a_letter_that_means_something_else_now(world):
     world.local.add("INBOX", message("c"), "1.c.host")
     world.sync()
     assert flags(world) == {"a": {"play"}, "b": set(), "c": set()}
+    world.assert_settled()
+
+
+def rename_as(world, token, letters, box="INBOX"):
+    _, path = local(world, box)[token]
+    os.rename(path, world.root / box / "cur" / (
+        path.name.partition(":2,")[0] + ":2," + letters))
+
+
+def test_another_program_names_a_letter_meanwhile(world, meddle):  # noqa: F811
+    """Dovecot takes the first letter that is free, and so do we."""
+    world.server.append("INBOX", message("a"), ["\\Seen"])
+    world.sync()
+    world.server.append("INBOX", message("b"), ["\\Seen", "bar"])
+    world.server.append("INBOX", message("c"))
+
+    def name_it():
+        rename_as(world, "a", "Sa")
+        table(world, "foo")
+
+    done = meddle(b"BODY.PEEK[]", name_it, "--json")
+    assert re.search(r'"pulled": ?2\b', done.out), done.out
+    assert world.local.letters("INBOX") == {"a": "foo", "b": "bar"}
+    assert flags(world) == {"a": {"\\Seen", "foo"}, "b": {"\\Seen", "bar"},
+                            "c": set()}
+    world.assert_settled()
+
+
+def test_and_the_keyword_goes_to_a_file_that_is_there(world,
+                                                      meddle):  # noqa: F811
+    world.server.create("Work")
+    world.server.append("INBOX", message("i"))
+    for token in "ab":
+        world.server.append("Work", message(token))
+    world.sync()
+    uid = max(world.server.messages("Work", bodies=False))
+    world.server.store("Work", uid, "+FLAGS", ["bar"])
+    rename_as(world, "i", "S")
+
+    def name_it():
+        rename_as(world, "a", "a", box="Work")
+        table(world, "foo", box="Work")
+
+    # INBOX comes first, and Work is observed by then
+    meddle(b"UID STORE", name_it)
+    assert world.local.letters("Work") == {"a": "foo", "b": "bar"}
+    assert flags(world, "Work") == {"a": {"foo"}, "b": {"bar"}}
+    assert flags(world) == {"i": {"\\Seen"}}
     world.assert_settled()
