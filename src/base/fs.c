@@ -265,9 +265,42 @@ fs_clean_temp(int dirfd)
 	return n;
 }
 
-int
-fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
-    size_t n, struct err *e)
+static int
+check_seen(
+    int dirfd, const char *path, const struct stat *was, struct err *e)
+{
+	struct stat now = {0};
+
+	if (fstatat(dirfd, path, &now, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno != ENOENT)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "'%s'", path);
+	if (now.st_ino != was->st_ino || now.st_size != was->st_size ||
+	    now.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+	    now.st_mtim.tv_nsec != was->st_mtim.tv_nsec)
+		return err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%s' was changed meanwhile", path);
+	return 0;
+}
+
+static void
+make_younger(int fd, const struct stat *was)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct stat now;
+
+	if (fstat(fd, &now) != 0 ||
+	    now.st_mtim.tv_sec > was->st_mtim.tv_sec ||
+	    was->st_mtim.tv_sec == INT64_MAX)
+		return;
+	times[1].tv_sec = was->st_mtim.tv_sec + 1;
+	/* where times cannot be set, it is replaced all the same */
+	(void)futimens(fd, times);
+}
+
+/* WAS as for fs_replace_seen(), or NULL. */
+static int
+replace(int dirfd, const char *path, mode_t mode, const struct stat *was,
+    const void *p, size_t n, struct err *e)
 {
 	AUTO_STR tmp = temp_beside(path);
 	AUTO_FD fd = openat(dirfd, tmp,
@@ -279,15 +312,33 @@ fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
 	rc = fs_write_all(fd, p, n, e);
 	if (rc != 0)
 		err_wrap(e, "'%s'", path);
-	else if (fsync(fd) != 0)
+	if (rc == 0 && was)
+		make_younger(fd, was);
+	if (rc == 0 && fsync(fd) != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "sync '%s'", tmp);
-	else if (renameat(dirfd, tmp, dirfd, path) != 0)
+	if (rc == 0 && was)
+		rc = check_seen(dirfd, path, was, e);
+	if (rc == 0 && renameat(dirfd, tmp, dirfd, path) != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "rename to '%s'", path);
 	if (rc != 0) {
 		unlinkat(dirfd, tmp, 0);
 		return rc;
 	}
 	return sync_parent(dirfd, path, e);
+}
+
+int
+fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
+    size_t n, struct err *e)
+{
+	return replace(dirfd, path, mode, NULL, p, n, e);
+}
+
+int
+fs_replace_seen(int dirfd, const char *path, mode_t mode,
+    const struct stat *was, const void *p, size_t n, struct err *e)
+{
+	return replace(dirfd, path, mode, was, p, n, e);
 }
 
 /* One directory, unless it is there. */

@@ -37,6 +37,16 @@ int fs_replace(int dirfd, const char *path, mode_t mode, const void *p,
     size_t n, struct err *e);
 
 /*
+ * The same of a file that others write, too, and whose changes they know by its
+ * time in whole seconds.  WAS: what stat said of it before it was read, all 0:
+ * there was none.  ERR_STALE (scope MSG) when it is another by now, looked at
+ * right before the rename.  The new one is younger by a second at least.
+ */
+struct stat;
+int fs_replace_seen(int dirfd, const char *path, mode_t mode,
+    const struct stat *was, const void *p, size_t n, struct err *e);
+
+/*
  * Remove the temporary files that a replace or a move of this machine left in
  * the directory DIRFD when it was cut off.  None may be at work there now.
  */

@@ -4,6 +4,8 @@
 #define HOLD_LAYOUT 2
 #define BASE_MAX 300 /* a key has room for 511 bytes */
 #define KEYWORDS_MAX 100000
+/* In place of a keyword's number, of a letter that files show without one. */
+#define LETTER_SEEN (KW_PASSED - 1)
 #define WHY_MAX 200
 
 /* Writing. */
@@ -310,8 +312,12 @@ codec_put_box(struct buf *b, const struct jbox *box)
 	put_i(b, box->stamp.new_mtime_ns);
 	put_u(b, box->stamp.cur_ino);
 	put_u(b, box->stamp.new_ino);
-	for (int i = 0; i < 26; i++)
-		put_u(b, box->letters.id[i]);
+	for (int i = 0; i < 26; i++) {
+		bool seen = box->letters_seen >> i & 1;
+		uint32_t id = box->letters.id[i];
+
+		put_u(b, id == 0 && seen ? LETTER_SEEN : id);
+	}
 	put_i(b, box->synced);
 	put_span(b, box->mailboxid);
 }
@@ -337,8 +343,14 @@ codec_get_box(struct arena *mem, struct span value, struct jbox *box_r)
 	x.stamp.new_mtime_ns = get_i(&in);
 	x.stamp.cur_ino = get_u(&in);
 	x.stamp.new_ino = get_u(&in);
-	for (int i = 0; i < 26; i++)
-		x.letters.id[i] = get_u32(&in);
+	for (int i = 0; i < 26; i++) {
+		uint32_t id = get_u32(&in);
+
+		if (id == LETTER_SEEN)
+			x.letters_seen |= 1u << i;
+		else
+			x.letters.id[i] = id;
+	}
 	x.synced = get_i(&in);
 	x.mailboxid = get_span(&in, mem);
 	if (!finished(&in) || x.wire.n == 0 || x.name.n == 0)

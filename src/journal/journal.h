@@ -105,6 +105,7 @@ struct jbox {
 	uint64_t rows;      /* kept by the journal itself */
 	struct maildir_stamp stamp;
 	struct kwletters letters;
+	uint32_t letters_seen; /* a..z that files showed without a meaning */
 	int64_t synced; /* wall seconds of the last run that recorded here */
 	struct span mailboxid; /* "" when unknown */
 };

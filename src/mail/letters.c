@@ -41,6 +41,32 @@ letters_parse(struct span text, struct kwtab *kw)
 	return l;
 }
 
+static bool
+has_id(const struct kwletters *l, uint32_t id)
+{
+	for (int i = 0; i < 26; i++)
+		if (l->id[i] == id)
+			return true;
+	return false;
+}
+
+bool
+letters_unite(const struct kwletters *a, const struct kwletters *b,
+    struct kwletters *all_r)
+{
+	struct kwletters all = *a;
+
+	for (int i = 0; i < 26; i++) {
+		if (b->id[i] == 0 || b->id[i] == a->id[i])
+			continue;
+		if (a->id[i] != 0 || has_id(a, b->id[i]))
+			return false;
+		all.id[i] = b->id[i];
+	}
+	*all_r = all;
+	return true;
+}
+
 void
 letters_format(
     const struct kwtab *kw, const struct kwletters *letters, struct buf *b)

@@ -15,6 +15,13 @@
  */
 struct kwletters letters_parse(struct span text, struct kwtab *kw);
 
+/*
+ * Both tables in one; false when a letter means one thing here and another
+ * there, or a keyword has two letters.
+ */
+bool letters_unite(const struct kwletters *a, const struct kwletters *b,
+    struct kwletters *all_r);
+
 /* Appended to B; what letters_parse() reads as LETTERS. */
 void letters_format(const struct kwtab *kw, const struct kwletters *letters,
     struct buf *b);

@@ -309,13 +309,15 @@ int maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r,
 /*
  * dovecot-keywords: "N NAME" lines, N 0..25 for a..z.  Missing file: no
  * letters.  Malformed lines are skipped.  Written by replace, only when the
- * content differs.
+ * content differs.  Letters that the file names by then and LETTERS do not
+ * stay in it; where the two contradict each other nothing is written:
+ * ERR_STALE, scope MSG, and LETTERS have to be loaded again.
  */
 int maildir_letters_load(struct maildir *m, struct span path,
     struct kwtab *kw, struct kwletters *letters_r, bool *exists_r,
     struct err *e);
 int maildir_letters_save(struct maildir *m, struct span path,
-    const struct kwtab *kw, const struct kwletters *letters, struct err *e);
+    struct kwtab *kw, const struct kwletters *letters, struct err *e);
 
 /*
  * Remove our own leftovers in tmp/ of a crashed run: files whose name marks

@@ -32,6 +32,7 @@ struct landed {
 	struct op *op;
 	struct content content;
 	int64_t idate;
+	bool stale; /* came in vain: the next pass fetches it */
 };
 
 struct part {
@@ -100,7 +101,7 @@ batch_add(struct batch *x, struct sbox *b, struct op *op,
 {
 	struct part *p = x->in;
 
-	p->v[p->n] = (struct landed){b, op, *c, idate};
+	p->v[p->n] = (struct landed){b, op, *c, idate, false};
 	p->d[p->n++] = d;
 	p->octets += c->raw;
 	if (!has_box(p, b))
@@ -187,6 +188,12 @@ publish(struct batch *x, struct part *p, struct err *e)
 
 		if (!b->failed)
 			rc = land(x, p, i, e);
+		if (rc == ERR_STALE && e->scope == ERR_SCOPE_MSG) {
+			apply_undone(x->r, b, p->v[i].op);
+			p->v[i].stale = true;
+			err_clear(e);
+			rc = 0;
+		}
 		if (rc != 0)
 			rc = report_contain_many(x->r, &b, 1, e);
 		maildir_delivery_free(&p->d[i]);
@@ -210,7 +217,7 @@ record(struct batch *x, struct part *p, struct err *e)
 		struct sbox *b = p->v[i].b;
 		const struct op *op = p->v[i].op;
 
-		if (b->failed)
+		if (b->failed || p->v[i].stale)
 			continue;
 		record_drop_hold(
 		    x->r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));

@@ -42,7 +42,8 @@
  *     done; a stamp is taken only once the clock has left its tick.  What we
  *     change ourselves after a scan (or after stamp and journal agreed) needs
  *     none where nobody else was seen to change anything, and every change of
- *     ours is in the rows.
+ *     ours is in the rows.  Beside it stand the letters that the scan saw
+ *     without a meaning (local.c).
  *  4. Deletes come last, after everything that brings messages to a side has
  *     been recorded for all mailboxes.  A move is no delete: its row goes from
  *     one mailbox to the other in one transaction.
@@ -255,6 +256,8 @@ int observe_there(struct run *r, struct uidset *set, struct err *e);
 
 /* local.c: l, stamp, letters; without the files of rows that are as they say */
 int local_observe(struct run *r, struct sbox *b, struct err *e);
+/* A mailbox whose directories did not change: has a letter got its meaning? */
+bool local_named(struct run *r, const struct sbox *b);
 /* Once the rows are at hand: their files, too. */
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
@@ -337,7 +340,8 @@ int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
-/* Give each keyword of F a letter where one is free; saves the table. */
+/* Give each keyword of F a letter where one is free; saves the table. ERR_STALE,
+ * scope MSG: another program named letters meanwhile, look again. */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
 /*

@@ -18,6 +18,10 @@
  *
  * --full wants to look at every file, and gets all of them.
  *
+ * Dovecot shows a letter in names first, and says later what it means; no
+ * directory changes then.  So the journal has the letters that were seen without
+ * a meaning, and where there are any, dovecot-keywords is read in each run.
+ *
  * What we write ourselves changes the directory's times, too.  It is not read
  * again for that where it can be told that nobody else changed it meanwhile
  * (maildir/watch.c): then what was seen and what we did is what there is.
@@ -98,6 +102,29 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 	}
 	b->j.letters = b->letters;
 	return 0;
+}
+
+/* Has a letter that files show without a meaning got one in NOW? */
+static bool
+got_meaning(const struct sbox *b, const struct kwletters *now)
+{
+	for (int i = 0; i < 26; i++)
+		if ((b->j.letters_seen >> i & 1) && now->id[i] != 0)
+			return true;
+	return false;
+}
+
+bool
+local_named(struct run *r, const struct sbox *b)
+{
+	struct kwletters now;
+	struct err e = {0};
+	bool exists;
+
+	return b->j.letters_seen != 0 &&
+	       maildir_letters_load(
+		   r->m, b->j.path, r->kw, &now, &exists, &e) == 0 &&
+	       got_meaning(b, &now);
 }
 
 /* The names of all rows; of some more than that has to be looked at. */
@@ -186,16 +213,21 @@ int
 local_observe(struct run *r, struct sbox *b, struct err *e)
 {
 	struct maildir_stamp before = MAILDIR_STAMP_NONE;
+	bool named;
 	int rc;
 
 	b->l = (struct lview){.same = true};
-	b->letters_seen = 0;
-	b->letters_known = b->dirty_l;
 	uidset_clear(&b->l_gone);
 	uidset_clear(&b->l_look);
 	rc = load_letters(r, b, e);
-	if (rc != 0 || !b->dirty_l)
+	if (rc != 0)
 		return rc;
+	named = got_meaning(b, &b->letters);
+	b->dirty_l |= named;
+	b->letters_known = b->dirty_l;
+	b->letters_seen = b->dirty_l ? 0 : b->j.letters_seen;
+	if (!b->dirty_l)
+		return 0;
 	if (b->local_missing) {
 		/* seen to be gone, by a complete listing of the root */
 		b->l = (struct lview){.complete = true};
@@ -217,6 +249,9 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 	b->seen = b->l.complete && !b->l.damaged ? before : MAILDIR_STAMP_NONE;
 	b->l.replaced = maildir_is_another(
 	    r->m, b->j.path, &b->j.stamp, journal_written_ns(r->j));
+	/* What this changes is not done yet, and no directory tells of it. */
+	if (named && !b->l.replaced)
+		b->j.stamp = MAILDIR_STAMP_NONE;
 	return 0;
 }
 

@@ -18,6 +18,7 @@ box_equal(const struct jbox *a, const struct jbox *b)
 	       a->messages == b->messages &&
 	       memcmp(&a->stamp, &b->stamp, sizeof a->stamp) == 0 &&
 	       memcmp(&a->letters, &b->letters, sizeof a->letters) == 0 &&
+	       a->letters_seen == b->letters_seen &&
 	       span_eq(a->mailboxid, b->mailboxid);
 }
 
@@ -95,6 +96,8 @@ record_mark(struct run *r, struct sbox *b)
 		b->j.highestmodseq = b->r.highestmodseq;
 		b->j.messages = b->r.exists;
 	}
+	if (!b->l.same && b->l.complete)
+		b->j.letters_seen = b->letters_seen;
 	if (local_untouched(r, b, &ours) && marks && !keep_stamp &&
 	    !b->rescan) {
 		b->j.stamp = b->seen = ours;

@@ -57,7 +57,8 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 	if (!b->dirty_l) {
 		if (maildir_stamp(r->m, b->j.path, &now, e) != 0)
 			err_clear(e); /* the scan will say what is wrong */
-		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp);
+		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp) ||
+			     local_named(r, b);
 		b->seen = now;
 	}
 	return load_holds(r, b, e);

@@ -2,11 +2,14 @@
 
 import os
 import random
+import re
 import shutil
+import subprocess
 
 import pytest
 
 from rewriter import Rewriter
+from test_races import meddle  # noqa: F401
 from world import message
 
 SYSTEM = {"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"}
@@ -356,3 +359,157 @@ def test_a_letter_that_means_something_else_now(world):
     world.sync()
     assert flags(world) == {"a": {"play"}, "b": set(), "c": set()}
     world.assert_settled()
+
+
+def rename_as(world, token, letters, box="INBOX"):
+    _, path = local(world, box)[token]
+    os.rename(path, world.root / box / "cur" / (
+        path.name.partition(":2,")[0] + ":2," + letters))
+
+
+def test_another_program_names_a_letter_meanwhile(world, meddle):  # noqa: F811
+    """Dovecot takes the first letter that is free, and so do we."""
+    world.server.append("INBOX", message("a"), ["\\Seen"])
+    world.sync()
+    world.server.append("INBOX", message("b"), ["\\Seen", "bar"])
+    world.server.append("INBOX", message("c"))
+
+    def name_it():
+        rename_as(world, "a", "Sa")
+        table(world, "foo")
+
+    done = meddle(b"BODY.PEEK[]", name_it, "--json")
+    assert re.search(r'"pulled": ?2\b', done.out), done.out
+    assert world.local.letters("INBOX") == {"a": "foo", "b": "bar"}
+    assert flags(world) == {"a": {"\\Seen", "foo"}, "b": {"\\Seen", "bar"},
+                            "c": set()}
+    world.assert_settled()
+
+
+def test_and_the_keyword_goes_to_a_file_that_is_there(world,
+                                                      meddle):  # noqa: F811
+    world.server.create("Work")
+    world.server.append("INBOX", message("i"))
+    for token in "ab":
+        world.server.append("Work", message(token))
+    world.sync()
+    uid = max(world.server.messages("Work", bodies=False))
+    world.server.store("Work", uid, "+FLAGS", ["bar"])
+    rename_as(world, "i", "S")
+
+    def name_it():
+        rename_as(world, "a", "a", box="Work")
+        table(world, "foo", box="Work")
+
+    # INBOX comes first, and Work is observed by then
+    meddle(b"UID STORE", name_it)
+    assert world.local.letters("Work") == {"a": "foo", "b": "bar"}
+    assert flags(world, "Work") == {"a": {"foo"}, "b": {"bar"}}
+    assert flags(world) == {"i": {"\\Seen"}}
+    world.assert_settled()
+
+
+@pytest.fixture
+def nameless(world):
+    """A file shows a letter, and the run that saw it is over."""
+    for token in "ab":
+        world.server.append("INBOX", message(token), ["\\Seen"])
+    world.sync()
+    rename_as(world, "a", "Sa")
+    world.sync()
+    world.assert_idle()
+    return world
+
+
+def test_a_letter_is_named_after_the_scan(nameless):
+    """Dovecot renames the file first and writes the table later."""
+    table(nameless, "work")
+    nameless.sync()
+    assert flags(nameless)["a"] == {"\\Seen", "work"}
+    nameless.assert_settled()
+
+
+def test_a_letter_is_named_after_a_new_file_was_scanned(world):
+    table(world, "first")
+    world.local.add("INBOX", message("a"), "1.a.host:2,Sb", "cur")
+    world.sync()
+    world.assert_idle()
+    table(world, "first", "work")
+    world.sync()
+    assert flags(world)["a"] == {"\\Seen", "work"}
+    world.assert_settled()
+
+
+def test_a_letter_is_named_while_only_the_server_is_looked_at(
+        nameless, meddle):  # noqa: F811
+    nameless.server.append("INBOX", message("c"))
+    meddle(b"SELECT ", lambda: table(nameless, "work"))
+    nameless.sync()
+    assert flags(nameless)["a"] == {"\\Seen", "work"}
+    nameless.assert_settled()
+
+
+def test_a_letter_is_named_and_the_line_goes_dead(nameless,
+                                                  meddle):  # noqa: F811
+    """What the table says now is in the journal before it is on the server."""
+    table(nameless, "work")
+
+    def hang_up():
+        raise ConnectionError
+
+    meddle(b"UID STORE", hang_up, status=69)
+    assert flags(nameless)["a"] == {"\\Seen"}
+    nameless.sync()
+    assert flags(nameless)["a"] == {"\\Seen", "work"}
+    nameless.assert_settled()
+
+
+def opened(world):
+    """What one more run opens, and which directories it reads."""
+    calls = world.base / "calls"
+    world.server.close()
+    done = subprocess.run(
+        ["strace", "-f", "-e", "trace=openat,getdents64", "-o", str(calls),
+         world.binary, "-c", str(world.config), "sync"],
+        env=world.traced_env(), capture_output=True, timeout=60)
+    if done.returncode and b"PTRACE" in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert done.returncode == 0, done.stderr
+    return calls.read_text()
+
+
+def test_a_letter_that_stays_nameless_costs_one_small_read(nameless):
+    """The table is looked at, and the directories are not."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    table(nameless, "other", "words")
+    rename_as(nameless, "a", "Sz")
+    nameless.sync()
+    nameless.assert_idle()
+    text = opened(nameless)
+    assert text.count('"dovecot-keywords"') == 1
+    assert '"cur"' in text
+    # the Maildir has been listed by then
+    assert "getdents64" not in text[text.index('"dovecot-keywords"'):]
+    # without such a letter, in any row that was held against the directory,
+    # not even that
+    for letters in "Sb", "SFb":
+        rename_as(nameless, "a", letters)
+        nameless.sync()
+    nameless.assert_settled()
+    assert '"dovecot-keywords"' not in opened(nameless)
+
+
+def test_a_letter_of_a_file_without_a_row_stays_nameless(world):
+    """Where only the server changed, no file is looked at."""
+    world.write_config(max_size=2000)
+    world.local.add("INBOX", message("big", size=5000), "1.big.host:2,Sa",
+                    "cur")
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    world.assert_idle()
+    (uid,) = world.server.messages("INBOX", bodies=False)
+    world.server.store("INBOX", uid, "+FLAGS", ["work"])
+    world.sync()
+    assert world.local.letters("INBOX") == {"b": "work"}
+    assert local(world)["a"][0] == {"work"}

@@ -13,7 +13,7 @@ from world import message
 def meddle(world):
     """sync() with DEED done just before WORD reaches the server."""
 
-    def run(word, deed, status=0):
+    def run(word, deed, *args, status=0):
         whole = world.options["port"]
 
         def and_close():
@@ -23,7 +23,7 @@ def meddle(world):
         line = Meddler(whole, word, and_close)
         world.server.close()
         world.write_config(port=line.port)
-        done = world.sync(status=status)
+        done = world.sync(*args, status=status)
         world.write_config(port=whole)
         line.close()
         assert line.done, "the moment never came"

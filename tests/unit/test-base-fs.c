@@ -160,6 +160,36 @@ test_replacing_a_link_leaves_its_target(void **state)
 }
 
 static void
+test_what_is_not_as_it_was_seen_is_not_replaced(void **state)
+{
+	struct fixture *f = *state;
+	const struct stat none = {0};
+	struct stat was, now;
+	char path[512];
+	struct err e;
+
+	tempdir_join(path, f->dir, "x");
+	assert_int_equal(
+	    0, fs_replace_seen(f->fd, "x", 0600, &none, "one", 3, &e));
+	assert_int_equal(ERR_STALE,
+	    fs_replace_seen(f->fd, "x", 0600, &none, "two", 3, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_MSG);
+	assert_content(f, "x", "one");
+	assert_int_equal(0, stat(path, &was));
+	assert_int_equal(
+	    0, fs_replace_seen(f->fd, "x", 0600, &was, "two", 3, &e));
+	assert_content(f, "x", "two");
+	assert_int_equal(0, stat(path, &now));
+	assert_true(now.st_mtim.tv_sec > was.st_mtim.tv_sec);
+	assert_int_equal(ERR_STALE,
+	    fs_replace_seen(f->fd, "x", 0600, &was, "three", 5, &e));
+	assert_int_equal(0, unlink(path));
+	assert_int_equal(ERR_STALE,
+	    fs_replace_seen(f->fd, "x", 0600, &now, "three", 5, &e));
+	assert_int_equal(tempdir_count(f->dir, "."), 0);
+}
+
+static void
 test_only_our_leftovers_are_cleaned(void **state)
 {
 	struct fixture *f = *state;
@@ -319,6 +349,7 @@ main(void)
 	    T(test_a_file_as_large_as_the_buffer_fits),
 	    T(test_reading_does_not_wait_for_a_fifo),
 	    T(test_replacing_a_link_leaves_its_target),
+	    T(test_what_is_not_as_it_was_seen_is_not_replaced),
 	    T(test_only_our_leftovers_are_cleaned),
 	    T(test_moving_replaces_nothing),
 	    T(test_moving_to_another_file_system),

@@ -38,6 +38,7 @@ full_box(void)
 	for (uint32_t i = 0; i < 26; i++)
 		b.letters.id[i] = i * 1000;
 	b.letters.id[25] = KW_PASSED;
+	b.letters_seen = 1;
 	return b;
 }
 
@@ -89,6 +90,7 @@ test_records_come_back_as_they_were(void **state)
 	    b.messages == c.messages && b.synced == c.synced);
 	assert_true(maildir_stamp_eq(&b.stamp, &c.stamp));
 	assert_memory_equal(&b.letters, &c.letters, sizeof b.letters);
+	assert_int_equal(b.letters_seen, c.letters_seen);
 	buf_clear(&v);
 	codec_put_hold(&v, &h);
 	assert_true(codec_get_hold(&mem, buf_span(&v), &k));

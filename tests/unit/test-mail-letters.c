@@ -140,6 +140,36 @@ what_is_written_is_what_is_read(void **state)
 	buf_release(&again);
 }
 
+static void
+two_tables_become_one_unless_they_contradict_each_other(void **state)
+{
+	const struct kwletters a = {.id = {3, 0, 5}}, none = {{0}};
+	static const struct {
+		struct kwletters b;
+		bool ok;
+	} t[] = {
+	    {{{0}}, true},
+	    {{{3, 0, 5}}, true},
+	    {{{0, 4, 0, 6}}, true},
+	    {{{3, 4}}, true},
+	    {{{4}}, false},	/* a letter with two meanings */
+	    {{{0, 3}}, false},	/* a keyword with two letters */
+	    {{{5, 0, 3}}, false},
+	    {{{0, 4, 0, 5}}, false},
+	};
+	struct kwletters all;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		all = none;
+		assert_int_equal(letters_unite(&a, &t[i].b, &all), t[i].ok);
+		for (int k = 0; k < 26; k++)
+			assert_int_equal(all.id[k], !t[i].ok ? 0
+				: a.id[k] ? a.id[k] : t[i].b.id[k]);
+		assert_int_equal(letters_unite(&t[i].b, &a, &all), t[i].ok);
+	}
+}
+
 int
 main(void)
 {
@@ -151,6 +181,7 @@ main(void)
 	    T(a_file_of_names_for_one_letter_does_not_fill_the_table),
 	    T(every_truncation_is_read_and_gives_no_other_meaning),
 	    T(what_is_written_is_what_is_read),
+	    T(two_tables_become_one_unless_they_contradict_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,6 +168,62 @@ a_symlink_is_not_followed_nor_a_large_file_read(void **state)
 	assert_int_equal(kwtab_count(kw), 0);
 }
 
+static void
+what_others_wrote_meanwhile_stays(void **state)
+{
+	struct kwletters l = {{0}};
+	struct env *v = *state;
+
+	mkbox(v, "a");
+	put(v, FILE_NAME, "0 foo\n2 baz\n");
+	l.id[1] = kwtab_intern(kw, SPAN("bar"));
+	assert_int_equal(
+	    maildir_letters_save(v->m, SPAN("a"), kw, &l, &v->e), 0);
+	assert_text(v->fd, FILE_NAME, "0 foo\n1 bar\n2 baz\n");
+}
+
+static void
+nothing_is_written_where_the_file_says_otherwise(void **state)
+{
+	static const char *const text[] = {"0 foo\n", "1 bar\n", "1 BAR\n0 x\n"};
+	struct kwletters l = {{0}};
+	struct env *v = *state;
+
+	mkbox(v, "a");
+	l.id[0] = kwtab_intern(kw, SPAN("bar"));
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+		put(v, FILE_NAME, text[i]);
+		err_clear(&v->e);
+		assert_int_equal(ERR_STALE,
+		    maildir_letters_save(v->m, SPAN("a"), kw, &l, &v->e));
+		assert_int_equal(v->e.scope, ERR_SCOPE_MSG);
+		assert_text(v->fd, FILE_NAME, text[i]);
+		assert_int_equal(unlinkat(v->fd, FILE_NAME, 0), 0);
+	}
+}
+
+/* Dovecot compares nothing but the second. */
+static void
+the_file_gets_a_later_second(void **state)
+{
+	struct kwletters l = {{0}};
+	struct env *v = *state;
+	struct stat a, b;
+
+	mkbox(v, "a");
+	put(v, FILE_NAME, "0 foo\n");
+	for (unsigned i = 1; i < 5; i++) {
+		char *name = arena_printf(&v->mem, "k%u", i);
+
+		assert_int_equal(fstatat(v->fd, FILE_NAME, &a, 0), 0);
+		l.id[i] = kwtab_intern(kw, span_str(name));
+		assert_int_equal(maildir_letters_save(
+				     v->m, SPAN("a"), kw, &l, &v->e), 0);
+		assert_int_equal(fstatat(v->fd, FILE_NAME, &b, 0), 0);
+		assert_true(b.st_mtim.tv_sec > a.st_mtim.tv_sec);
+	}
+}
+
 int
 main(void)
 {
@@ -180,6 +236,9 @@ main(void)
 	    KW(an_equal_file_is_not_written_again),
 	    KW(what_cannot_be_read_is_an_error_and_is_not_replaced),
 	    KW(a_symlink_is_not_followed_nor_a_large_file_read),
+	    KW(what_others_wrote_meanwhile_stays),
+	    KW(nothing_is_written_where_the_file_says_otherwise),
+	    KW(the_file_gets_a_later_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
