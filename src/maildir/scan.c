@@ -59,14 +59,17 @@ maildir_named(struct arena *mem, struct span file,
 	return msg;
 }
 
-/* Rule 3. */
+/*
+ * Rule 3.  Names of other systems' disks may be longer than NAME_MAX, and than
+ * the d_name that is declared: those are just not known.
+ */
 static bool
 is_known(struct scan *s, const char *sub, const char *d_name)
 {
-	char file[4 + sizeof((struct dirent *)0)->d_name];
+	char file[4 + NAME_LEN_MAX];
 	size_t n = strlen(d_name);
 
-	if (!s->known)
+	if (!s->known || n > NAME_LEN_MAX)
 		return false;
 	memcpy(file, sub, 3);
 	file[3] = '/';

@@ -1,13 +1,19 @@
 /*
  * What readdir(3) may say, and does not on the file systems of most tests: no
- * type (NFS, XFS without ftype, FUSE).  It is wrapped by the linker; see
- * src/maildir/local.mk.
+ * type (NFS, XFS without ftype, FUSE), and names longer than NAME_MAX (NTFS,
+ * CIFS, FUSE).  It is wrapped by the linker; see src/maildir/local.mk.
  */
 #include "mailbox.h"
 
 static struct {
 	bool no_type;
+	const char *name; /* of a file that is there, too; told once */
 } says;
+
+static union {
+	struct dirent x;
+	char octets[offsetof(struct dirent, d_name) + 1024];
+} longer;
 
 struct dirent *__real_readdir(DIR *d);
 struct dirent *__wrap_readdir(DIR *d);
@@ -15,8 +21,17 @@ struct dirent *__wrap_readdir(DIR *d);
 struct dirent *
 __wrap_readdir(DIR *d)
 {
-	struct dirent *x = __real_readdir(d);
+	struct dirent *x;
 
+	if (says.name) {
+		memset(&longer, 0, sizeof longer);
+		longer.x.d_type = DT_REG;
+		memcpy(longer.octets + offsetof(struct dirent, d_name),
+		    says.name, strlen(says.name));
+		says.name = NULL;
+		return &longer.x;
+	}
+	x = __real_readdir(d);
 	if (x && says.no_type)
 		x->d_type = DT_UNKNOWN;
 	return x;
@@ -41,6 +56,7 @@ static int
 reset(void **state)
 {
 	says.no_type = false;
+	says.name = NULL;
 	return teardown(state);
 }
 
@@ -137,6 +153,40 @@ a_file_that_cannot_be_told_is_not_taken_for_absent(void **state)
 	assert_int_equal(view.n, 3); /* new/y is cur/y:2, */
 }
 
+static void
+a_name_longer_than_others_is_a_file_that_is_not_known(void **state)
+{
+	struct env *v = *state;
+	struct maildir_stamp stamp;
+	struct nameset known;
+	struct buf name;
+	struct uidset gone;
+
+	mkbox(v, "a");
+	put(v, "a/cur/x:2,S", "one");
+	buf_init(&name, 1024);
+	buf_add_str(&name, "new/");
+	while (name.n < 800)
+		buf_add_str(&name, "x");
+	nameset_init(&known);
+	nameset_add(&known, SPAN("cur/x:2,S"), 1);
+	nameset_add(&known, buf_span(&name), 2);
+	says.name = buf_cstr(&name) + 4;
+	assert_int_equal(maildir_scan_rest(v->m, SPAN("a"), NULL, &known,
+			     &v->mem, &view, &stamp, NULL, &v->e),
+	    0);
+	assert_true(view.complete && view.delta);
+	assert_int_equal(view.n, 1);
+	assert_span(view.v[0].file, buf_cstr(&name));
+	uidset_init(&gone);
+	nameset_unseen(&known, &gone);
+	assert_int_equal(uidset_count(&gone), 1);
+	assert_true(uidset_has(&gone, 2)); /* so its row is looked at */
+	uidset_release(&gone);
+	nameset_release(&known);
+	buf_release(&name);
+}
+
 #undef TEST
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, reset)
 
@@ -148,6 +198,7 @@ main(void)
 	    TEST(a_directory_that_cannot_be_told_is_not_taken_for_absent),
 	    TEST(what_cannot_be_told_where_no_directory_can_be_stops_nothing),
 	    TEST(a_file_that_cannot_be_told_is_not_taken_for_absent),
+	    TEST(a_name_longer_than_others_is_a_file_that_is_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
