@@ -64,6 +64,13 @@ int maildir_openat(int dirfd, struct span path);
 int maildir_make_at(int dirfd, struct span path, int *fd_r, struct err *e);
 
 /*
+ * What X of the directory is: S_IFREG, S_IFDIR and so on.  0 when it is gone by
+ * now; -1, errno, when it cannot be told, which is no sign of absence.
+ */
+struct dirent;
+int maildir_type(int dirfd, const struct dirent *x);
+
+/*
  * The directories of mailbox PATH, borrowed until a third mailbox is asked
  * for.  ERR_STALE (scope BOX) when there is no such directory.  cur and new
  * may be missing.

@@ -2,7 +2,9 @@
  * Which mailboxes there are.
  *
  *  1. The list is complete or it is an error: a mailbox that is not in it is
- *     taken for deleted, and then so are its messages on the server.
+ *     taken for deleted, and then so are its messages on the server.  But what
+ *     is moved while the tree is read may be seen at neither place, or at both:
+ *     who wants to conclude something from absence lists twice.
  *  2. What cannot be read and cannot be, or hold, a mailbox is skipped: a
  *     directory with a link count of 2 has no directories in it.  (Local file
  *     systems count so, or always say 1; those of other machines may lie.)
@@ -28,41 +30,25 @@ struct walk {
 	bool links_count; /* rule 2 */
 };
 
-static bool
-is_dir(int dirfd, const struct dirent *d)
-{
-	struct stat st;
-
-	if (d->d_type != DT_UNKNOWN)
-		return d->d_type == DT_DIR;
-	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
-}
-
 /* cur/ or new/.  That it is there does not hang on its inode. */
 static void
-add_sub(int dirfd, const struct dirent *d, bool *has_r, uint64_t *ino_r)
+add_sub(int dirfd, const char *name, int type, bool *has_r, uint64_t *ino_r)
 {
 	struct stat st;
 
-	*has_r = is_dir(dirfd, d);
-	if (*has_r &&
-	    fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	*has_r = type == S_IFDIR;
+	if (*has_r && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		*ino_r = st.st_ino;
 }
 
 /* To a directory, or to nothing: what it points to may be not mounted now. */
 static bool
-is_link(int dirfd, const struct dirent *d)
+is_link(int dirfd, const char *name, int type)
 {
 	struct stat st;
 
-	if (d->d_type != DT_UNKNOWN && d->d_type != DT_LNK)
-		return false;
-	if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISLNK(st.st_mode))
-		return false;
-	return fstatat(dirfd, d->d_name, &st, 0) != 0 || S_ISDIR(st.st_mode);
+	return type == S_IFLNK &&
+	       (fstatat(dirfd, name, &st, 0) != 0 || S_ISDIR(st.st_mode));
 }
 
 /* Could NAME be a mailbox of the layout, below its parent? */
@@ -89,14 +75,6 @@ toobig(struct span path, struct err *e)
 	return err_set(e, ERR_TOOBIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
 	    "more than %d directories or %d levels in the Maildir, at '%.*s'",
 	    DIRS_MAX, DEPTH_MAX, SPAN_ARG(maildir_shown(path)));
-}
-
-static int
-unreadable(struct span path, int sys, struct err *e)
-{
-	return err_sys(e, ERR_SCOPE_ACCOUNT, sys,
-	    "cannot read the directory '%.*s' of the Maildir",
-	    SPAN_ARG(maildir_shown(path)));
 }
 
 /* That of fsck(8), where the Maildir is a file system of its own. */
@@ -127,6 +105,17 @@ is_leaf(const struct walk *w, struct span path)
 	       is_lost_and_found(path, &st);
 }
 
+/* PATH, or something that lies in it. */
+static int
+unreadable(const struct walk *w, struct span path, int sys, struct err *e)
+{
+	if (sys == EACCES && is_leaf(w, path))
+		return 0;
+	return err_sys(e, ERR_SCOPE_ACCOUNT, sys,
+	    "cannot read the directory '%.*s' of the Maildir",
+	    SPAN_ARG(maildir_shown(path)));
+}
+
 struct subdirs {
 	struct span *v;
 	size_t n, cap;
@@ -137,6 +126,39 @@ below(struct walk *w, struct span path, const char *name)
 {
 	return span_str(arena_printf(
 	    w->mem, "%.*s%s%s", SPAN_ARG(path), path.n ? "/" : "", name));
+}
+
+/* X lies in the directory PATH.  -1, errno: it cannot be told what it is. */
+static int
+read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
+    struct maildir_dir *dir, struct subdirs *sub)
+{
+	const char *name = x->d_name;
+	bool cur = strcmp(name, "cur") == 0, new = strcmp(name, "new") == 0;
+	bool tmp = strcmp(name, "tmp") == 0;
+	int type;
+
+	if (!cur && !new && !tmp && !may_hold(w, name))
+		return 0;
+	type = maildir_type(dirfd, x);
+	if (type < 0)
+		return -1;
+	if (cur)
+		add_sub(dirfd, name, type, &dir->has_cur, &dir->cur_ino);
+	else if (new)
+		add_sub(dirfd, name, type, &dir->has_new, &dir->new_ino);
+	else if (tmp)
+		dir->has_tmp = type == S_IFDIR;
+	else if (type == S_IFDIR) {
+		VEC_GROW(sub->v, sub->n, sub->cap);
+		sub->v[sub->n++] = below(w, path, name);
+	} else if (is_link(dirfd, name, type)) {
+		w->seen++;
+		add_dir(w,
+		    (struct maildir_dir){
+			.path = below(w, path, name), .is_link = true});
+	}
+	return 0;
 }
 
 /* What lies in one directory: is it a mailbox, and which are below it. */
@@ -152,35 +174,17 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
 		sys = errno;
 		if (fd >= 0)
 			close(fd);
-		if (sys == EACCES && is_leaf(w, path))
-			return 0;
-		return unreadable(path, sys, e);
+		return unreadable(w, path, sys, e);
 	}
 	while ((errno = 0, x = readdir(d)) != NULL &&
-	       w->seen + sub->n <= DIRS_MAX) {
-		const char *name = x->d_name;
-
-		if (strcmp(name, "cur") == 0)
-			add_sub(dirfd(d), x, &dir->has_cur, &dir->cur_ino);
-		else if (strcmp(name, "new") == 0)
-			add_sub(dirfd(d), x, &dir->has_new, &dir->new_ino);
-		else if (strcmp(name, "tmp") == 0)
-			dir->has_tmp = is_dir(dirfd(d), x);
-		else if (may_hold(w, name) && is_dir(dirfd(d), x)) {
-			VEC_GROW(sub->v, sub->n, sub->cap);
-			sub->v[sub->n++] = below(w, path, name);
-		} else if (may_hold(w, name) && is_link(dirfd(d), x)) {
-			w->seen++;
-			add_dir(w,
-			    (struct maildir_dir){
-				.path = below(w, path, name), .is_link = true});
-		}
-	}
-	sys = x ? 0 : errno;
+	       w->seen + sub->n <= DIRS_MAX &&
+	       read_name(w, path, fd, x, dir, sub) == 0)
+		;
+	sys = errno;
 	closedir(d);
-	if (x)
-		return toobig(path, e);
-	return sys ? unreadable(path, sys, e) : 0;
+	if (sys)
+		return unreadable(w, path, sys, e);
+	return x ? toobig(path, e) : 0;
 }
 
 static int

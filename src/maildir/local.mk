@@ -12,8 +12,9 @@ maildir_tests = tests/unit/test-maildir-bin tests/unit/test-maildir-change \
 	tests/unit/test-maildir-keep tests/unit/test-maildir-letters \
 	tests/unit/test-maildir-list tests/unit/test-maildir-move \
 	tests/unit/test-maildir-moving tests/unit/test-maildir-read \
-	tests/unit/test-maildir-rename tests/unit/test-maildir-scan \
-	tests/unit/test-maildir-stamp tests/unit/test-maildir-watch
+	tests/unit/test-maildir-readdir tests/unit/test-maildir-rename \
+	tests/unit/test-maildir-scan tests/unit/test-maildir-stamp \
+	tests/unit/test-maildir-watch
 check_PROGRAMS += $(maildir_tests)
 TESTS += $(maildir_tests)
 maildir_test_libs = libmaildir.a libplan.a libmail.a libbase.a \
@@ -40,6 +41,9 @@ tests_unit_test_maildir_moving_SOURCES = tests/unit/test-maildir-moving.c
 tests_unit_test_maildir_moving_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_read_SOURCES = tests/unit/test-maildir-read.c
 tests_unit_test_maildir_read_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_readdir_SOURCES = tests/unit/test-maildir-readdir.c
+tests_unit_test_maildir_readdir_LDADD = $(maildir_test_libs)
+tests_unit_test_maildir_readdir_LDFLAGS = -Wl,--wrap=readdir
 tests_unit_test_maildir_stamp_SOURCES = tests/unit/test-maildir-stamp.c
 tests_unit_test_maildir_stamp_LDADD = $(maildir_test_libs)
 tests_unit_test_maildir_copy_SOURCES = tests/unit/test-maildir-copy.c

@@ -59,7 +59,8 @@ struct maildir_dir {
  * is no directory, in path order.  Links are not followed; they are told so
  * that a mailbox that was moved away, with a link left behind, is not taken
  * for deleted.  Hidden directories are skipped in the nested layout.  At most
- * 100,000 directories and 64 levels (ERR_TOOBIG).
+ * 100,000 directories and 64 levels (ERR_TOOBIG).  What others move meanwhile
+ * may be listed at neither place, or at both: absence takes two equal listings.
  */
 int maildir_list(struct maildir *m, struct arena *mem,
     struct maildir_dir **v_r, size_t *n_r, struct err *e);
@@ -105,9 +106,9 @@ bool maildir_stamp_settle(const struct maildir_stamp *s,
  * a directory changed meanwhile (at most 5 times; then v->complete is
  * false).  *stamp_r is the stamp that belongs to what was read.  No stat per
  * file where d_type tells.  Files that are not regular, and names that are no
- * message, are skipped.  LETTERS as in name_flags(); *letters_seen_r (may be
- * NULL): a..z that occur without a meaning.  When cur/ or new/ is missing:
- * v->damaged, and what there is.
+ * message, are skipped; what cannot be told counts as regular.  LETTERS as in
+ * name_flags(); *letters_seen_r (may be NULL): a..z that occur without a
+ * meaning.  When cur/ or new/ is missing: v->damaged, and what there is.
  */
 int maildir_scan(struct maildir *m, struct span path,
     const struct kwletters *letters, struct arena *mem, struct lview *v_r,

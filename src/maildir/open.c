@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -152,6 +153,18 @@ maildir_make_at(int dirfd, struct span path, int *fd_r, struct err *e)
 		    SPAN_ARG(maildir_shown(path)));
 	*fd_r = fd;
 	return 0;
+}
+
+int
+maildir_type(int dirfd, const struct dirent *x)
+{
+	struct stat st;
+
+	if (x->d_type != DT_UNKNOWN)
+		return DTTOIF(x->d_type);
+	if (fstatat(dirfd, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	return (int)(st.st_mode & S_IFMT);
 }
 
 /* Nothing there, or nothing that could be a directory of a mailbox. */

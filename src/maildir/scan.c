@@ -13,6 +13,8 @@
  *     is kept of it, and its name is not looked at more closely.  Rule 2 for
  *     such a file and one that is not known is the caller's, who has their
  *     names: maildir_drop_moved().
+ *  4. A file is gone when the system says so (ENOENT); no other error does.
+ *     What else cannot be told of it will be when it is read.
  */
 #include "maildir/internal.h"
 
@@ -35,15 +37,13 @@ struct scan {
 	uint32_t unknown;
 };
 
+/* Rule 4: what cannot be told is a file that cannot be read. */
 static bool
 is_regular(int dirfd, const struct dirent *d)
 {
-	struct stat st;
+	int type = maildir_type(dirfd, d);
 
-	if (d->d_type != DT_UNKNOWN)
-		return d->d_type == DT_REG;
-	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
+	return type == S_IFREG || type < 0;
 }
 
 struct lmsg
@@ -59,14 +59,17 @@ maildir_named(struct arena *mem, struct span file,
 	return msg;
 }
 
-/* Rule 3. */
+/*
+ * Rule 3.  Names of other systems' disks may be longer than NAME_MAX, and than
+ * the d_name that is declared: those are just not known.
+ */
 static bool
 is_known(struct scan *s, const char *sub, const char *d_name)
 {
-	char file[4 + sizeof((struct dirent *)0)->d_name];
+	char file[4 + NAME_LEN_MAX];
 	size_t n = strlen(d_name);
 
-	if (!s->known)
+	if (!s->known || n > NAME_LEN_MAX)
 		return false;
 	memcpy(file, sub, 3);
 	file[3] = '/';
@@ -113,16 +116,15 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 	return 0;
 }
 
-/* Is FILE there?  *ino_r: its inode. */
+/* Is FILE there (rule 4)?  *ino_r: its inode; 0: not known. */
 static bool
 still_there(int box, struct span file, uint64_t *ino_r)
 {
 	struct stat st;
+	bool known = fstatat(box, file.p, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-	if (fstatat(box, file.p, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return false;
-	*ino_r = st.st_ino;
-	return true;
+	*ino_r = known ? st.st_ino : 0;
+	return known || errno != ENOENT;
 }
 
 /*
@@ -138,7 +140,7 @@ which_is_not(int box, struct lmsg *a, struct lmsg *b)
 	if (!still_there(box, a->file, &ino_a))
 		return a;
 	/* between link() and unlink() it is in both */
-	if (ino_a != ino_b || a->file.p[0] == b->file.p[0])
+	if (ino_a == 0 || ino_a != ino_b || a->file.p[0] == b->file.p[0])
 		return NULL;
 	return a->file.p[0] == 'n' ? a : b;
 }

@@ -43,16 +43,16 @@ static void
 put_links(struct run *r, struct lists *ls)
 {
 	struct maildir_dir *all =
-	    arena_array(&r->mem, ls->ndir + ls->njbox + 1, sizeof *all);
+	    arena_array(&r->mem, ls->nseen + ls->njbox + 1, sizeof *all);
 	struct map links;
 	size_t n = 0;
 
 	map_init(&links);
-	for (size_t i = 0; i < ls->ndir; i++)
-		if (ls->dir[i].is_link)
-			map_add(&links, ls->dir[i].path, i);
+	for (size_t i = 0; i < ls->nseen; i++)
+		if (ls->seen[i].is_link)
+			map_add(&links, ls->seen[i].path, i);
 		else
-			all[n++] = ls->dir[i];
+			all[n++] = ls->seen[i];
 	for (size_t i = 0; i < ls->njbox && links.n > 0; i++)
 		if (behind_link(&links, ls->jbox[i].path))
 			all[n++] = (struct maildir_dir){
@@ -71,7 +71,7 @@ lists_read(struct run *r, struct lists *ls, struct err *e)
 	if (rc == 0)
 		rc = imap_list(r->imap, &r->mem, &ls->remote, e);
 	if (rc == 0 && r->m)
-		rc = maildir_list(r->m, &r->mem, &ls->dir, &ls->ndir, e);
+		rc = maildir_list(r->m, &r->mem, &ls->seen, &ls->nseen, e);
 	if (rc != 0)
 		return rc;
 	put_links(r, ls);
@@ -79,6 +79,42 @@ lists_read(struct run *r, struct lists *ls, struct err *e)
 		map_add(&ls->by_wire, ls->remote.v[i].wire, i);
 	for (size_t i = 0; i < ls->njbox; i++)
 		map_set_u64(&ls->by_id, ls->jbox[i].id, i);
+	return 0;
+}
+
+static bool
+same_dir(const struct maildir_dir *a, const struct maildir_dir *b)
+{
+	return span_eq(a->path, b->path) && a->has_cur == b->has_cur &&
+	       a->has_new == b->has_new && a->is_link == b->is_link &&
+	       a->cur_ino == b->cur_ino && a->new_ino == b->new_ino;
+}
+
+/*
+ * A mailbox that is moved while the tree is read may be in no listing; then it
+ * is in the next one, which differs.  (So what was seen before counts as little
+ * as what was seen after: the plan has to be made anew.)
+ */
+int
+lists_confirm(struct run *r, const struct lists *ls, bool *same_r,
+    struct err *e)
+{
+	struct maildir_dir *v;
+	bool same, gone = false;
+	size_t n;
+
+	for (size_t i = 0; i < ls->plan.n; i++)
+		gone |= ls->plan.op[i].kind == TREE_DELETE_R &&
+			!ls->plan.op[i].held;
+	*same_r = true;
+	if (!gone || !r->m)
+		return 0;
+	if (maildir_list(r->m, &r->mem, &v, &n, e) != 0)
+		return e->code;
+	same = n == ls->nseen;
+	for (size_t i = 0; i < n && same; i++)
+		same = same_dir(&v[i], &ls->seen[i]);
+	*same_r = same;
 	return 0;
 }
 

@@ -10,7 +10,9 @@
 /* The three lists, and what they mean. */
 struct lists {
 	struct imap_listing remote;
-	struct maildir_dir *dir;
+	struct maildir_dir *seen; /* on disk */
+	size_t nseen;
+	struct maildir_dir *dir; /* the same, without links */
 	size_t ndir;
 	struct jbox *jbox;
 	size_t njbox;
@@ -31,6 +33,12 @@ void lists_release(struct lists *ls);
 int lists_read(struct run *r, struct lists *ls, struct err *e);
 /* Guesses looked at; VERDICT: id -> enum rename_verdict. */
 int lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e);
+/*
+ * Where the plan deletes a mailbox on the server because there is none here:
+ * *same_r: are the directories, listed once more, the same?
+ */
+int lists_confirm(struct run *r, const struct lists *ls, bool *same_r,
     struct err *e);
 
 /* rename.c */

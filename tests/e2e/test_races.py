@@ -2,6 +2,10 @@
 
 import os
 import re
+import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -130,4 +134,81 @@ def test_a_file_that_goes_away_before_we_send_it(world, meddle):
     meddle(b"SELECT ", lambda: os.unlink(path))
     world.sync()
     assert len(world.local.files("INBOX")) == 1
+    world.assert_settled()
+
+
+# mailboxes that are moved while the tree is listed
+
+
+def sync_stopped_at(world, name, deed, status=0):
+    """A run in which DEED is done just before the directory NAME is read."""
+    if not shutil.which("strace") or subprocess.run(
+            ["strace", "-o", "/dev/null", "true"]).returncode:
+        pytest.skip("strace cannot trace here")
+    world.server.close()
+    log = world.base / "stopped"
+    run = subprocess.Popen(
+        ["strace", "-f", "-o", str(log), "-P", name, "-e",
+         "inject=openat:signal=STOP:when=1", world.binary, "-c",
+         str(world.config), "sync"], env=world.traced_env(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(3000):
+            said = log.exists() and re.search(
+                r"^(\d+) +--- stopped by SIGSTOP", log.read_text(), re.M)
+            if said or run.poll() is not None:
+                break
+            time.sleep(0.01)
+        assert said, "the moment never came"
+        deed()
+        os.kill(int(said.group(1)), signal.SIGCONT)
+        out, err = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode == status, (run.returncode, out, err)
+    return out
+
+
+@pytest.fixture
+def parents(world):
+    """Two mailboxes, in the order in which their directories are read."""
+    for box in "Pa", "Qu":
+        world.server.create(box)
+    world.sync()
+    return [box for box in os.listdir(world.root) if box in ("Pa", "Qu")]
+
+
+def put_below(world, box):
+    world.server.create(box + "/x")
+    for i in range(5):
+        world.server.append(box + "/x", message("m%d" % i), ["\\Seen"])
+    world.sync()
+
+
+def test_moved_to_where_the_listing_has_been(world, parents):
+    """It is in no directory when that is read, and not deleted for that."""
+    first, second = parents
+    put_below(world, second)
+    before = world.server.status(second + "/x")
+    out = sync_stopped_at(world, second, lambda: os.rename(
+        world.root / second / "x", world.root / first / "x"))
+    assert "delete" not in out
+    assert world.server.mailboxes() == sorted(
+        ["INBOX", first, first + "/x", second])
+    # it was renamed, and has its messages still
+    assert world.server.status(first + "/x") == before.replace(
+        second.encode(), first.encode())
+    world.assert_settled()
+
+
+def test_moved_to_where_the_listing_has_not_been(world, parents):
+    """It is in both directories, which loses nothing."""
+    first, second = parents
+    put_below(world, first)
+    sync_stopped_at(world, second, lambda: os.rename(
+        world.root / first / "x", world.root / second / "x"), status=65)
+    world.sync()
+    assert world.server.mailboxes() == sorted(
+        ["INBOX", first, second, second + "/x"])
+    assert len(world.server.messages(second + "/x")) == 5
     world.assert_settled()
