@@ -51,27 +51,23 @@ run_two(struct imap *s, const char *const words[2], struct span wire,
 }
 
 /*
- * WORDS[0] on mailbox WIRE, and WORDS[1], whose refusal does not matter.  CODE
- * in a NO, or the mailbox being there (WANT) after any other NO, is success
- * all the same.
+ * NO, of a CREATE or DELETE of WIRE, is no error (code 0 neither) when the
+ * mailbox is, or is not, there (WANT): CODE says so.
  */
 static int
-change_folder(struct imap *s, const char *const words[2], struct span wire,
+judge_no(struct imap *s, struct span wire, const struct err *no,
     const char *code, bool want, struct err *e)
 {
-	bool exists;
-	struct err said[2];
+	bool exists = !want;
 
-	if (run_two(s, words, wire, said, e) < 0)
-		return e->code;
-	if (said[0].code == 0 || strcmp(said[0].resp, code) == 0)
+	if (no->code == 0 || strcmp(no->resp, code) == 0)
 		return 0;
 	/* Old servers give no code. */
-	if (imap_exists(s, wire, &exists, e) < 0)
+	if (!no->resp[0] && imap_exists(s, wire, &exists, e) < 0)
 		return e->code;
 	if (exists == want)
 		return 0;
-	*e = said[0];
+	*e = *no;
 	return e->code;
 }
 
@@ -79,16 +75,25 @@ int
 imap_create(struct imap *s, struct span wire, struct err *e)
 {
 	static const char *const words[2] = {"CREATE", "SUBSCRIBE"};
+	struct err said[2];
 
-	return change_folder(s, words, wire, "ALREADYEXISTS", true, e);
+	if (run_two(s, words, wire, said, e) < 0)
+		return e->code;
+	return judge_no(s, wire, &said[0], "ALREADYEXISTS", true, e);
 }
 
+/* The subscription stays with what is not deleted. */
 int
 imap_delete(struct imap *s, struct span wire, struct err *e)
 {
-	static const char *const words[2] = {"DELETE", "UNSUBSCRIBE"};
+	struct err no;
 
-	return change_folder(s, words, wire, "NONEXISTENT", false, e);
+	if (take_answer(s, send_on(s, "DELETE", wire, e), "DELETE", &no, e) < 0)
+		return e->code;
+	if (judge_no(s, wire, &no, "NONEXISTENT", false, e) < 0)
+		return e->code;
+	return take_answer(s, send_on(s, "UNSUBSCRIBE", wire, e),
+	    "UNSUBSCRIBE", &no, e);
 }
 
 /* Is a RENAME refused because the mailboxes are not as they were observed? */

@@ -137,7 +137,10 @@ struct imap_listing {
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);
 
-/* NO [NONEXISTENT] to STATUS (or any NO): *exists_r = false. */
+/*
+ * NO to STATUS, with NONEXISTENT or without a code: *exists_r = false.  With
+ * any other code nothing is known: ERR_NO, scope BOX.
+ */
 int imap_exists(struct imap *s, struct span wire, bool *exists_r,
     struct err *e);
 

@@ -3,6 +3,7 @@
 #include "imap/internal.h"
 
 #include "base/map.h"
+#include "wire/text.h"
 
 /* STATUS commands under way at once, where LIST-STATUS is missing. */
 #define STATUS_WINDOW 64
@@ -191,10 +192,33 @@ add_returns(struct imap *s)
 	wire_cmd_raw(&s->cmd, ")");
 }
 
+/* RFC 5530; there are servers that say TRYCREATE. */
+static bool
+code_says_absent(const struct err *no)
+{
+	return strcmp(no->resp, "NONEXISTENT") == 0 ||
+	    strcmp(no->resp, "TRYCREATE") == 0;
+}
+
+static bool
+has_children(const struct listing *l, const struct imap_box *b)
+{
+	for (size_t i = 0; b->delim && i < l->n; i++) {
+		struct span wire = l->v[i].wire;
+
+		if (wire.n > b->wire.n && wire.p[b->wire.n] == b->delim &&
+		    span_starts(wire, b->wire))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Dovecot goes on listing a mailbox that was deleted while it had children.
  * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
- * A code that tells another reason (RFC 5530) leaves it to the SELECT.
+ * A server that cannot open a mailbox just now says NO as well: without a code
+ * it has to be such a mailbox, and the text to say so.  All else is left to the
+ * SELECT.
  */
 static int
 mark_ghosts(struct imap *s, struct listing *l, struct err *e)
@@ -216,7 +240,9 @@ mark_ghosts(struct imap *s, struct listing *l, struct err *e)
 			rc = imap_unselect(s, e);
 		if (rc != ERR_NO)
 			continue;
-		if (!e->resp[0] || strcmp(e->resp, "NONEXISTENT") == 0)
+		if (code_says_absent(e) ||
+		    (!e->resp[0] && wire_denies(s->resp.text) &&
+			has_children(l, b)))
 			b->attrs |= ATTR_NONEXISTENT;
 		err_clear(e);
 		rc = 0;
@@ -330,7 +356,8 @@ imap_exists(struct imap *s, struct span wire, bool *exists_r, struct err *e)
 	wire_cmd_astring(&s->cmd, wire);
 	wire_cmd_raw(&s->cmd, " (MESSAGES)");
 	rc = imap_run(s, ERR_SCOPE_BOX, "STATUS", e);
-	if (rc == ERR_NO) {
+	/* Old servers give no code. */
+	if (rc == ERR_NO && (!e->resp[0] || code_says_absent(e))) {
 		err_clear(e);
 		*exists_r = false;
 		return 0;

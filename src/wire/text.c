@@ -204,3 +204,12 @@ wire_throttled(struct span text, uint64_t *ms_r)
 	}
 	return false;
 }
+
+bool
+wire_denies(struct span text)
+{
+	struct span rest;
+
+	return behind(text, "not exist", &rest) ||
+	    behind(text, "n't exist", &rest);
+}

@@ -31,5 +31,7 @@ bool wire_word_in(struct span list, struct span word);
  * Dovecot.  *ms_r: how long to wait, in milliseconds; 0: it does not say.
  */
 bool wire_throttled(struct span text, uint64_t *ms_r);
+/* Does TEXT, of a NO without a code, say that there is no such mailbox? */
+bool wire_denies(struct span text);
 
 #endif

@@ -1,6 +1,7 @@
 """LIST, NAMESPACE and STATUS as servers answer them."""
 
 import re
+import shutil
 
 import pytest
 
@@ -107,4 +108,88 @@ def test_throttled(scripted):
     assert "Suggested Backoff Time" in done.err
     world.script.well()
     world.sync()
+    world.assert_settled()
+
+
+# what cannot be opened just now is not deleted
+
+
+def refuse(world, said, listed, *commands):
+    """SAID to whatever asks for the mailbox "other" by name."""
+    def no(session, tag, words):
+        if words[0] == b"other":
+            session.line(tag + b" NO " + said)
+        return words[0] == b"other"
+
+    hidden = rb'^\* STATUS "?other' if listed else \
+        rb'^\* (LIST .* |STATUS )"?other'
+    world.script.answer = dict.fromkeys(
+        commands or (b"STATUS", b"EXAMINE", b"SELECT"), no)
+    world.script.rewrite = lambda session, line: [
+        line] if not re.match(hidden, line) else []
+
+
+def start_with_other(scripted):
+    world = start(scripted)
+    world.server.append("other", message("kept"))
+    world.fill(9)
+    return world
+
+
+@pytest.mark.parametrize("said, listed", [
+    (b"[UNAVAILABLE] its disk is away", False),
+    (b"[INUSE] locked", False),
+    (b"[SERVERBUG] Internal error occurred", False),
+    (b"[NOPERM] no", False),
+    (b"[UNAVAILABLE] its disk is away", True),
+    (b"Server Unavailable. 15", True),
+    (b"Mailbox doesn't exist: other", True)])
+def test_what_cannot_be_opened_now_is_not_deleted(scripted, said, listed):
+    world = start_with_other(scripted)
+    refuse(world, said, listed)
+    done = world.sync(status=65)
+    assert said.decode() in done.err
+    assert len(world.local.files("other")) == 1
+    world.script.well()
+    world.sync()
+    assert len(world.server.messages("other")) == 1
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("said", [
+    b"[NONEXISTENT] no", b"[TRYCREATE] No such mailbox", b"no such mailbox"])
+def test_what_the_server_does_not_know_is_deleted(scripted, said):
+    world = start_with_other(scripted)
+    refuse(world, said, False)
+    del world.script.store.boxes["other"]
+    world.sync()
+    assert "other" not in world.local.mailboxes()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("said, gone", [
+    (b"Mailbox doesn't exist: other", True),
+    (b"Mailbox does not exist", True),
+    (b"Server Unavailable. 15", False)])
+def test_a_mailbox_that_is_listed_for_its_children(scripted, said, gone):
+    """Dovecot lists what was deleted while it had some, and gives no code."""
+    world = start_with_other(scripted)
+    world.server.create("other/child")
+    world.sync()
+    refuse(world, said, True)
+    world.sync(status=0 if gone else 65)
+    assert ("other" in world.local.mailboxes()) != gone
+    assert "other/child" in world.local.mailboxes()
+
+
+def test_a_deletion_that_is_refused_for_now_is_not_forgotten(scripted):
+    world = start_with_other(scripted)
+    shutil.rmtree(world.root / "other")
+    refuse(world, b"[UNAVAILABLE] later", True, b"STATUS", b"DELETE")
+    done = world.sync(status=65)
+    assert "[UNAVAILABLE] later" in done.err
+    assert "other" in world.server.mailboxes()
+    world.script.well()
+    world.sync()
+    assert "other" not in world.server.mailboxes()
     world.assert_settled()

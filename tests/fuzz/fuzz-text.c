@@ -116,6 +116,7 @@ check_words(struct span s)
 	uint64_t ms = 1;
 
 	(void)wire_throttled(s, &ms);
+	(void)wire_denies(s);
 	check(wire_word_in(s, span_of(s.p, n)) == (s.n > 0));
 }
 

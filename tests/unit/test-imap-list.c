@@ -58,30 +58,65 @@ test_what_cannot_be_found_does_not_exist(void **state)
 {
 	struct fixture *f = *state;
 	struct imap_listing l;
+	/* for their children both are listed; of one the text says it */
 	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
 	    "S * LIST () \"/\" INBOX", "S * LIST () \"/\" ghost",
 	    "S * LIST () \"/\" gone", "S * LIST () \"/\" locked",
-	    "S * LIST () \"/\" shy", "S m3 OK",
+	    "S * LIST () \"/\" shy", "S * LIST () \"/\" away",
+	    "S * LIST () \"/\" alone",
+	    "S * LIST (\\Noselect) \"/\" ghost/child",
+	    "S * LIST (\\Noselect) \"/\" away/child", "S m3 OK",
 	    "C m4 STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m5 STATUS \"ghost\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m6 STATUS \"gone\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m7 STATUS \"locked\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "C m8 STATUS \"shy\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m9 STATUS \"away\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "C m10 STATUS \"alone\" (MESSAGES UIDNEXT UIDVALIDITY)",
 	    "S * STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 9)",
-	    "S m4 OK", "S m5 NO no such mailbox", "S m6 NO", "S m7 NO",
-	    "S m8 NO", "C m9 EXAMINE \"ghost\"", "S m9 NO no such mailbox",
-	    "C m10 EXAMINE \"gone\"", "S m10 NO [NONEXISTENT] it was",
-	    "C m11 EXAMINE \"locked\"", "S m11 NO [UNAVAILABLE] later",
-	    "C m12 EXAMINE \"shy\"", "S * 3 EXISTS", "S m12 OK",
-	    "C m13 EXAMINE INBOX", "S m13 OK");
+	    "S m4 OK", "S m5 NO Mailbox doesn't exist", "S m6 NO", "S m7 NO",
+	    "S m8 NO", "S m9 NO", "S m10 NO", "C m11 EXAMINE \"ghost\"",
+	    "S m11 NO Mailbox doesn't exist", "C m12 EXAMINE \"gone\"",
+	    "S m12 NO [NONEXISTENT] it was", "C m13 EXAMINE \"locked\"",
+	    "S m13 NO [UNAVAILABLE] later", "C m14 EXAMINE \"shy\"",
+	    "S * 3 EXISTS", "S m14 OK", "C m15 EXAMINE INBOX", "S m15 OK",
+	    "C m16 EXAMINE \"away\"", "S m16 NO Server Unavailable. 15",
+	    "C m17 EXAMINE \"alone\"", "S m17 NO Mailbox doesn't exist");
 
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
-	assert_int_equal(l.n, 5);
-	for (size_t i = 0; i < 5; i++)
+	assert_int_equal(l.n, 9);
+	for (size_t i = 0; i < 7; i++)
 		assert_int_equal(i == 1 || i == 2,
 		    (l.v[i].attrs & ATTR_NONEXISTENT) != 0);
 	assert_int_equal(e.code, 0);
+}
+
+static void
+test_what_is_there_and_cannot_be_asked(void **state)
+{
+	static const struct {
+		int rc;
+		bool exists;
+	} want[] = {{0, true}, {0, false}, {0, false}, {0, false},
+	    {ERR_NO, true}, {ERR_NO, true}};
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 STATUS \"x\" (MESSAGES)",
+	    "S m3 OK", "C m4 STATUS \"x\" (MESSAGES)", "S m4 NO no",
+	    "C m5 STATUS \"x\" (MESSAGES)", "S m5 NO [NonExistent] no",
+	    "C m6 STATUS \"x\" (MESSAGES)", "S m6 NO [TRYCREATE] no",
+	    "C m7 STATUS \"x\" (MESSAGES)", "S m7 NO [INUSE] no",
+	    "C m8 STATUS \"x\" (MESSAGES)", "S m8 NO [X-OTHER 1] no");
+
+	assert_int_equal(e.code, 0);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		bool exists = true;
+
+		assert_int_equal(want[i].rc,
+		    imap_exists(f->s, SPAN("x"), &exists, &e));
+		assert_int_equal(want[i].exists, exists);
+		assert_true(want[i].rc == 0 || e.scope == ERR_SCOPE_BOX);
+	}
 }
 
 int
@@ -92,6 +127,7 @@ main(void)
 	    T(test_ids_are_asked_for_by_themselves),
 	    T(test_subscriptions_and_uses_come_along),
 	    T(test_what_cannot_be_found_does_not_exist),
+	    T(test_what_is_there_and_cannot_be_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

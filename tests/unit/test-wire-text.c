@@ -197,6 +197,25 @@ test_too_much_was_asked(void **state)
 	}
 }
 
+static void
+test_what_is_not_there(void **state)
+{
+	static const struct {
+		const char *text;
+		bool yes;
+	} cases[] = {
+	    {"Mailbox doesn't exist: a (0.001 + 0.000 secs).", true}, /* Dovecot */
+	    {"Mailbox does not exist", true}, /* Cyrus, Courier */
+	    {"Work DOESN'T EXIST.", true}, {"Server Unavailable. 15", false},
+	    {"exist", false}, {"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(
+		    wire_denies(span_str(cases[i].text)), cases[i].yes);
+}
+
 int
 main(void)
 {
@@ -209,6 +228,7 @@ main(void)
 	    cmocka_unit_test(test_base64_is_strict),
 	    cmocka_unit_test(test_words_are_found_whole),
 	    cmocka_unit_test(test_too_much_was_asked),
+	    cmocka_unit_test(test_what_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
