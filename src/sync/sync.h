@@ -51,6 +51,7 @@ struct sync_options {
 	const struct span
 	    *mailboxes; /* names from the command line; none: all */
 	size_t nmailboxes;
+	bool whole; /* all, though some were named too */
 	const struct cancel *cancel;
 	struct log *log;
 	struct imap_trace *trace;

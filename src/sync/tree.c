@@ -66,15 +66,27 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 	return load_holds(r, b, e);
 }
 
+/* Is mailbox NAME what the command line calls WORD? */
+static bool
+is_called(struct span name, struct span word)
+{
+	return span_eq(name, word) ||
+	    (span_eq(name, SPAN("INBOX")) && span_eq_case(name, word));
+}
+
+static bool
+wants_all(const struct run *r)
+{
+	return r->o->nmailboxes == 0 || r->o->whole;
+}
+
 static bool
 wanted(const struct run *r, struct span name)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++)
-		if (span_eq(name, r->o->mailboxes[i]) ||
-		    (span_eq(name, SPAN("INBOX")) &&
-			span_eq_case(name, r->o->mailboxes[i])))
+		if (is_called(name, r->o->mailboxes[i]))
 			return true;
-	return r->o->nmailboxes == 0;
+	return wants_all(r);
 }
 
 static void
@@ -310,7 +322,7 @@ check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 
 		for (size_t k = 0; k < tp->n && !found; k++)
 			found =
-			    span_eq_case(tp->op[k].name, r->o->mailboxes[i]);
+			    is_called(tp->op[k].name, r->o->mailboxes[i]);
 		if (!found)
 			return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT,
 			    ERR_RETRY_NEVER, "no mailbox '%.*s' on either side",
@@ -335,7 +347,7 @@ wants_steps(const struct run *r, const struct lists *ls)
 {
 	if (r->o->dry_run)
 		return false;
-	if (r->o->nmailboxes == 0)
+	if (wants_all(r))
 		return true;
 	for (size_t i = 0; i < ls->plan.n; i++)
 		if (wanted(r, ls->plan.op[i].name) &&

@@ -111,6 +111,25 @@ def test_throttled(scripted):
     world.assert_settled()
 
 
+# names on the command line
+
+
+@pytest.mark.parametrize("words, known", [
+    (["home:other"], True), (["home:inbox"], True), (["home:Other"], False),
+    (["home:a box", "home:nope"], False), (["home", "home:other"], True),
+    (["home", "home:nope"], False)])
+def test_a_name_that_is_no_mailbox_is_said(scripted, words, known):
+    world = start(scripted)
+    for box in ("INBOX", "other"):
+        world.server.append(box, message("new"))
+    done = world.sync(*words, status=0 if known else 64)
+    assert ("no mailbox '" in done.err) != known
+    if known:
+        there, here = world.tokens("INBOX" if words == ["home:inbox"] else
+                                   "other")
+        assert there == here
+
+
 # what cannot be opened just now is not deleted
 
 
