@@ -136,8 +136,7 @@ imap_subscribe(struct imap *s, struct span to, struct span from, struct err *e)
 }
 
 int
-imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
-    struct err *e)
+imap_rename(struct imap *s, struct span from, struct span to, struct err *e)
 {
 	struct err no;
 	bool stale = false;
@@ -148,15 +147,14 @@ imap_rename(struct imap *s, struct span from, struct span to, bool subscribed,
 	wire_cmd_astring(&s->cmd, to);
 	if (take_answer(s, imap_send(s, e), "RENAME", &no, e) < 0)
 		return e->code;
-	if (no.code) {
-		if (is_stale(s, from, to, &no, &stale, e) < 0)
-			return e->code;
-		*e = no;
-		if (stale) {
-			e->code = ERR_STALE;
-			e->retry = ERR_RETRY_LATER;
-		}
+	if (no.code == 0)
+		return 0;
+	if (is_stale(s, from, to, &no, &stale, e) < 0)
 		return e->code;
+	*e = no;
+	if (stale) {
+		e->code = ERR_STALE;
+		e->retry = ERR_RETRY_LATER;
 	}
-	return subscribed ? imap_subscribe(s, to, from, e) : 0;
+	return e->code;
 }

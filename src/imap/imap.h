@@ -124,6 +124,7 @@ struct imap_listing {
 	uint32_t unread;
 	struct span prefix; /* personal namespace (RFC 2342), "" when none */
 	char delim;         /* for new mailboxes; 0: flat */
+	bool subscribed;    /* ATTR_SUBSCRIBED is known; imap_subscribed() */
 };
 
 /*
@@ -135,6 +136,13 @@ struct imap_listing {
  * listing is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
+    struct err *e);
+
+/*
+ * ATTR_SUBSCRIBED of the mailboxes in *L, by LSUB, unless it is known.  A server
+ * that refuses this has no subscriptions.
+ */
+int imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
     struct err *e);
 
 /*
@@ -467,11 +475,11 @@ int imap_create(struct imap *s, struct span wire, struct err *e);
 /* DELETE (and UNSUBSCRIBE); NONEXISTENT is success. */
 int imap_delete(struct imap *s, struct span wire, struct err *e);
 /*
- * RENAME FROM TO; children go with it (RFC 3501 §6.3.5).  The subscription
- * follows when SUBSCRIBED.  NONEXISTENT and ALREADYEXISTS: ERR_STALE.
+ * RENAME FROM TO; children go with it (RFC 3501 §6.3.5), and subscriptions do
+ * not.  NONEXISTENT and ALREADYEXISTS: ERR_STALE.
  */
 int imap_rename(struct imap *s, struct span from, struct span to,
-    bool subscribed, struct err *e);
+    struct err *e);
 /* The subscription goes from FROM to TO; a refusal does not matter. */
 int imap_subscribe(struct imap *s, struct span to, struct span from,
     struct err *e);

@@ -19,6 +19,7 @@ struct listing {
 	struct span prefix;
 	char delim;
 	bool has_ns;
+	bool subscribed;
 };
 
 /* A copy of SPAN, unless WAS is one: lines may come again without end. */
@@ -280,6 +281,7 @@ list_once(struct imap *s, struct listing *l, bool with_return, struct err *e)
 	int rc;
 
 	imap_begin(s, "LIST \"\" \"*\"");
+	l->subscribed = with_return && (s->caps & IMAP_CAP_LIST_EXTENDED);
 	if (with_return)
 		add_returns(s);
 	rc = imap_send(s, e);
@@ -343,8 +345,39 @@ imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
 		if (l.v[i].delim)
 			l.delim = l.v[i].delim;
 	*l_r = (struct imap_listing){.v = l.v, .n = l.n, .unread = l.unread,
-	    .prefix = l.prefix, .delim = l.delim};
+	    .prefix = l.prefix, .delim = l.delim, .subscribed = l.subscribed};
 	return 0;
+}
+
+/* RFC 3501 §6.3.9: \Noselect is what only has others below it. */
+int
+imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
+    struct err *e)
+{
+	struct listing subs = {.mem = mem};
+	uint64_t at;
+	int rc;
+
+	if (l->subscribed)
+		return 0;
+	map_init(&subs.by_wire);
+	imap_begin(s, "LSUB \"\" \"*\"");
+	rc = imap_send(s, e);
+	if (rc == 0)
+		rc = read_listing(s, &subs, s->tag, e);
+	if (rc == 0)
+		rc = imap_check_ok(s, ERR_SCOPE_BOX, e, "LSUB");
+	for (size_t i = 0; i < l->n && rc == 0; i++)
+		if (map_get(&subs.by_wire, key_of(l->v[i].wire), &at) &&
+		    !(subs.v[at].attrs & ATTR_NOSELECT))
+			l->v[i].attrs |= ATTR_SUBSCRIBED;
+	map_release(&subs.by_wire);
+	if (rc == ERR_NO || rc == ERR_BAD) {
+		err_clear(e);
+		rc = 0;
+	}
+	l->subscribed = rc == 0;
+	return rc;
 }
 
 int

@@ -208,27 +208,30 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 	return rc;
 }
 
-/* Subscriptions are names, so those of what is taken along go with it. */
+/*
+ * A step is done: what the listing has by the name FROM, or below it, has
+ * another name now.  Subscriptions are names, so they are moved as well.
+ */
 static int
-move_subscriptions(struct run *r, struct lists *ls,
-    const struct tree_step *step, struct err *e)
+follow(struct run *r, struct lists *ls, const struct tree_step *step,
+    struct err *e)
 {
 	char delim = ls->remote.delim;
 	int rc = 0;
 
-	for (size_t i = 0; i < ls->remote.n && rc == 0 && delim; i++) {
+	for (size_t i = 0; i < ls->remote.n && rc == 0; i++) {
 		struct imap_box *x = &ls->remote.v[i];
+		struct span was = x->wire;
 
-		if (x->wire.n <= step->from.n ||
-		    x->wire.p[step->from.n] != delim ||
-		    !span_starts(x->wire, step->from) ||
-		    !(x->attrs & ATTR_SUBSCRIBED))
+		if (!span_starts(was, step->from) ||
+		    (was.n > step->from.n &&
+			(!delim || was.p[step->from.n] != delim)))
 			continue;
-		rc = imap_subscribe(r->imap,
-		    span_str(arena_printf(&r->mem, "%.*s%.*s",
-			SPAN_ARG(step->to), (int)(x->wire.n - step->from.n),
-			x->wire.p + step->from.n)),
-		    x->wire, e);
+		x->wire = span_str(arena_printf(&r->mem, "%.*s%.*s",
+		    SPAN_ARG(step->to), (int)(was.n - step->from.n),
+		    was.p + step->from.n));
+		if (x->attrs & ATTR_SUBSCRIBED)
+			rc = imap_subscribe(r->imap, x->wire, was, e);
 	}
 	return rc;
 }
@@ -237,20 +240,14 @@ static int
 rename_there(struct run *r, struct lists *ls, const struct tree_step *step,
     struct err *e)
 {
-	bool subscribed = true; /* unknown: what we make is, so this is, too */
-	uint64_t at;
-	int rc;
+	int rc = imap_unselect(r->imap, e);
 
-	if (map_get(&ls->by_wire, step->from, &at) &&
-	    (imap_caps(r->imap) & IMAP_CAP_LIST_EXTENDED))
-		subscribed =
-		    (ls->remote.v[at].attrs & ATTR_SUBSCRIBED) != 0;
-	rc = imap_unselect(r->imap, e);
 	r->selected_wire = SPAN_NONE;
 	if (rc == 0)
-		rc = imap_rename(
-		    r->imap, step->from, step->to, subscribed, e);
-	return rc == 0 ? move_subscriptions(r, ls, step, e) : rc;
+		rc = imap_subscribed(r->imap, &r->mem, &ls->remote, e);
+	if (rc == 0)
+		rc = imap_rename(r->imap, step->from, step->to, e);
+	return rc == 0 ? follow(r, ls, step, e) : rc;
 }
 
 /* STEP was refused, as E says; the plan is made anew with that in mind. */

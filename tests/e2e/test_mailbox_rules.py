@@ -3,10 +3,10 @@
 import os
 import re
 import shutil
+from pathlib import Path
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -330,8 +330,10 @@ def test_new_mail_in_half_an_empty_mailbox(world, gone):
 
 
 def subscribed(w):
+    # \Noselect: only what is below it is
     lines = [re.sub(rb'.* "?([^"]+)"?$', rb"\1", line).decode()
-             for line in w.server.do("lsub") if line]
+             for line in w.server.do("lsub")
+             if line and b"\\Noselect" not in line]
     w.server.close()
     return sorted(lines)
 
@@ -353,6 +355,40 @@ def test_subscriptions(world):
     world.sync()
     assert subscribed(world) == ["yea", "yea/child"]
     world.assert_settled()
+
+
+def test_subscriptions_go_with_mailboxes_that_swap(any_world):
+    """Each has a place aside meanwhile, and so have those below it."""
+    world = any_world
+
+    def wires(*boxes):
+        return sorted(world.wire(box) for box in boxes)
+
+    for box in wires("a", "a/x", "a/y", "b", "b/x", "b/y"):
+        fill(world, box, 1, token=box[-3:].replace("/", "-"))
+    for box in wires("a", "a/x", "b/x"):
+        world.server.do("subscribe", box)
+    settle(world)
+    for old, new in (("a", "z"), ("b", "a"), ("z", "b")):
+        os.rename(world.root / old, world.root / new)
+    world.sync()
+    assert sorted(set(subscribed(world)) - {"INBOX"}) == wires(
+        "b", "b/x", "a/x")
+    world.assert_settled()
+
+
+def test_a_mailbox_that_is_not_deleted_stays_subscribed(any_world):
+    """Cyrus does not delete what has others below it; it is made again."""
+    world = any_world
+    for box in ("p", "p/q"):
+        fill(world, world.wire(box), 1, token=box[-1])
+        world.server.do("subscribe", world.wire(box))
+    settle(world)
+    for sub in ("cur", "new", "tmp"):
+        shutil.rmtree(world.root / "p" / sub)
+    world.sync("--allow-deletes")
+    wire = world.wire("p")
+    assert (wire in subscribed(world)) == (wire in world.server.mailboxes())
 
 
 # another delimiter and prefix; special uses

@@ -417,8 +417,7 @@ static void
 do_folders(struct test *t)
 {
 	if (went_on(t, imap_create(t->s, SPAN("c"), &t->e)) &&
-	    went_on(t, imap_rename(t->s, SPAN("c"), SPAN("d"), true,
-		&t->e)) &&
+	    went_on(t, imap_rename(t->s, SPAN("c"), SPAN("d"), &t->e)) &&
 	    went_on(t, imap_subscribe(t->s, SPAN("e"), SPAN("d"), &t->e)) &&
 	    went_on(t, imap_unselect(t->s, &t->e)))
 		(void)went_on(t, imap_delete(t->s, SPAN("d"), &t->e));

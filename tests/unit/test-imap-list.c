@@ -93,6 +93,43 @@ test_what_cannot_be_found_does_not_exist(void **state)
 }
 
 static void
+test_subscriptions_that_the_listing_does_not_tell(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
+	    "S * LIST (\\Noselect) \"/\" a", "S * LIST (\\Noselect) \"/\" b",
+	    "S * LIST (\\Noselect) \"/\" c", "S m3 OK",
+	    "C m4 LSUB \"\" \"*\"", "S * LSUB () \"/\" gone",
+	    "S * LSUB (\\Noselect) \"/\" a", "S * LSUB () \"/\" c",
+	    "S m4 OK");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_false(l.subscribed);
+	for (int i = 0; i < 2; i++) /* the second asks nothing */
+		assert_int_equal(
+		    0, imap_subscribed(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    i == 2, (l.v[i].attrs & ATTR_SUBSCRIBED) != 0);
+}
+
+static void
+test_a_server_without_subscriptions(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l = {.n = 0};
+	struct err e = START(f, LOGIN_PLAIN, "C m3 LSUB \"\" \"*\"",
+	    "S m3 BAD what?");
+
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_subscribed(f->s, &f->mem, &l, &e));
+	assert_int_equal(e.code, 0);
+}
+
+static void
 test_what_is_there_and_cannot_be_asked(void **state)
 {
 	static const struct {
@@ -127,6 +164,8 @@ main(void)
 	    T(test_ids_are_asked_for_by_themselves),
 	    T(test_subscriptions_and_uses_come_along),
 	    T(test_what_cannot_be_found_does_not_exist),
+	    T(test_subscriptions_that_the_listing_does_not_tell),
+	    T(test_a_server_without_subscriptions),
 	    T(test_what_is_there_and_cannot_be_asked),
 	};
 
