@@ -148,6 +148,21 @@ from_pair(struct known_tree *b, size_t i)
 		add_known(b, i, TREE_SYNC, k->why);
 }
 
+/* PATH was cut (layout.h, rule 5), so that only what is behind it can be read. */
+static struct span
+name_of_cut(struct arena *mem, struct span name, struct span path)
+{
+	const struct span end = SPAN(TREE_ASIDE);
+
+	while (path.n > end.n &&
+	    span_eq(span_of(path.p + path.n - end.n, end.n), end)) {
+		name = span_str(
+		    arena_printf(mem, "%.*s" TREE_ASIDE, SPAN_ARG(name)));
+		path.n -= end.n;
+	}
+	return name;
+}
+
 /*
  * What was put aside, or taken along, goes by the name of where it is, on the
  * side where it is not as well: its old name may be somebody else's by now.
@@ -159,9 +174,11 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	const struct known *k = &b->k[i];
 
 	if (k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) {
-		if (layout_name_of_path(b->mem, op->path, p->layout,
-			&op->name) &&
-		    k->r == KNOWN_NONE)
+		if (!layout_name_of_path(
+			b->mem, op->path, p->layout, &op->name))
+			op->name = name_of_cut(
+			    b->mem, b->j[i].name, op->path);
+		if (k->r == KNOWN_NONE)
 			(void)layout_wire(b->mem, op->name, p->delim,
 			    p->prefix, &op->wire);
 	} else if (k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) {

@@ -194,6 +194,37 @@ def test_names_as_long_as_names_can_be(world, layout):
     assert sorted(tree(world).values()) == [0] + [2] * len(names)
 
 
+@pytest.mark.parametrize("layout", ["nested", "maildir++"])
+@pytest.mark.parametrize("more", [False, True])
+def test_a_long_name_that_another_mailbox_got(world, layout, more):
+    """The directory of the one that is gone is put aside, under a name that
+    cannot be read back."""
+    world.write_config(layout=layout)
+    name = "x" * 230 + "y" * 11
+    for box in ("b", name):
+        world.server.create(box)
+        world.server.append(box, message("of " + box[0]))
+    world.sync()
+    settle(world, ["b", name])
+    if more:
+        cut, = [d for d in tree(world) if "xxx" in d]
+        world.local.add(cut, message("mine"), "1.mine.host")
+    world.server.do("delete", name)
+    world.server.do("rename", "b", name)
+    world.server.close()
+    if more:  # the name is too long for this server, which is said
+        for _ in range(2):
+            assert "CREATE" in world.sync(status=65).err
+            assert sorted(tree(world).values()) == [0, 1, 1]
+        return
+    s = world.summary()
+    assert s["mailboxes_renamed"] == s["mailboxes_deleted"] == 1
+    assert s["pulled"] == s["pushed"] == 0
+    settle(world, [name])
+    message_left, = world.server.messages(name).values()
+    assert b"message of b" in message_left["body"]
+
+
 def test_names_deeper_than_a_tree_should_be(world):
     """Each is synced, and the next run does not lose its way in them."""
     names = ["/".join("a" * n) for n in (20, 59, 60, 61, 62, 100)]
