@@ -3,10 +3,10 @@
 import os
 import re
 import shutil
-from pathlib import Path
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
