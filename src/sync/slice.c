@@ -355,6 +355,16 @@ slice_mark(struct sbox *b)
 		begin_cursor(b);
 }
 
+/* Does OP make a message of a file of B? */
+static bool
+uses_file(const struct run *r, const struct op *op, const struct sbox *b)
+{
+	bool from = op->kind == OP_LCOPY || op->kind == OP_LMOVE;
+
+	return op->file.n && (op->kind == OP_ADOPT || op_is_transfer(op)) &&
+	       &r->box[from ? op->from : op->box] == b;
+}
+
 /* New files that the plan has made no message of (invariant 4). */
 static void
 keep_files(struct run *r, struct sbox *b)
@@ -370,7 +380,7 @@ keep_files(struct run *r, struct sbox *b)
 	for (size_t i = 0; i < r->plan.n; i++) {
 		const struct op *op = &r->plan.op[i];
 
-		if (op->file.n && (op->kind == OP_ADOPT || op_is_transfer(op)))
+		if (uses_file(r, op, b))
 			map_add(&used, op->file, i);
 	}
 	for (size_t i = 0; i < b->l.n; i++) {
