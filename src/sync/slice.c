@@ -12,9 +12,9 @@
  *     row may be a message that vanished elsewhere, or one that is here without
  *     a row.  So as long as something is left (run.slicing), nothing goes on
  *     either side, no row is forgotten, and no file goes up of which one of
- *     these might be the like.  Such ops are taken out of the plan and planned
- *     again in each pass, so that what is found in a later slice may still make
- *     a move of them.
+ *     these might be the like, be it as a copy or a move of what is there.
+ *     Such ops are taken out of the plan and planned again in each pass, so
+ *     that what is found in a later slice may still make a move of them.
  *  2. The same UID is never looked at twice: what comes by itself for others
  *     than those that were asked for is dropped.  It lies beyond the cursor.
  *  3. The cursor that is recorded while this goes on (JBOX_BEGUN) is good for
@@ -307,6 +307,8 @@ is_for_later(const struct run *r, const struct op *op, bool both)
 		return true;
 	if (op->kind == OP_PUSH)
 		return b->slice.on || both || op->why != CASE_L_NEW;
+	if (op->kind == OP_RCOPY || op->kind == OP_RMOVE)
+		return b->slice.on || both;
 	return op_is_delete(op) || op->kind == OP_FORGET || op->kind == OP_KEEP;
 }
 
