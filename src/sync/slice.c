@@ -25,6 +25,9 @@
  *     one after it was killed.
  *  4. New files are read once.  Those that no slice had the like of are kept,
  *     and the slices are made as large as they are many: the work stays linear.
+ *  5. It comes to an end.  A mailbox that waits as a whole is looked at again
+ *     in each pass: it takes no room from others.  And whatever takes it, each
+ *     pass has one slice of what is left.
  */
 #include "sync/internal.h"
 
@@ -38,6 +41,14 @@ static bool
 may_slice(const struct run *r)
 {
 	return !r->o->dry_run && r->a->direction != CONFIG_PUSH;
+}
+
+/* Does it wait as a whole?  What it has depends on what is found elsewhere. */
+static bool
+waits(const struct sbox *b)
+{
+	return b->observed && (b->r.renumbered || b->r.doubt ||
+				  b->remote_missing || b->local_missing);
 }
 
 /* How many new messages of B this pass may look at. */
@@ -132,7 +143,7 @@ needs_search(
 	int rc = 0;
 
 	*needs_r = begun;
-	if (begun || n == UINT64_MAX || b->r.renumbered || b->r.doubt)
+	if (begun || n == UINT64_MAX || waits(b))
 		return 0;
 	if (b->j.id)
 		rc = journal_count(r->j, b->j.id, &known, e);
@@ -219,7 +230,9 @@ slice_cut(struct run *r, struct sbox *b, struct uidset *fresh)
 	bool was = b->slice.on;
 
 	uidset_add_set(fresh, &b->r.more);
-	if (was || b->r.complete || b->r.renumbered) {
+	if (waits(b))
+		return; /* invariant 5 */
+	if (was || b->r.complete) {
 		if (!was)
 			r->looked_at += uidset_count(fresh);
 		return;
@@ -263,14 +276,18 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 {
 	struct slicing *s = &b->slice;
 	struct uidset look = {0};
+	uint64_t n = room(r, b);
 	int rc = 0;
 
+	if (n == 0 && !r->sliced)
+		n = SLICE_BOX; /* invariant 5 */
+	r->sliced = true;
 	b->observed = true;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
 	s->first = false;
 	b->l = kept_files(r, s);
 	b->r = s->seen;
-	uidset_take_last(&s->later, room(r, b), &look);
+	uidset_take_last(&s->later, n, &look);
 	s->left -= uidset_count(&look);
 	r->looked_at += uidset_count(&look);
 	b->base = (struct pairs){0};
@@ -287,14 +304,6 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 	slice_drop_strays(b, &look); /* invariant 2 */
 	uidset_release(&look);
 	return rc;
-}
-
-/* Does it wait as a whole?  What it has depends on what is found elsewhere. */
-static bool
-waits(const struct sbox *b)
-{
-	return b->observed && (b->r.renumbered || b->r.doubt ||
-				  b->remote_missing || b->local_missing);
 }
 
 /* Invariant 1; BOTH: a message that is gone on both sides may be moved. */
