@@ -258,12 +258,17 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		log_debug(r->o->log, "%s: %.*s: %s", r->a->name,
 		    SPAN_ARG(j->name), e->text);
 		err_clear(e);
+		/* there is no delta: slice_search() must not take it for one */
+		b->sel.modseqs = false;
 		return 0;
 	}
 	if (rc == 0)
 		rc = delta_adds_up(r, b, ok_r, &since, e);
 	if (rc == 0 && j->uidnext && b->r.uidnext &&
 	    since != b->r.uidnext - j->uidnext)
+		*ok_r = false;
+	/* nor do numbers tell which of those before it have a row (slice.c, 3) */
+	if (j->messages == JBOX_BEGUN)
 		*ok_r = false;
 	return rc == 0 && !*ok_r ? settle_by_search(r, b, ok_r, e) : rc;
 }

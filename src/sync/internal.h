@@ -177,6 +177,7 @@ struct run {
 	/* of the current pass */
 	bool slicing; /* something on the server has not been looked at yet */
 	uint64_t looked_at; /* new messages of the server */
+	bool sliced; /* a slice of what was left is taken */
 	struct arena pass;
 	struct unread *unread; /* putoff.c, rule 2 */
 	size_t nunread, unreadcap;

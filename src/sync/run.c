@@ -139,6 +139,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 	int rc;
 
 	r->looked_at = 0;
+	r->sliced = false;
 	plan_init(&r->plan, &r->pass);
 	rc = survey_boxes(r, e);
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {

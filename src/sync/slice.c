@@ -12,9 +12,9 @@
  *     row may be a message that vanished elsewhere, or one that is here without
  *     a row.  So as long as something is left (run.slicing), nothing goes on
  *     either side, no row is forgotten, and no file goes up of which one of
- *     these might be the like.  Such ops are taken out of the plan and planned
- *     again in each pass, so that what is found in a later slice may still make
- *     a move of them.
+ *     these might be the like, be it as a copy or a move of what is there.
+ *     Such ops are taken out of the plan and planned again in each pass, so
+ *     that what is found in a later slice may still make a move of them.
  *  2. The same UID is never looked at twice: what comes by itself for others
  *     than those that were asked for is dropped.  It lies beyond the cursor.
  *  3. The cursor that is recorded while this goes on (JBOX_BEGUN) is good for
@@ -25,6 +25,9 @@
  *     one after it was killed.
  *  4. New files are read once.  Those that no slice had the like of are kept,
  *     and the slices are made as large as they are many: the work stays linear.
+ *  5. It comes to an end.  A mailbox that waits as a whole is looked at again
+ *     in each pass: it takes no room from others.  And whatever takes it, each
+ *     pass has one slice of what is left.
  */
 #include "sync/internal.h"
 
@@ -38,6 +41,14 @@ static bool
 may_slice(const struct run *r)
 {
 	return !r->o->dry_run && r->a->direction != CONFIG_PUSH;
+}
+
+/* Does it wait as a whole?  What it has depends on what is found elsewhere. */
+static bool
+waits(const struct sbox *b)
+{
+	return b->observed && (b->r.renumbered || b->r.doubt ||
+				  b->remote_missing || b->local_missing);
 }
 
 /* How many new messages of B this pass may look at. */
@@ -132,7 +143,7 @@ needs_search(
 	int rc = 0;
 
 	*needs_r = begun;
-	if (begun || n == UINT64_MAX || b->r.renumbered || b->r.doubt)
+	if (begun || n == UINT64_MAX || waits(b))
 		return 0;
 	if (b->j.id)
 		rc = journal_count(r->j, b->j.id, &known, e);
@@ -219,7 +230,9 @@ slice_cut(struct run *r, struct sbox *b, struct uidset *fresh)
 	bool was = b->slice.on;
 
 	uidset_add_set(fresh, &b->r.more);
-	if (was || b->r.complete || b->r.renumbered) {
+	if (waits(b))
+		return; /* invariant 5 */
+	if (was || b->r.complete) {
 		if (!was)
 			r->looked_at += uidset_count(fresh);
 		return;
@@ -263,14 +276,18 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 {
 	struct slicing *s = &b->slice;
 	struct uidset look = {0};
+	uint64_t n = room(r, b);
 	int rc = 0;
 
+	if (n == 0 && !r->sliced)
+		n = SLICE_BOX; /* invariant 5 */
+	r->sliced = true;
 	b->observed = true;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
 	s->first = false;
 	b->l = kept_files(r, s);
 	b->r = s->seen;
-	uidset_take_last(&s->later, room(r, b), &look);
+	uidset_take_last(&s->later, n, &look);
 	s->left -= uidset_count(&look);
 	r->looked_at += uidset_count(&look);
 	b->base = (struct pairs){0};
@@ -289,14 +306,6 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
-/* Does it wait as a whole?  What it has depends on what is found elsewhere. */
-static bool
-waits(const struct sbox *b)
-{
-	return b->observed && (b->r.renumbered || b->r.doubt ||
-				  b->remote_missing || b->local_missing);
-}
-
 /* Invariant 1; BOTH: a message that is gone on both sides may be moved. */
 static bool
 is_for_later(const struct run *r, const struct op *op, bool both)
@@ -307,6 +316,8 @@ is_for_later(const struct run *r, const struct op *op, bool both)
 		return true;
 	if (op->kind == OP_PUSH)
 		return b->slice.on || both || op->why != CASE_L_NEW;
+	if (op->kind == OP_RCOPY || op->kind == OP_RMOVE)
+		return b->slice.on || both;
 	return op_is_delete(op) || op->kind == OP_FORGET || op->kind == OP_KEEP;
 }
 
@@ -355,6 +366,16 @@ slice_mark(struct sbox *b)
 		begin_cursor(b);
 }
 
+/* Does OP make a message of a file of B? */
+static bool
+uses_file(const struct run *r, const struct op *op, const struct sbox *b)
+{
+	bool from = op->kind == OP_LCOPY || op->kind == OP_LMOVE;
+
+	return op->file.n && (op->kind == OP_ADOPT || op_is_transfer(op)) &&
+	       &r->box[from ? op->from : op->box] == b;
+}
+
 /* New files that the plan has made no message of (invariant 4). */
 static void
 keep_files(struct run *r, struct sbox *b)
@@ -370,7 +391,7 @@ keep_files(struct run *r, struct sbox *b)
 	for (size_t i = 0; i < r->plan.n; i++) {
 		const struct op *op = &r->plan.op[i];
 
-		if (op->file.n && (op->kind == OP_ADOPT || op_is_transfer(op)))
+		if (uses_file(r, op, b))
 			map_add(&used, op->file, i);
 	}
 	for (size_t i = 0; i < b->l.n; i++) {

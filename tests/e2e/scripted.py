@@ -422,11 +422,12 @@ class Session:
                 raise No("BAD what is CHANGEDSINCE?")
             since = int(words[2][1])
             self.enabled.add("CONDSTORE")
+        numbers = {u: n for n, u in enumerate(self.seen, 1)}
         for uid in self.named(words[0]):
             if self.box.modseq[uid] > since:
-                self.send_items(uid, [w.decode() for w in words[1]])
+                self.send_items(uid, [w.decode() for w in words[1]], numbers)
 
-    def send_items(self, uid, items):
+    def send_items(self, uid, items, numbers=None):
         mail, parts = self.box.mail[uid], []
         for item in items:
             word = item.upper()
@@ -442,8 +443,10 @@ class Session:
                 "X-GM-MSGID": lambda: b"X-GM-MSGID %d" % mail.number,
                 "EMAILID": lambda: b"EMAILID (M%d)" % mail.number,
             }.get(word, lambda: self.body(mail, item))())
-        head = (b"* %d UIDFETCH (" % uid if "UIDONLY" in self.enabled else
-                b"* %d FETCH (" % (list(self.seen).index(uid) + 1))
+        head = b"* %d UIDFETCH (" % uid
+        if "UIDONLY" not in self.enabled:
+            head = b"* %d FETCH (" % (
+                numbers[uid] if numbers else list(self.seen).index(uid) + 1)
         self.line(head + b" ".join(parts) + b")")
 
     def do_uid_search(self, tag, words):
