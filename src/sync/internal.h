@@ -255,7 +255,9 @@ void observe_next(struct run *r, const struct sbox *b);
 /* Those of SET that the selected mailbox still has stay in it. */
 int observe_there(struct run *r, struct uidset *set, struct err *e);
 
-/* local.c: l, stamp, letters; without the files of rows that are as they say */
+/* local.c: the files of B, which takes no part, that no row knows: only l */
+int local_unknown(struct run *r, struct sbox *b, struct err *e);
+/* l, stamp, letters; without the files of rows that are as they say */
 int local_observe(struct run *r, struct sbox *b, struct err *e);
 /* A mailbox whose directories did not change: has a letter got its meaning? */
 bool local_named(struct run *r, const struct sbox *b);

@@ -210,6 +210,28 @@ scan_delta(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
+local_unknown(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc;
+
+	b->l = (struct lview){0};
+	if (b->j.id && b->j.rows > 0)
+		rc = scan_delta(r, b, e);
+	else
+		rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,
+		    &b->stamp, &b->letters_seen, e);
+	for (size_t i = 0; i < b->l.n && rc == 0; i++)
+		if (!b->l.v[i].has_stat &&
+		    maildir_stat(r->m, b->j.path, &b->l.v[i], e) != 0)
+			err_clear(e); /* of any size, then */
+	uidset_release(&b->l_gone);
+	uidset_release(&b->l_look);
+	if (rc != 0)
+		b->l = (struct lview){0};
+	return rc;
+}
+
+int
 local_observe(struct run *r, struct sbox *b, struct err *e)
 {
 	struct maildir_stamp before = MAILDIR_STAMP_NONE;

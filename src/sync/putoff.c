@@ -17,8 +17,13 @@
  *     one, then the views show what there was at one moment, now.  Else what is
  *     gone waits until what changed has been looked at once more; or, when
  *     there is another mailbox, for the next run, which will have it listed.
+ *  5. A mailbox that failed in this run (its SELECT, CREATE, or the move into it
+ *     was refused) is in no view either.  What is gone elsewhere, and was as
+ *     long as one of its new files, stays on the server.
  */
 #include "sync/internal.h"
+
+#include <errno.h>
 
 /* It is carried out in another pass, or run. */
 static void
@@ -98,10 +103,37 @@ deletes_gone(const struct op *op)
 	       (op->why == CASE_L_GONE || op->why == CASE_L_GONE_R_FLAGS);
 }
 
-/* Rule 2. */
+/* Rule 5: its new files are like those that cannot be read. */
+static void
+note_failed(struct run *r, struct sbox *b)
+{
+	static const struct lmsg unknown = {0};
+	struct maildir_stamp now;
+	struct err e = {0};
+
+	if (maildir_stamp(r->m, b->j.path, &now, &e) != 0) {
+		if (e.sys == ENOENT)
+			return; /* not even a directory */
+	} else if (b->j.id && maildir_stamp_eq(&now, &b->j.stamp)) {
+		return;
+	}
+	if (local_unknown(r, b, &e) != 0)
+		putoff_note_unread(r, &unknown, false);
+	for (size_t i = 0; i < b->l.n; i++)
+		putoff_note_unread(r, &b->l.v[i], false);
+}
+
+/* Rules 2 and 5. */
 void
 putoff_unread(struct run *r)
 {
+	bool any = false;
+
+	for (size_t i = 0; i < r->plan.n && r->m; i++)
+		any |= deletes_gone(&r->plan.op[i]);
+	for (size_t i = 0; i < r->nbox && any; i++)
+		if (r->box[i].failed && !r->box[i].gone)
+			note_failed(r, &r->box[i]);
 	for (size_t i = 0; i < r->plan.n && r->nunread > 0; i++) {
 		struct op *op = &r->plan.op[i];
 		bool may_be = false;

@@ -307,11 +307,14 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 	rc = carry_out(r, op, b, &skip, e);
 	if (rc == 0 && !skip)
 		rc = judge_dirty(r, b, e);
-	if (rc != 0)
-		return report_contain(r, b, e);
+	if (rc != 0) {
+		rc = report_contain(r, b, e);
+		skip = !b->failed;
+	}
+	/* one that failed is asked what was moved into it (putoff.c, rule 5) */
 	if (!skip)
 		r->nbox++;
-	return 0;
+	return rc;
 }
 
 static int

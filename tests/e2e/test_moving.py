@@ -10,6 +10,7 @@ import shutil
 
 import pytest
 
+from personas import Persona
 from relay import Meddler, Relay
 from test_keywords import flags, local
 from world import message
@@ -182,4 +183,56 @@ def test_deletes_wait_while_others_go_on(world):
     assert "m" in flags(world)
     world.sync()
     assert "m" not in flags(world)
+    world.assert_settled()
+
+
+# into a mailbox that takes no part
+
+
+def refuse(word, box, text):
+    def act(session, tag, words):
+        if box in words:
+            session.line(tag + b" NO " + text)
+            return True
+        return False
+    return {word: act}
+
+
+def there(world):
+    return sum(map(len, world.server.everything().values()))
+
+
+@pytest.mark.parametrize("word, text", [
+    (b"SELECT", b"[UNAVAILABLE] later"), (b"UID MOVE", b"[OVERQUOTA] full"),
+    (b"CREATE", b"[NOPERM] not you")])
+def test_moved_to_a_mailbox_that_fails(scripted, word, text):
+    """What is nowhere else on the server stays there."""
+    world = scripted(Persona)
+    if word != b"CREATE":
+        world.server.create("Box")
+    world.fill(5)
+    gone, *_ = world.local.files("INBOX")
+    if word == b"CREATE":
+        for sub in ("cur", "new", "tmp"):
+            os.makedirs(world.root / "Box" / sub)
+    gone[2].rename(world.root / "Box" / "new" / gone[2].name.split(":")[0])
+    world.server.append("INBOX", message("longer", size=5000))
+    world.server.append("INBOX", message("new"))
+    if word == b"SELECT":
+        world.server.append("Box", message("new there"))
+    world.script.answer = {
+        **refuse(word, b"Box", text), b"APPEND": b"NO [OVERQUOTA] full"}
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "Box" in done.err
+        assert there(world) == 7 + (word == b"SELECT")
+    # what is as long as nothing in there is deleted as ever
+    for _, _, path in world.local.files("INBOX"):
+        if path.stat().st_size > 4000:
+            path.unlink()
+    world.sync(status=65)
+    assert there(world) == 6 + (word == b"SELECT")
+    world.script.answer = {}
+    world.sync()
+    assert len(world.server.messages("INBOX")) == 5
     world.assert_settled()
