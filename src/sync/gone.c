@@ -4,6 +4,8 @@
  */
 #include "sync/tree.h"
 
+#include "base/map.h"
+
 int
 gone_forget(struct run *r, struct sbox *b, struct err *e)
 {
@@ -42,13 +44,43 @@ start_afresh(struct sbox *b)
 	b->is_listed = false;
 }
 
+/*
+ * Is there what only this side has, and did not go up: for its size, or as
+ * nothing is written there?
+ */
+static bool
+has_others(const struct sbox *b)
+{
+	struct map known;
+	bool any = false;
+
+	map_init(&known);
+	for (size_t i = 0; i < b->base.n; i++)
+		map_add(&known, plan_base(b->base.v[i].file), i);
+	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++) {
+		uint64_t at;
+
+		any = !map_get(&known, b->l.v[i].base, &at);
+	}
+	map_release(&known);
+	return any;
+}
+
 /* Deleted on the server; its messages here are in the bin by now. */
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 {
 	int rc;
 
-	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true)) {
+	if (has_others(b) && r->a->direction == CONFIG_PULL) {
+		report_box(r, b, "forget", TREE_CASE_R_GONE,
+		    "deleted on the server; what is only here stays");
+		rc = gone_forget(r, b, e);
+		b->gone = rc == 0;
+		return rc;
+	}
+	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true) ||
+	    has_others(b)) {
 		/* new mail here: the mailbox comes back with it */
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");

@@ -440,3 +440,28 @@ def test_renames_below_a_prefix(dotted_world):
             b"Subject: message INBOX.b-%d" % i for i in range(3)}
     w.server.close()
     w.assert_idle()
+
+
+@pytest.mark.parametrize("settings", [{"max_size": 5000},
+                                      {"direction": "pull"}])
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_only_here_stays_when_its_mailbox_goes(
+        world, settings, before):
+    world.write_config(**settings)
+    world.server.create("Work")
+    for n in range(2):
+        world.server.append("Work", message("both-%d" % n))
+    world.sync()
+    if not before:
+        world.server.do("delete", "Work")
+    only = world.local.add("Work", message("only here", size=20000), "1.h.x")
+    if before:
+        world.sync()
+        world.server.do("delete", "Work")
+    world.server.close()
+    world.sync()
+    assert [p.name for _, _, p in world.local.files("Work")] == [only.name]
+    assert ("Work" in world.server.mailboxes()) == ("max_size" in settings)
+    world.server.close()
+    world.assert_idle()
+    assert [p.name for _, _, p in world.local.files("Work")] == [only.name]
