@@ -29,6 +29,8 @@
 #define IMAP_STREAM_MIN 16384
 /* A UID set on one command line (RFC 2683 §3.2.1.5: 1000 in all). */
 #define IMAP_SET_OCTETS 900
+/* Of these; the rest is for CR LF, and what half of a set has more than all. */
+#define IMAP_LINE_OCTETS 980
 
 struct imap {
 	const struct imap_conf *conf;
@@ -89,6 +91,21 @@ struct imap {
  * wire_cmd_* on s->cmd, then imap_send().
  */
 void imap_begin(struct imap *s, const char *words);
+/*
+ * The command that was begun has no UID set: how long may one be?  The number of
+ * its tag is free again.
+ */
+static inline size_t
+imap_set_room(struct imap *s)
+{
+	size_t n = s->cmd.b.n;
+
+	s->tag--;
+	if (n >= IMAP_LINE_OCTETS)
+		return 0;
+	n = IMAP_LINE_OCTETS - n;
+	return n < IMAP_SET_OCTETS ? n : IMAP_SET_OCTETS;
+}
 /*
  * Queue the command.  Where a literal has to wait for "+", it is sent and
  * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
