@@ -78,6 +78,7 @@ struct imap {
 	bool has_exists; /* it was said since the mailbox was selected */
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
+	unsigned bads; /* to FETCH, since an OK; see imap_is_refusal() */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
 	struct rview *view;
@@ -237,6 +238,12 @@ int imap_send_meta(struct imap *s, struct span set, bool modseqs,
  * the highest UID down to that one, and stopped.  0: it did all.
  */
 uint32_t imap_limited(struct imap *s);
+/*
+ * RC: what imap_check_ok() made of the answer to a FETCH.  Is it that one of its
+ * messages cannot be had?  So say NO and, at some servers (Exchange), BAD; but
+ * many BADs and no OK are about the command.
+ */
+bool imap_is_refusal(struct imap *s, int rc);
 
 /* N messages in one command, or what the server's MESSAGELIMIT allows. */
 static inline size_t
