@@ -23,7 +23,8 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_races.py tests/e2e/test_reads.py \
 	tests/e2e/test_safety.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
-	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_servers.py \
+	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_refusals.py \
+	tests/e2e/test_scripted_servers.py \
 	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py \
 	tests/e2e/test_servers_mix.py tests/e2e/test_servers_moves.py \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \

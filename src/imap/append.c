@@ -240,8 +240,12 @@ imap_append_result(struct imap_append *a, bool wait,
 	if (a->first == a->n || !a->v[a->first].answered)
 		return 0;
 	*res_r = a->v[a->first++].res;
-	if (a->first == a->n)
-		a->first = a->n = 0;
+	/* What is over would add up: the window need never be empty. */
+	if (a->first > a->n / 2) {
+		a->n -= a->first;
+		memmove(a->v, a->v + a->first, a->n * sizeof *a->v);
+		a->first = 0;
+	}
 	return 1;
 }
 

@@ -17,11 +17,19 @@ static const char *const preferred[] = {"SCRAM-SHA-256", "SCRAM-SHA-1",
 
 #define CHALLENGE_MAX 65536
 
+static bool
+accepted(const struct imap *s)
+{
+	return s->resp.type == RESP_STATUS && s->resp.cond == COND_OK;
+}
+
 static int
 refused(struct imap *s, const char *how, struct err *e)
 {
 	const struct resp *r = &s->resp;
 
+	if (r->type != RESP_STATUS)
+		return imap_check_ok(s, ERR_SCOPE_CONN, e, "login (%s)", how);
 	err_set(e, ERR_AUTH, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
 	    "login of '%s' at %s refused (%s): %s%.*s%s%.*s", s->conf->user,
 	    s->conf->net.host, how, r->code.n ? "[" : "", SPAN_ARG(r->code),
@@ -60,7 +68,7 @@ login_command(struct imap *s, struct err *e)
 		rc = imap_wait(s, s->tag, e);
 	if (rc < 0)
 		return rc;
-	return s->resp.cond == COND_OK ? 0 : refused(s, "LOGIN", e);
+	return accepted(s) ? 0 : refused(s, "LOGIN", e);
 }
 
 static int
@@ -187,7 +195,7 @@ sasl_session(struct imap *s, Gsasl *ctx, const char *mech, struct err *e)
 		    &done, e);
 	if (rc < 0)
 		goto out;
-	if (s->resp.cond != COND_OK)
+	if (!accepted(s))
 		rc = refused(s, mech, e);
 	else if (!done && strncmp(mech, "SCRAM-", 6) == 0)
 		rc = err_set(e, ERR_AUTH, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,

@@ -232,8 +232,8 @@ landed(struct imap_fetch *f, uint32_t tag, struct flight *x_r, bool *first_r)
 }
 
 /*
- * A NO concerns one of its messages, nobody says which: those that did not come
- * are asked for one by one.
+ * A refusal concerns one of its messages, nobody says which: those that did not
+ * come are asked for one by one.
  */
 static void
 ask_alone(struct imap_fetch *f, const struct flight *x)
@@ -267,13 +267,14 @@ take_answer(struct imap_fetch *f, uint32_t tag, struct err *e)
 	if (x.select)
 		return take_opened(f, x.source, e);
 	rc = imap_check_ok(f->s, ERR_SCOPE_CONN, e, "UID FETCH");
-	if (rc == 0 || f->s->broken)
+	if (f->s->broken)
 		return rc;
 	/* Behind a SELECT that was refused, so is it. */
 	if (!f->v[x.source].closed) {
-		if (rc != ERR_NO)
+		if (imap_is_refusal(f->s, rc))
+			ask_alone(f, &x);
+		else if (rc < 0)
 			return imap_break(f->s, e);
-		ask_alone(f, &x);
 	}
 	err_clear(e);
 	return 0;

@@ -20,9 +20,8 @@ struct store_out {
 	struct uidset uids; /* owned */
 };
 
-static int
-send_store(struct imap *s, const struct imap_store *x, struct span set,
-    struct err *e)
+static void
+begin_store(struct imap *s, const struct imap_store *x, struct span set)
 {
 	imap_begin(s, "UID STORE ");
 	wire_cmd_span(&s->cmd, set);
@@ -34,6 +33,13 @@ send_store(struct imap *s, const struct imap_store *x, struct span set,
 	}
 	wire_cmd_raw(&s->cmd, x->add ? " +FLAGS.SILENT " : " -FLAGS.SILENT ");
 	wire_cmd_flags(&s->cmd, s->conf->kw, x->flags);
+}
+
+static int
+send_store(struct imap *s, const struct imap_store *x, struct span set,
+    struct err *e)
+{
+	begin_store(s, x, set);
 	return imap_send(s, e);
 }
 
@@ -136,6 +142,23 @@ finish_one(struct stores *x, struct err *e)
 	return rc;
 }
 
+/* The next of x->v, as much of it as a line has room for. */
+static bool
+slice_next(struct stores *x, struct buf *line, struct uidset *uids)
+{
+	struct imap *s = x->s;
+
+	for (; x->at < x->n; x->at++, x->pos = 0) {
+		const struct imap_store *v = &x->v[x->at];
+
+		begin_store(s, v, SPAN(""));
+		if (uidset_slice(&v->uids, &x->pos, imap_set_room(s),
+			s->message_limit, line, uids))
+			return true;
+	}
+	return false;
+}
+
 /* One command more, if there is one to be sent: 1. */
 static int
 send_next(struct stores *x, struct buf *line, struct err *e)
@@ -143,13 +166,7 @@ send_next(struct stores *x, struct buf *line, struct err *e)
 	struct store_out o = {.tag = 0};
 
 	buf_clear(line);
-	while (x->at < x->n &&
-	       !uidset_slice(&x->v[x->at].uids, &x->pos, IMAP_SET_OCTETS,
-		   x->s->message_limit, line, &o.uids)) {
-		x->at++;
-		x->pos = 0;
-	}
-	if (x->at < x->n) {
+	if (slice_next(x, line, &o.uids)) {
 		o.what = x->at;
 	} else if (x->nhalf > 0) {
 		o = x->half[--x->nhalf];

@@ -154,6 +154,17 @@ finish_one(struct copy *c, struct err *e)
 	return take_answer(c, i, e);
 }
 
+static void
+begin_one(struct copy *c, struct span set)
+{
+	struct imap *s = c->s;
+
+	imap_begin(s, c->move ? "UID MOVE " : "UID COPY ");
+	wire_cmd_span(&s->cmd, set);
+	wire_cmd_raw(&s->cmd, " ");
+	wire_cmd_astring(&s->cmd, c->wire);
+}
+
 /* SET as text; its UIDs are in the next place of c->out already. */
 static int
 send_one(struct copy *c, struct span set, struct err *e)
@@ -161,10 +172,7 @@ send_one(struct copy *c, struct span set, struct err *e)
 	struct imap *s = c->s;
 	int rc;
 
-	imap_begin(s, c->move ? "UID MOVE " : "UID COPY ");
-	wire_cmd_span(&s->cmd, set);
-	wire_cmd_raw(&s->cmd, " ");
-	wire_cmd_astring(&s->cmd, c->wire);
+	begin_one(c, set);
 	/* A name that waits for "+" waits alone: imap_send() knows no others. */
 	if (s->cmd.nwait)
 		c->window = 1;
@@ -182,8 +190,11 @@ send_all(struct copy *c, struct err *e)
 	struct err first = {0};
 	struct buf line;
 	uint64_t pos = 0;
+	size_t room;
 	bool more = true;
 
+	begin_one(c, SPAN(""));
+	room = imap_set_room(c->s);
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	while ((more || c->nout > 0) && !c->s->broken) {
 		int rc = 0;
@@ -191,7 +202,7 @@ send_all(struct copy *c, struct err *e)
 		buf_clear(&line);
 		if (!more || c->nout == c->window) {
 			rc = finish_one(c, e);
-		} else if (uidset_slice(c->set, &pos, IMAP_SET_OCTETS,
+		} else if (uidset_slice(c->set, &pos, room,
 			       c->s->message_limit, &line,
 			       &c->out[c->nout].uids)) {
 			rc = send_one(c, buf_span(&line), e);

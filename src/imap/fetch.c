@@ -13,6 +13,11 @@
 #define SAMPLES_PER_COMMAND 64
 #define SAMPLE_MAX 8192
 
+/* BADs in a row: more, and it is the command that the server does not know. */
+#define BADS_MAX 64
+/* The same of sizes, NO or BAD. */
+#define REFUSALS_MAX 64
+
 /* Each sum of sets is a new array: some words at a time, and only the last. */
 struct flags
 imap_flags(
@@ -34,6 +39,15 @@ imap_flags(
 	all = flags_copy(mem, flags_or(&scratch, all, few));
 	arena_release(&scratch);
 	return all;
+}
+
+bool
+imap_is_refusal(struct imap *s, int rc)
+{
+	if (rc == 0)
+		s->bads = 0;
+	return !s->broken &&
+	    (rc == ERR_NO || (rc == ERR_BAD && s->bads++ < BADS_MAX));
 }
 
 bool
@@ -230,13 +244,100 @@ fetch_down(struct imap *s, uint32_t hi, uint64_t since, bool with_size,
 }
 
 static int
-fetch_meta(struct imap *s, const struct uidset *set, bool all, bool with_size,
-    struct err *e)
+fetch_listed(struct imap *s, const struct uidset *set, bool all,
+    bool with_size, struct err *e)
 {
 	if (!all)
 		return fetch_set(s, set, with_size, e);
 	/* "1:*" names the last message even of an empty mailbox. */
 	return s->exists > 0 ? fetch_down(s, 0, 0, with_size, e) : 0;
+}
+
+/* Those of s->view, and of SET (NULL: all), without a size. */
+static void
+unmeasured(struct imap *s, const struct uidset *set, struct uidset *todo)
+{
+	uidset_clear(todo);
+	rview_sort(s->view);
+	for (size_t i = 0; i < s->view->n; i++) {
+		const struct rmsg *m = &s->view->v[i];
+
+		if (!m->has_meta && (!set || uidset_has(set, m->uid)))
+			uidset_add(todo, m->uid);
+	}
+}
+
+/*
+ * Sizes were refused, which concerns one of the messages, nobody says which:
+ * fewer are asked for at once, down to that message, which stays without, and
+ * behind it more again.  When nothing is answered in between, it is all of them.
+ */
+static int
+measure(struct imap *s, const struct uidset *set, struct err *e)
+{
+	struct uidset todo, piece;
+	struct buf line;
+	uint64_t pos = 0, from = 0, most;
+	unsigned refused = 0;
+	int rc = 0;
+
+	uidset_init(&todo);
+	uidset_init(&piece);
+	buf_init(&line, IMAP_SET_OCTETS + 64);
+	unmeasured(s, set, &todo);
+	most = (uidset_count(&todo) + 1) / 2;
+	while (rc == 0 &&
+	    uidset_slice(&todo, &pos, IMAP_SET_OCTETS,
+		imap_at_most(s, (size_t)most), &line, &piece)) {
+		uint64_t n = uidset_count(&piece);
+
+		rc = imap_send_meta(
+		    s, buf_span(&line), s->modseqs, 0, true, e);
+		if (rc == 0)
+			rc = finish_meta(s, e);
+		buf_clear(&line);
+		if (rc == 0) {
+			refused = 0;
+			most = 2 * n;
+		} else if ((rc == ERR_NO || rc == ERR_BAD) && !s->broken &&
+		    ++refused < REFUSALS_MAX) {
+			err_clear(e);
+			rc = 0;
+			most = n > 1 ? n / 2 : 1;
+			pos = n > 1 ? from : pos;
+			unmeasured(s, set, &todo);
+		}
+		from = pos;
+	}
+	uidset_release(&todo);
+	uidset_release(&piece);
+	buf_release(&line);
+	return rc;
+}
+
+/*
+ * Size and date of one message that are refused shall not hide the others: all
+ * are listed without, which tells what there is, and then measured.
+ */
+static int
+fetch_meta(struct imap *s, const struct uidset *set, bool all, bool with_size,
+    struct err *e)
+{
+	int rc = fetch_listed(s, set, all, with_size, e);
+
+	if (with_size && (rc == ERR_NO || rc == ERR_BAD) && !s->broken) {
+		err_clear(e);
+		rc = fetch_listed(s, set, all, false, e);
+		if (rc == 0)
+			return measure(s, all ? NULL : set, e);
+	}
+	if (rc == ERR_BAD && s->modseqs && !s->broken) {
+		/* It offers CONDSTORE and knows no MODSEQ. */
+		imap_drop(s, IMAP_CAP_CONDSTORE);
+		err_clear(e);
+		rc = fetch_meta(s, set, all, with_size, e);
+	}
+	return rc;
 }
 
 int
@@ -253,12 +354,6 @@ imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 	s->view = r;
 	s->mem = mem;
 	rc = fetch_meta(s, set, all, with_size, e);
-	if (rc == ERR_BAD && s->modseqs) {
-		/* It offers CONDSTORE and knows no MODSEQ. */
-		imap_drop(s, IMAP_CAP_CONDSTORE);
-		err_clear(e);
-		rc = fetch_meta(s, set, all, with_size, e);
-	}
 	s->view = NULL;
 	if (rc < 0)
 		return rc;
@@ -362,15 +457,16 @@ struct samples {
 };
 
 /*
- * A NO concerns one of the messages, nobody says which: those of which nothing
- * came are asked for one by one.  Alone it only means that nothing comes.
+ * A refusal concerns one of the messages, nobody says which: those of which
+ * nothing came are asked for one by one.  Alone it only means that nothing
+ * comes.
  */
 static int
 samples_answered(struct samples *x, struct sample_out done, struct err *e)
 {
 	int rc = imap_check_ok(x->s, ERR_SCOPE_BOX, e, "UID FETCH");
 
-	if (rc != ERR_NO || x->s->broken)
+	if (!imap_is_refusal(x->s, rc))
 		return rc;
 	err_clear(e);
 	for (size_t i = done.from; i < done.to && done.to - done.from > 1; i++)

@@ -243,6 +243,8 @@ void imap_ask_release(struct imap_ask *a);
  * that are gone is no error.  ALL: 1:* ; afterwards r->complete is true when
  * all that EXISTS had counted came, or was announced as gone.  Other untagged
  * changes that come along (FETCH, VANISHED) are added to *r as well.
+ * A message of which the server refuses size and date, and not the flags, comes
+ * without: !has_meta.
  */
 int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e);
@@ -250,7 +252,7 @@ int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 /*
  * Partial bodies for comparison: for each of the N requests
  * BODY.PEEK[]<off.len>; pipelined.  v[i].got in MEM; SPAN_NONE when the server
- * sent nothing, or said NO to this message alone.  LEN at most 8192.
+ * sent nothing, or refused this message alone.  LEN at most 8192.
  */
 struct imap_sample {
 	uint32_t uid;
@@ -278,8 +280,8 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m; uid 0:
  * it is none that was asked for, or came before.
- * A message for which the server sent NIL, nothing, or NO is not handed out;
- * the caller sees that it did not get it.  A NO that concerns a single
+ * A message for which the server sent NIL, nothing, NO or BAD is not handed
+ * out; the caller sees that it did not get it.  A refusal that concerns a single
  * message (its own command is retried one by one) does not end the fetch:
  * imap_fetch_failed() lists those UIDs with their text.
  * Commands are pipelined in a window (by octets: SIZES, may be NULL, are
@@ -440,8 +442,9 @@ int imap_move(struct imap *s, const struct uidset *set, struct span wire,
 /*
  * The Message-ID fields of the messages in SET, as header_field() (mail/
  * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone,
- * or is refused (NO) by itself, is not in it.  They are asked for by
- * BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.
+ * or is refused by itself, is not in it.  They are asked for by
+ * BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.  SET names messages that
+ * there are, no range of UIDs: each of them may be asked for by itself.
  */
 struct imap_msgid {
 	uint32_t uid;

@@ -29,6 +29,8 @@
 #define IMAP_STREAM_MIN 16384
 /* A UID set on one command line (RFC 2683 §3.2.1.5: 1000 in all). */
 #define IMAP_SET_OCTETS 900
+/* Of these; the rest is for CR LF, and what half of a set has more than all. */
+#define IMAP_LINE_OCTETS 980
 
 struct imap {
 	const struct imap_conf *conf;
@@ -76,6 +78,7 @@ struct imap {
 	bool has_exists; /* it was said since the mailbox was selected */
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
+	unsigned bads; /* to FETCH, since an OK; see imap_is_refusal() */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
 	struct rview *view;
@@ -89,6 +92,21 @@ struct imap {
  * wire_cmd_* on s->cmd, then imap_send().
  */
 void imap_begin(struct imap *s, const char *words);
+/*
+ * The command that was begun has no UID set: how long may one be?  The number of
+ * its tag is free again.
+ */
+static inline size_t
+imap_set_room(struct imap *s)
+{
+	size_t n = s->cmd.b.n;
+
+	s->tag--;
+	if (n >= IMAP_LINE_OCTETS)
+		return 0;
+	n = IMAP_LINE_OCTETS - n;
+	return n < IMAP_SET_OCTETS ? n : IMAP_SET_OCTETS;
+}
 /*
  * Queue the command.  Where a literal has to wait for "+", it is sent and
  * waited for here; a tagged answer instead of "+" ends the wait: 1 (the answer
@@ -220,6 +238,12 @@ int imap_send_meta(struct imap *s, struct span set, bool modseqs,
  * the highest UID down to that one, and stopped.  0: it did all.
  */
 uint32_t imap_limited(struct imap *s);
+/*
+ * RC: what imap_check_ok() made of the answer to a FETCH.  Is it that one of its
+ * messages cannot be had?  So say NO and, at some servers (Exchange), BAD; but
+ * many BADs and no OK are about the command.
+ */
+bool imap_is_refusal(struct imap *s, int rc);
 
 /* N messages in one command, or what the server's MESSAGELIMIT allows. */
 static inline size_t

@@ -215,6 +215,30 @@ has_children(const struct listing *l, const struct imap_box *b)
 }
 
 /*
+ * Can it be opened?  NO is returned.  What BAD means, and a refusal to close it
+ * again, is left to the SELECT.
+ */
+static int
+try_open(struct imap *s, struct span wire, struct err *e)
+{
+	int rc;
+
+	imap_begin(s, "EXAMINE ");
+	wire_cmd_astring(&s->cmd, wire);
+	rc = imap_run(s, ERR_SCOPE_BOX, "EXAMINE", e);
+	s->selected = rc == 0;
+	if (rc == ERR_NO || s->broken)
+		return rc;
+	if (rc == 0)
+		rc = imap_unselect(s, e);
+	if ((rc == ERR_NO || rc == ERR_BAD) && !s->broken) {
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
+/*
  * Dovecot goes on listing a mailbox that was deleted while it had children.
  * What neither STATUS nor EXAMINE finds does not exist, whatever LIST says.
  * A server that cannot open a mailbox just now says NO as well: without a code
@@ -233,12 +257,7 @@ mark_ghosts(struct imap *s, struct listing *l, struct err *e)
 		    (b->has & HAS_MESSAGES) ||
 		    span_eq_case(b->wire, SPAN("INBOX")))
 			continue;
-		imap_begin(s, "EXAMINE ");
-		wire_cmd_astring(&s->cmd, b->wire);
-		rc = imap_run(s, ERR_SCOPE_BOX, "EXAMINE", e);
-		s->selected = rc == 0;
-		if (rc == 0)
-			rc = imap_unselect(s, e);
+		rc = try_open(s, b->wire, e);
 		if (rc != ERR_NO)
 			continue;
 		if (code_says_absent(e) ||

@@ -15,6 +15,7 @@ struct msgids {
 	size_t n, cap;
 	struct uidset seen; /* owned */
 	struct buf head;    /* owned */
+	bool refused;	    /* one of them, or some */
 };
 
 static bool
@@ -70,12 +71,14 @@ send_one(struct imap *s, struct span set, struct err *e)
 	return imap_send(s, e);
 }
 
-/* Read up to the next answer to a command. */
+/* Read up to the next answer to a command; a refusal is noted. */
 static int
 finish_one(struct msgids *m, struct err *e)
 {
+	int rc;
+
 	do {
-		int rc = imap_next(m->s, e);
+		rc = imap_next(m->s, e);
 
 		if (rc == IMAP_GOT_STREAM)
 			rc = imap_stream_drop(m->s, e);
@@ -84,11 +87,16 @@ finish_one(struct msgids *m, struct err *e)
 		if (rc < 0)
 			return rc;
 	} while (!imap_tag_number(m->s));
-	return imap_check_ok(m->s, ERR_SCOPE_BOX, e, "UID FETCH");
+	rc = imap_check_ok(m->s, ERR_SCOPE_BOX, e, "UID FETCH");
+	if (!imap_is_refusal(m->s, rc))
+		return rc;
+	m->refused = true;
+	err_clear(e);
+	return 0;
 }
 
 /*
- * A NO concerned one of its messages, nobody says which: those that did not
+ * A refusal concerned one of its messages, nobody says which: those that did not
  * come are asked for one by one.  Alone it only means that nothing comes.
  */
 static int
@@ -107,16 +115,12 @@ fetch_alone(struct msgids *m, struct err *e)
 		rc = send_one(m->s, buf_span(&line), e);
 		if (rc == 0)
 			rc = finish_one(m, e);
-		if (rc == ERR_NO && !m->s->broken) {
-			err_clear(e);
-			rc = 0;
-		}
 	}
 	buf_release(&line);
 	return rc;
 }
 
-/* After a BAD nothing more is asked for; what is under way is read. */
+/* After an error nothing more is asked for; what is under way is read. */
 static int
 fetch_all(struct msgids *m, struct err *e)
 {
@@ -124,7 +128,7 @@ fetch_all(struct msgids *m, struct err *e)
 	struct buf line;
 	uint64_t pos = 0;
 	unsigned out = 0;
-	bool more = true, refused = false;
+	bool more = true;
 
 	buf_init(&line, IMAP_SET_OCTETS + 64);
 	while ((more || out > 0) && !m->s->broken) {
@@ -141,17 +145,14 @@ fetch_all(struct msgids *m, struct err *e)
 		} else {
 			more = false;
 		}
-		if (rc == ERR_NO && !m->s->broken) {
-			refused = true;
-			err_clear(e);
-		} else if (rc < 0) {
+		if (rc < 0) {
 			more = false;
 			if (first.code == 0)
 				first = *e;
 		}
 	}
 	buf_release(&line);
-	if (first.code == 0 && refused)
+	if (first.code == 0 && m->refused)
 		return fetch_alone(m, e);
 	if (first.code == 0)
 		return 0;

@@ -120,6 +120,7 @@ imap_send_among(struct imap *s, struct err *e)
 	if (imap_send(s, e) < 0) {
 		if (s->broken)
 			return e->code;
+		s->tag--;
 		err_clear(e); /* a name that cannot be sent */
 		return 0;
 	}

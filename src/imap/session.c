@@ -242,7 +242,7 @@ enable_answered(struct imap *s)
 	if (!s->enable_tag || imap_tag_number(s) != s->enable_tag)
 		return false;
 	s->enable_tag = 0;
-	if (s->resp.cond == COND_OK)
+	if (s->resp.type == RESP_STATUS && s->resp.cond == COND_OK)
 		s->caps |= s->enabled;
 	return true;
 }

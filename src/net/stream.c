@@ -7,6 +7,9 @@
  *  3. Compressed or not, octets go out at the same moments: what is queued is
  *     packed when it is sent, and ends with a sync flush.  in[] and IN_MAX
  *     are of what has been unpacked.
+ *  4. A server that hangs up says why before (BYE).  So a connection that takes
+ *     nothing any more is an error only when all that came is read; until then
+ *     what is to be sent is dropped.
  */
 #include "net/internal.h"
 
@@ -35,6 +38,7 @@ struct stream {
 	char *in; /* owned; in[start..end) is received and not consumed */
 	size_t start, end, cap;
 	bool ended;   /* the peer closed */
+	struct err lost; /* code not 0: nothing can be sent any more (rule 4) */
 	bool written; /* since the last wait for data */
 	struct stream_stats stats;
 };
@@ -244,6 +248,17 @@ stream_write(struct stream *s, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* Rule 4. */
+static int
+lose(struct stream *s, struct err *e)
+{
+	if (e->code != ERR_NET)
+		return e->code;
+	s->lost = *e;
+	err_clear(e);
+	return 0;
+}
+
 /* All of P, which the server may be slow to take (rule 2). */
 static int
 send_all(struct stream *s, struct span p, struct err *e)
@@ -257,9 +272,11 @@ send_all(struct stream *s, struct span p, struct err *e)
 		    lower_write(s, p.p + sent, p.n - sent, &n, &wevents, e);
 
 		if (io == NET_IO_FAILED)
-			return e->code;
-		if (io == NET_IO_END)
-			return closed(s, e);
+			return lose(s, e);
+		if (io == NET_IO_END) {
+			(void)closed(s, e);
+			return lose(s, e);
+		}
 		if (io == NET_IO_DONE) {
 			sent += n;
 			s->written = true;
@@ -268,7 +285,7 @@ send_all(struct stream *s, struct span p, struct err *e)
 		if (s->end - s->start < IN_MAX && !s->ended) {
 			io = take_in(s, &revents, e);
 			if (io == NET_IO_FAILED)
-				return e->code;
+				return lose(s, e);
 			if (io == NET_IO_DONE)
 				continue;
 		}
@@ -284,6 +301,10 @@ stream_flush(struct stream *s, struct err *e)
 {
 	struct span p = buf_span(&s->out);
 
+	if (s->lost.code) {
+		buf_clear(&s->out);
+		return 0;
+	}
 	if (s->deflate) {
 		buf_clear(&s->packed);
 		if (net_deflate_pack(s->deflate, p, &s->packed, e) < 0)
@@ -318,8 +339,13 @@ stream_fill(struct stream *s, struct err *e)
 	s->written = false;
 	for (;;) {
 		short events = 0;
+		enum net_io io = take_in(s, &events, e);
 
-		switch (take_in(s, &events, e)) {
+		if (io != NET_IO_DONE && s->lost.code) {
+			*e = s->lost;
+			return e->code;
+		}
+		switch (io) {
 		case NET_IO_DONE:
 			return 0;
 		case NET_IO_END:

@@ -73,7 +73,11 @@ int stream_compress(struct stream *s, struct err *e);
 /* Does the configuration let this stream be compressed? */
 bool stream_may_compress(const struct stream *s);
 
-/* Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill. */
+/*
+ * Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill.  That
+ * the connection is cut is an error of stream_fill() alone, once it has given
+ * all that had come.
+ */
 int stream_write(struct stream *s, const void *p, size_t n, struct err *e);
 int stream_flush(struct stream *s, struct err *e);
 

@@ -235,20 +235,21 @@ transfer_message_id(struct run *r, const struct sbox *b, struct span file)
 static int
 ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
 {
-	struct imap_msgid *id;
+	struct imap_msgid *id = NULL;
 	struct uidset set;
 	uint64_t at;
-	size_t n;
+	size_t n = 0;
 	int rc;
 
 	rc = observe_reselect(r, b, e);
 	if (rc != 0)
 		return rc;
 	uidset_init(&set);
-	uidset_add_range(&set, b->r.uidnext, UINT32_MAX);
-	rc = imap_fetch_msgids(r->imap, &set, &r->pass, &id, &n, e);
+	rc = imap_search_range(r->imap, b->r.uidnext, UINT32_MAX, &set, e);
+	if (rc == 0)
+		rc = imap_fetch_msgids(r->imap, &set, &r->pass, &id, &n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (id[i].id.n == 0 || id[i].uid < b->r.uidnext)
+		if (id[i].id.n == 0)
 			continue;
 		if (map_get(uid_of, id[i].id, &at))
 			map_set(uid_of, id[i].id, 0);

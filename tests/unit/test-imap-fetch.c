@@ -12,7 +12,8 @@ fetch_all(struct fixture *f, struct rview *r)
 	    imap_fetch_meta(f->s, NULL, true, true, &f->mem, r, &e));
 }
 
-#define META "UID FETCH 1:* (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)"
+#define SIZES " (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)"
+#define META "UID FETCH 1:*" SIZES
 #define DATE "INTERNALDATE \"17-Jul-1996 02:44:25 -0700\""
 
 static void
@@ -37,6 +38,39 @@ test_items_come_in_any_order(void **state)
 	assert_int_equal(r.v[1].modseq, 2);
 	assert_int_equal(r.v[1].idate, 837596665);
 	uidset_release(&r.vanished);
+}
+
+static void
+test_a_size_that_is_refused_hides_nothing(void **state)
+{
+	static const char *const no[] = {"S m4 NO no", "S m4 BAD no"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture *f = *state;
+		struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+		    "C m4 UID FETCH 1:*" SIZES, no[i],
+		    "C m5 UID FETCH 1:* (UID FLAGS MODSEQ)",
+		    "S * 1 FETCH (UID 4 FLAGS () MODSEQ (3))",
+		    "S * 2 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (4))",
+		    "S m5 OK", "C m6 UID FETCH 4" SIZES, "S m6 BAD not this",
+		    "C m7 UID FETCH 5" SIZES,
+		    "S * 2 FETCH (UID 5 FLAGS () MODSEQ (5) RFC822.SIZE 8)",
+		    "S m7 OK");
+		struct rview r = open_inbox(f, &e);
+
+		fetch_all(f, &r);
+		assert_true(r.complete);
+		assert_int_equal(r.n, 2);
+		assert_true(r.v[0].uid == 4 && !r.v[0].has_meta);
+		assert_true(r.v[1].has_meta && r.v[1].size == 8);
+		assert_int_equal(r.v[1].flags.sys, 0);
+		assert_int_equal(r.highestmodseq, 11);
+		uidset_release(&r.vanished);
+		imap_free(&f->s);
+		pthread_join(f->server.thread, NULL);
+		assert_string_equal(f->server.error, "");
+		f->server.script = NULL;
+	}
 }
 
 /* Whatever the number is, the message is there, and the session goes on. */
@@ -336,6 +370,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_items_come_in_any_order),
+	    T(test_a_size_that_is_refused_hides_nothing),
 	    T(test_numbers_that_make_no_sense_are_unknown),
 	    T(test_answers_twice_without_uid_and_for_others),
 	    T(test_what_does_not_add_up_is_not_complete),

@@ -47,6 +47,12 @@ hang_up(int fd)
 }
 
 static void
+say_bye(int fd)
+{
+	(void)!send(fd, "* BYE busy\r\n", 12, MSG_NOSIGNAL);
+}
+
+static void
 talk_plainly(int fd)
 {
 	(void)!send(fd, "* OK hello\r\n", 12, MSG_NOSIGNAL);
@@ -109,6 +115,33 @@ test_two_full_pipes_do_not_wait_for_each_other(void **state)
 	stream_free(&s);
 	stop(&sv);
 	xfree(p);
+}
+
+static void
+test_what_was_said_last_is_read_though_nothing_can_be_sent(void **state)
+{
+	char p[1000] = {0};
+	struct server sv = {0};
+	struct stream *s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, say_bye);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	pthread_join(sv.thread, NULL); /* it has said it, and is gone */
+	close(sv.listener);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(0, stream_write(s, p, sizeof p, &e));
+		assert_int_equal(0, stream_flush(s, &e));
+	}
+	assert_int_equal(0, stream_fill(s, &e));
+	assert_memory_equal(stream_peek(s).p, "* BYE busy\r\n", 12);
+	stream_consume(s, 12);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ERR_NET, stream_fill(s, &e));
+		assert_int_equal(e.scope, ERR_SCOPE_CONN);
+	}
+	stream_free(&s);
 }
 
 static void
@@ -206,6 +239,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bytes_come_back),
 	    cmocka_unit_test(test_two_full_pipes_do_not_wait_for_each_other),
+	    cmocka_unit_test(
+		test_what_was_said_last_is_read_though_nothing_can_be_sent),
 	    cmocka_unit_test(test_how_connections_end),
 	    cmocka_unit_test(test_tls_with_one_who_does_not_speak_it),
 	    cmocka_unit_test(test_what_was_said_before_starttls_is_an_attack),

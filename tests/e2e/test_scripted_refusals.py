@@ -1,0 +1,302 @@
+"""A server that refuses one thing, with NO or with BAD: it costs just that, and
+each run says so.  And commands that a server would refuse are not sent."""
+
+import re
+import shutil
+
+import pytest
+
+from personas import Persona, Yahoo
+from scripted import Hangup
+from test_keywords import table
+from world import message
+
+REFUSALS = [b"BAD Command Error. 12", b"NO [SERVERBUG] it is broken"]
+
+
+class Bare(Persona):
+    caps = "IMAP4rev1 UIDPLUS"
+
+
+class Silent(Persona):
+    """MOVE, and nothing is said of what came of it."""
+    caps = Persona.caps.replace("UIDPLUS ", "")
+
+
+class Limited(Yahoo):
+    """The same with MESSAGELIMIT."""
+
+    def copyuid(self, validity, source, target):
+        return "[COPYUID %d  ]" % validity
+
+
+class Short(Persona):
+    line_limit = 1000
+
+
+def asks(words, what):
+    return any(what in w for w in words[1])
+
+
+def refuse(world, what, uid, answer, partly=False):
+    """UID FETCH of WHAT, when UID is among them; PARTLY: behind those before it,
+    which come."""
+    asked = []
+
+    def fetch(session, tag, words):
+        if not asks(words, what):
+            return False
+        asked.append(words[0])
+        with session.store.lock:
+            uids = session.named(words[0])
+            if uid not in uids:
+                return False
+            for u in uids[:uids.index(uid)] if partly else ():
+                session.send_items(u, [w.decode() for w in words[1]])
+        session.line(tag + b" " + answer)
+        return True
+
+    world.script.answer[b"UID FETCH"] = fetch
+    return asked
+
+
+@pytest.mark.parametrize("kind", [Silent, Limited])
+@pytest.mark.parametrize("answer", [None] + REFUSALS)
+def test_what_a_move_became_is_asked_of_the_messages_that_there_are(
+        scripted, kind, answer):
+    world = scripted(kind)
+    world.server.create("Box")
+    world.fill(5)
+    world.sync()
+    asked = []
+
+    def fetch(session, tag, words):
+        if not asks(words, b"HEADER.FIELDS"):
+            return False
+        asked.append(words[0])
+        if len(asked) > 20:
+            raise Hangup
+        if answer:
+            session.line(tag + b" " + answer)
+        return bool(answer)
+
+    world.script.answer[b"UID FETCH"] = fetch
+    path = world.file_of("m1")
+    path.rename(world.root / "Box" / "cur" / path.name)
+    world.sync(status=None)
+    assert asked and len(asked) <= 3
+    world.script.well()
+    world.sync()
+    assert world.tokens("Box") == (["m1"], ["m1"])
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_body_that_is_refused_costs_that_message(scripted, answer):
+    world = scripted()
+    world.fill(3)
+    uids = [world.server.append("INBOX", message("new%d" % i))
+            for i in range(30)]
+    refuse(world, b"BODY.PEEK[]", uids[9], answer, partly=True)
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "uid %d:" % uids[9] in line
+    assert len(world.local.files("INBOX")) == 32
+    world.assert_idle(status=65)
+
+
+def test_bodies_that_are_all_bad_are_not_asked_for_one_by_one(scripted):
+    world = scripted()
+    world.fill(1)
+    for i in range(400):
+        world.server.append("INBOX", message("new%d" % i))
+    asked = []
+
+    def fetch(session, tag, words):
+        if not asks(words, b"BODY.PEEK[]"):
+            return False
+        asked.append(words[0])
+        session.line(tag + b" BAD what is a body?")
+        return True
+
+    world.script.answer[b"UID FETCH"] = fetch
+    done = world.sync(status=None)
+    assert done.returncode in (65, 69, 75) and "what is a body?" in done.err
+    assert len(asked) < 200
+    assert len(world.server.messages("INBOX")) == 401
+    assert len(world.local.files("INBOX")) == 1
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_message_that_cannot_be_compared_costs_that_message(
+        scripted, answer):
+    """The journal is lost, and all is paired again."""
+    world = scripted()
+    uids = world.fill(30)
+    shutil.rmtree(world.root.parent / "state")
+    world.server.append("INBOX", message("later"))
+    refuse(world, b"BODY.PEEK[]", uids[9], answer)
+    world.sync(status=65)
+    there, here = world.tokens()
+    assert there == here and len(here) == 31
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+@pytest.mark.parametrize("what", ["EXAMINE", "UNSELECT"])
+def test_a_mailbox_that_cannot_be_looked_at_costs_that_mailbox(
+        scripted, what, answer):
+    """It is listed, and STATUS says nothing of it."""
+    world = scripted()
+    world.server.create("Box")
+    world.fill(3)
+    world.server.append("INBOX", message("new"))
+
+    def no(session, tag, words):
+        if words[0] == b"Box":
+            session.line(tag + b" " + answer)
+        return words[0] == b"Box"
+
+    if what == "UNSELECT":
+        # without a code, which would excuse it
+        world.script.answer = {b"STATUS": no, b"UNSELECT": answer.replace(
+            b"[SERVERBUG] ", b"")}
+    else:
+        world.script.answer = {b"STATUS": no, b"SELECT": no, b"EXAMINE": no}
+    world.script.rewrite = lambda session, line: [] if (
+        line.startswith(b"* STATUS") and b"Box" in line) else [line]
+    done = world.sync(status=None)
+    assert done.returncode == (0 if what == "UNSELECT" else 65), done.err
+    assert ("Box" in done.err) == (what == "EXAMINE")
+    assert len(world.local.files("INBOX")) == 4
+    assert "Box" in world.local.mailboxes()
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", [Persona, Bare])
+@pytest.mark.parametrize("partly", [False, True])
+@pytest.mark.parametrize("answer", REFUSALS)
+@pytest.mark.parametrize("old", [0, 3])
+def test_a_size_that_is_refused_costs_that_message(
+        scripted, kind, partly, answer, old):
+    world = scripted(kind)
+    world.fill(old)
+    uids = [world.server.append("INBOX", message("new%d" % i))
+            for i in range(60)]
+    asked = refuse(world, b"RFC822.SIZE", uids[39], answer, partly)
+    done = world.sync(status=65)
+    line, = done.err.splitlines()
+    assert "uid %d:" % uids[39] in line
+    assert len(world.local.files("INBOX")) == old + 59
+    assert len(asked) < 100
+    # the mailbox is known as any other
+    asked.clear()
+    for _ in range(2):
+        world.server.append("INBOX", message("more"))
+        world.sync(status=65)
+    assert all(int(uid) > uids[-1] for uid_set in asked
+               for uid in re.split(b"[:,]", uid_set)), asked
+    assert len(world.local.files("INBOX")) == old + 61
+    world.script.well()
+    world.assert_idle(status=65)
+
+
+def test_sizes_that_are_all_refused_are_not_asked_for_one_by_one(scripted):
+    world = scripted()
+    for i in range(300):
+        world.server.append("INBOX", message("m%d" % i))
+    asked = []
+
+    def fetch(session, tag, words):
+        if asks(words, b"RFC822.SIZE"):
+            asked.append(words[0])
+            session.line(tag + b" BAD what is a size?")
+        return asks(words, b"RFC822.SIZE")
+
+    world.script.answer[b"UID FETCH"] = fetch
+    done = world.sync(status=None)
+    assert done.returncode != 0 and "what is a size?" in done.err
+    assert len(asked) < 150
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+def test_lines_are_no_longer_than_a_server_takes(scripted):
+    """STORE and MOVE, of scattered messages with long UIDs."""
+    far = "A" * 80 + "/" + "B" * 60
+    world = scripted(Short)
+    with world.script.store.lock:
+        box = world.script.store.find("INBOX")
+        box.uidnext, box.highest = 1000000001, 1717171717171717
+    world.server.create("A" * 80)
+    world.server.create(far)
+    table(world, "NonJunk", "project-apollo", "$label3")
+    for i in range(240):
+        world.server.append("INBOX", message("m%d" % i),
+                            ["\\Flagged"] if i % 2 else [])
+    world.sync()
+    for _, _, path in world.local.files("INBOX"):
+        if ":2,F" in path.name:
+            path.rename(path.parent / (path.name.split(":")[0] + ":2,FRSabc"))
+    world.sync()
+    changed = [m["flags"] for m in world.server.messages("INBOX").values()
+               if "\\Seen" in m["flags"]]
+    assert len(changed) == 120 and all(
+        {"NonJunk", "project-apollo", "$label3", "\\Answered"} <= flags
+        for flags in changed)
+    for _, _, path in world.local.files("INBOX"):
+        if ":2,F" not in path.name:
+            path.rename(world.root / ("A" * 80) / ("B" * 60) / "cur" /
+                        path.name)
+    world.sync()
+    assert len(world.server.messages(far)) == 120
+    assert all(len(c) < 1000 for c in world.script.commands)
+    assert world.script.names().count(b"APPEND") == 0
+    world.assert_settled()
+
+
+def test_why_a_server_hangs_up_is_said_though_it_reads_no_more(scripted):
+    world = scripted()
+    world.fill(2)
+
+    def append(session, tag, words):
+        session.raw(b"* BYE Too many simultaneous connections\r\n")
+        raise Hangup
+
+    world.script.answer = {b"APPEND": append}
+    for i in range(12):
+        world.local.add("INBOX", message("big%d" % i, size=900000),
+                        "%d.big.host" % i)
+    for _ in range(4):
+        done = world.sync(status=75)
+        assert "Too many simultaneous connections" in done.err
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("command", ["AUTHENTICATE", "ENABLE"])
+def test_an_answer_that_cannot_be_read_is_no_ok(scripted, command):
+    world = scripted()
+    world.fill(2)
+    world.server.append("INBOX", message("new"))
+    world.script.commands.clear()
+
+    def hello(session, tag, words):
+        session.line("* ENABLED QRESYNC")
+        session.line(tag + b" HELLO you")
+        return True
+
+    world.script.answer = {command.encode(): hello}
+    done = world.sync(status=None)
+    if command == "ENABLE":
+        assert done.returncode == 0
+        assert not any(b"QRESYNC (" in c for c in world.script.commands)
+    else:
+        assert done.returncode != 0 and "makes no sense" in done.err
+        assert world.script.names()[-1] == b"AUTHENTICATE"
+    world.script.well()
+    world.sync()
+    world.assert_settled()
