@@ -183,6 +183,9 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 			gone = b->l.complete && !map_get(&bases, h->base, &at);
 		if (gone)
 			record_drop_hold(r, b, batch, h);
+		/* maybe it made another message wait */
+		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
+			b->undone = b->rescan = true;
 	}
 	map_release(&bases);
 }

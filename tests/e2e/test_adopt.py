@@ -283,6 +283,65 @@ def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
     world.assert_settled()
 
 
+def renumber(world, *tokens):
+    """Like world.server.renumber(), in the order of TOKENS."""
+    with world.script.store.lock:
+        box = world.script.store.find("INBOX")
+        by_token = {m.body.split(b"message ")[1].split()[0].decode(): u
+                    for u, m in box.mail.items()}
+        box.mail = {n: box.mail[by_token[t]] for n, t in enumerate(tokens)}
+        world.server.renumber("INBOX")
+
+
+@pytest.mark.parametrize("how", ["NO", "the line is cut"])
+@pytest.mark.parametrize("order", [["m0", "m1", "m2", "n", "h"],
+                                   ["h", "n", "m0", "m1", "m2"]])
+def test_the_hold_of_one_uid_is_not_that_of_its_next_owner(
+        scripted, how, order):
+    world = scripted()
+    world.fill(3)
+    world.server.append("INBOX", message("h"))
+
+    def fetch(session, tag, words):
+        if not any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            return False
+        if how == "NO":
+            session.line(tag + b" NO not now")
+            return True
+        raise Hangup
+    world.script.answer[b"UID FETCH"] = fetch
+    assert world.sync(status=None).returncode != 0
+    world.script.well()
+    world.server.append("INBOX", message("n"))
+    renumber(world, *order)
+    world.sync()
+    assert world.tokens() == (["h", "m0", "m1", "m2", "n"],) * 2
+    world.assert_settled()
+
+
+def test_a_message_that_ends_the_connection_in_each_generation(scripted):
+    """Of new numbers nothing is recorded yet but that; the others come."""
+    world = scripted()
+    world.fill(3)
+    world.server.append("INBOX", message("n"))
+    world.server.renumber("INBOX")
+
+    def fetch(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]) and \
+                2 in session.named(words[0]):
+            raise Hangup
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    for _ in range(3):
+        world.sync(status=None)
+    assert world.tokens()[0] == ["m0", "m1", "m2", "n"]
+    assert world.tokens()[1] == ["m0", "m1", "m2", "n"]
+    world.script.well()
+    world.sync(status=None)
+    world.sync()
+    world.assert_settled()
+
+
 def test_a_message_that_ends_the_connection_ends_no_other(scripted):
     world = scripted()
     texts = [message("m%d" % n) for n in range(4)]
