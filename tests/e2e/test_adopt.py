@@ -426,6 +426,27 @@ def test_a_lost_journal_of_large_messages(world):
     world.assert_settled()
 
 
+def test_a_file_that_is_renamed_before_a_window_of_it_is_read(scripted):
+    world = scripted()
+    world.sync()
+    # the first takes all that is read whole
+    for n, size in enumerate([64 << 20, 70000]):
+        text = message("m%d" % n, "x" * size)
+        world.server.append("INBOX", text)
+        path = world.local.add("INBOX", lf(text), "%d.x.host:2," % n, "cur")
+
+    def fetch(session, tag, words):
+        if any(w.endswith(b"]<0.8192>") for w in words[1]):
+            world.script.answer.clear()
+            path.rename(str(path) + "S")
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.script.answer == {}
+    assert world.tokens() == (["m0", "m1"],) * 2
+    world.assert_settled()
+
+
 # what mbsync has copied
 
 
