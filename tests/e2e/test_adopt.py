@@ -70,6 +70,26 @@ def test_what_may_be_an_unreadable_file_waits(world, form, size):
     world.assert_settled()
 
 
+def test_full_tells_of_a_file_that_it_cannot_read(world):
+    as_somebody(world)
+    for n in range(2):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    _, _, path = world.local.files("INBOX")[0]
+    edited = message("edited")
+    path.write_bytes(lf(edited))
+    shut(path)
+    there = bodies(world)
+    done = world.sync("--full", status=65)
+    assert path.name in done.err and "Permission denied" in done.err
+    assert bodies(world) == there
+    path.chmod(0o644)
+    give(path)
+    world.sync("--full")
+    assert edited in bodies(world) and len(bodies(world)) == 2
+    world.assert_settled()
+
+
 def test_an_unreadable_file_that_is_another_message_goes_up_later(world):
     as_somebody(world)
     world.sync()

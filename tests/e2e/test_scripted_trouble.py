@@ -355,6 +355,15 @@ def test_an_old_message_stays_until_its_new_content_is_there(scripted, said):
     world.assert_settled()
 
 
+def test_full_looks_once(scripted):
+    world = scripted()
+    world.fill(3)
+    world.script.commands.clear()
+    done = world.sync("--full", "-v")
+    assert done.err == ""
+    assert world.script.names().count(b"SELECT") == 1
+
+
 def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     """Of a server that wants an end of the last line (Yahoo): the message is
     not changed for it."""
