@@ -194,6 +194,7 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 	wait_for_unread(&a);
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = pair_equal(&a, e);
+	wait_for_unread(&a); /* of a window, too */
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = compare_unread(&a, e);
 	wait_for_untold(&a);

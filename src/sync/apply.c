@@ -183,6 +183,9 @@ drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
 			gone = b->l.complete && !map_get(&bases, h->base, &at);
 		if (gone)
 			record_drop_hold(r, b, batch, h);
+		/* maybe it made another message wait */
+		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
+			b->undone = b->rescan = true;
 	}
 	map_release(&bases);
 }
@@ -399,6 +402,17 @@ apply_open_bin(struct run *r, struct err *e)
 	return rc;
 }
 
+/* Case 20: the new content did not go up (push.c), so the old one stays. */
+static bool
+is_not_replaced(const struct sbox *b, const struct op *op)
+{
+	const struct pair *old = op->why == CASE_L_REPLACED
+				     ? pairs_find(&b->base, op->uid)
+				     : NULL;
+
+	return old && old->file.n > 0;
+}
+
 static int
 delete_remote(
     struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
@@ -413,7 +427,11 @@ delete_remote(
 	for (size_t i = b->del_from; i < b->del_to; i++) {
 		const struct op *op = &r->plan.op[i];
 
-		if (op->kind == OP_RDELETE && !op->held)
+		if (op->kind != OP_RDELETE || op->held)
+			continue;
+		if (is_not_replaced(b, op))
+			b->undone = true;
+		else
 			uidset_add(trash_takes(r, b, op) ? &trash : &expunge,
 			    op->uid);
 	}
@@ -430,7 +448,8 @@ delete_remote(
 	for (size_t i = b->del_from; i < b->del_to && rc == 0; i++) {
 		const struct op *op = &r->plan.op[i];
 
-		if (op->kind != OP_RDELETE || op->held)
+		if (op->kind != OP_RDELETE || op->held ||
+		    is_not_replaced(b, op))
 			continue;
 		if (!uidset_has(&trash, op->uid) &&
 		    !uidset_has(&expunge, op->uid)) {

@@ -358,7 +358,8 @@ compare_held(struct adoption *a, struct err *e)
 
 	uidset_init(&held);
 	uidset_init(&view.vanished);
-	for (size_t i = 0; i < b->nhold; i++) {
+	/* numbered anew: all that there is has been listed with its size */
+	for (size_t i = 0; i < b->nhold && !b->r.renumbered; i++) {
 		const struct jhold *h = &b->hold[i];
 		struct rmsg *m = h->uid ? rview_find(&b->r, h->uid) : NULL;
 

@@ -65,10 +65,15 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		if (!map_get(&by_file, b->l.v[i].file, &at))
 			continue;
 		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
-		if (rc == ERR_STALE || e->scope == ERR_SCOPE_MSG) {
-			b->rescan = true;
-			rc = 0;
-		}
+		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
+			continue;
+		/* with its new time in the row, nobody would look again */
+		b->l.v[i].has_stat = false;
+		b->rescan |= rc == ERR_STALE;
+		if (rc != ERR_STALE)
+			report_failed(r, b, 0, b->l.v[i].file, e->text);
+		err_clear(e);
+		rc = 0;
 	}
 	map_release(&by_file);
 	return rc;

@@ -272,7 +272,10 @@ load_base(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
-/* Holds of UIDs: those due are asked for again, the others marked. */
+/*
+ * Holds of UIDs: those due are asked for again (where all are listed, they have
+ * been), the others marked.
+ */
 static int
 due_holds(struct run *r, struct sbox *b, struct err *e)
 {
@@ -281,7 +284,8 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 
 	uidset_init(&due);
 	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid && record_hold_due(r, &b->hold[i]) &&
+		if (b->hold[i].uid && !b->r.renumbered &&
+		    record_hold_due(r, &b->hold[i]) &&
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
 	if (due.n > 0)

@@ -107,6 +107,24 @@ refused(struct push *p, const struct letter *m, const char *said)
 	buf_release(&end);
 }
 
+/*
+ * Case 20: the new content is there, and M's file is that message's alone.  Only
+ * a row without a file lets the old message go (apply.c, delete_remote).
+ */
+static void
+leave_old_row(
+    struct sbox *b, struct journal_batch *batch, const struct letter *m)
+{
+	struct pair *old = m->op->why == CASE_L_REPLACED
+			       ? pairs_find(&b->base, m->op->old_uid)
+			       : NULL;
+
+	if (!old)
+		return;
+	old->file = SPAN("");
+	journal_put_pair(batch, b->j.id, old);
+}
+
 static int
 take_result(struct push *p, const struct imap_appended *res, struct err *e)
 {
@@ -130,6 +148,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	}
 	record_drop_hold(
 	    p->r, b, batch, record_find_hold(b, 0, m->file->base));
+	leave_old_row(b, batch, m);
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: adoption decides */
 		b->rescan = b->undone = true;
@@ -137,15 +156,6 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	}
 	g->row->uid = res->uid;
 	g->row->r = flags_unproven(p->r, g->row->r, g->row->r);
-	if (m->op->why == CASE_L_REPLACED && m->op->old_uid) {
-		/* the file now belongs to the new row alone */
-		struct pair *old = pairs_find(&b->base, m->op->old_uid);
-
-		if (old) {
-			old->file = SPAN("");
-			journal_put_pair(batch, b->j.id, old);
-		}
-	}
 	apply_done(p->r, b, batch, m->op);
 	return 0;
 }

@@ -139,8 +139,8 @@ compare_hold(const struct jhold *h, uint32_t uid, struct span base)
 	return uid ? 0 : span_cmp(h->base, base);
 }
 
-const struct jhold *
-record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
+static const struct jhold *
+find_hold(const struct sbox *b, uint32_t uid, struct span base)
 {
 	size_t lo = 0, hi = b->nhold;
 
@@ -156,6 +156,21 @@ record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
 			hi = mid;
 	}
 	return NULL;
+}
+
+/*
+ * Holds of UIDs say nothing of the UIDs of another generation.  But what ended
+ * the connection may be one of these: nothing else is recorded before the rows
+ * of the new numbers are (apply.c, rows_of_box).
+ */
+const struct jhold *
+record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
+{
+	const struct jhold *h = find_hold(b, uid, base);
+
+	return h && uid && b->r.renumbered && h->kind != JHOLD_SUSPECT
+		   ? NULL
+		   : h;
 }
 
 static void

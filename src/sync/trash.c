@@ -19,7 +19,11 @@
 /* These show the messages of other mailboxes. */
 #define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
 
-/* How many messages of OP's content this plan deletes there. */
+/*
+ * How many messages of OP's content this plan still deletes there.  Of mailboxes
+ * before OP's that has been done, and their rows are gone (finish_pass); what
+ * case 20 replaces may stay after all.
+ */
 static size_t
 count_deletes(const struct run *r, const struct op *op)
 {
@@ -28,13 +32,14 @@ count_deletes(const struct run *r, const struct op *op)
 	for (size_t i = 0; i < r->plan.n; i++) {
 		const struct op *x = &r->plan.op[i];
 
-		n += x->kind == OP_RDELETE && !x->held &&
+		n += x->kind == OP_RDELETE && !x->held && x->box >= op->box &&
+		     x->why != CASE_L_REPLACED &&
 		     memcmp(x->row.sha, op->row.sha, DIGEST_LEN) == 0;
 	}
 	return n;
 }
 
-/* Rule 3.  (What cannot be looked up goes to the trash.) */
+/* Rule 3.  What cannot be looked up may be elsewhere, too. */
 static bool
 keeps_label(struct run *r, const struct op *op)
 {
@@ -43,8 +48,9 @@ keeps_label(struct run *r, const struct op *op)
 	size_t n = 0, rows = 0;
 
 	if (journal_rows_of_size(r->j, op->row.size, SAME_SIZE_MAX, &r->pass,
-		&found, &n, &e) != 0)
-		return false;
+		&found, &n, &e) != 0 ||
+	    n == SAME_SIZE_MAX)
+		return true;
 	for (size_t i = 0; i < n; i++) {
 		if (memcmp(found[i].row.sha, op->row.sha, DIGEST_LEN) != 0)
 			continue;

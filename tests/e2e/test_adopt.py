@@ -70,6 +70,26 @@ def test_what_may_be_an_unreadable_file_waits(world, form, size):
     world.assert_settled()
 
 
+def test_full_tells_of_a_file_that_it_cannot_read(world):
+    as_somebody(world)
+    for n in range(2):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    _, _, path = world.local.files("INBOX")[0]
+    edited = message("edited")
+    path.write_bytes(lf(edited))
+    shut(path)
+    there = bodies(world)
+    done = world.sync("--full", status=65)
+    assert path.name in done.err and "Permission denied" in done.err
+    assert bodies(world) == there
+    path.chmod(0o644)
+    give(path)
+    world.sync("--full")
+    assert edited in bodies(world) and len(bodies(world)) == 2
+    world.assert_settled()
+
+
 def test_an_unreadable_file_that_is_another_message_goes_up_later(world):
     as_somebody(world)
     world.sync()
@@ -283,6 +303,65 @@ def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
     world.assert_settled()
 
 
+def renumber(world, *tokens):
+    """Like world.server.renumber(), in the order of TOKENS."""
+    with world.script.store.lock:
+        box = world.script.store.find("INBOX")
+        by_token = {m.body.split(b"message ")[1].split()[0].decode(): u
+                    for u, m in box.mail.items()}
+        box.mail = {n: box.mail[by_token[t]] for n, t in enumerate(tokens)}
+        world.server.renumber("INBOX")
+
+
+@pytest.mark.parametrize("how", ["NO", "the line is cut"])
+@pytest.mark.parametrize("order", [["m0", "m1", "m2", "n", "h"],
+                                   ["h", "n", "m0", "m1", "m2"]])
+def test_the_hold_of_one_uid_is_not_that_of_its_next_owner(
+        scripted, how, order):
+    world = scripted()
+    world.fill(3)
+    world.server.append("INBOX", message("h"))
+
+    def fetch(session, tag, words):
+        if not any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            return False
+        if how == "NO":
+            session.line(tag + b" NO not now")
+            return True
+        raise Hangup
+    world.script.answer[b"UID FETCH"] = fetch
+    assert world.sync(status=None).returncode != 0
+    world.script.well()
+    world.server.append("INBOX", message("n"))
+    renumber(world, *order)
+    world.sync()
+    assert world.tokens() == (["h", "m0", "m1", "m2", "n"],) * 2
+    world.assert_settled()
+
+
+def test_a_message_that_ends_the_connection_in_each_generation(scripted):
+    """Of new numbers nothing is recorded yet but that; the others come."""
+    world = scripted()
+    world.fill(3)
+    world.server.append("INBOX", message("n"))
+    world.server.renumber("INBOX")
+
+    def fetch(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]) and \
+                2 in session.named(words[0]):
+            raise Hangup
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    for _ in range(3):
+        world.sync(status=None)
+    assert world.tokens()[0] == ["m0", "m1", "m2", "n"]
+    assert world.tokens()[1] == ["m0", "m1", "m2", "n"]
+    world.script.well()
+    world.sync(status=None)
+    world.sync()
+    world.assert_settled()
+
+
 def test_a_message_that_ends_the_connection_ends_no_other(scripted):
     world = scripted()
     texts = [message("m%d" % n) for n in range(4)]
@@ -364,6 +443,27 @@ def test_a_lost_journal_of_large_messages(world):
     s = world.summary()
     assert (s["pulled"], s["pushed"], s["adopted"]) == (0, 0, 22)
     assert s["bytes_in"] < 80_000_000 < total
+    world.assert_settled()
+
+
+def test_a_file_that_is_renamed_before_a_window_of_it_is_read(scripted):
+    world = scripted()
+    world.sync()
+    # the first takes all that is read whole
+    for n, size in enumerate([64 << 20, 70000]):
+        text = message("m%d" % n, "x" * size)
+        world.server.append("INBOX", text)
+        path = world.local.add("INBOX", lf(text), "%d.x.host:2," % n, "cur")
+
+    def fetch(session, tag, words):
+        if any(w.endswith(b"]<0.8192>") for w in words[1]):
+            world.script.answer.clear()
+            path.rename(str(path) + "S")
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.script.answer == {}
+    assert world.tokens() == (["m0", "m1"],) * 2
     world.assert_settled()
 
 

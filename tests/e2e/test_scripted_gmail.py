@@ -93,6 +93,43 @@ def test_all_labels_taken_here_at_once(scripted):
     assert world.tokens(TRASH) == (["m2"], ["m2"])
 
 
+def test_two_of_three_labels_taken_here_at_once(scripted):
+    world = start(scripted)
+    world.server.create("zeta")
+    label(world, "m2", "work")
+    label(world, "m2", "zeta")
+    settle(world)
+    (_, _, path), = world.local.files("work")
+    path.unlink()
+    world.file_of("m2").unlink()
+    settle(world)
+    assert world.tokens("INBOX")[0] == ["m0", "m1", "m3"]
+    assert world.tokens("work") == ([], [])
+    assert world.tokens("zeta") == (["m2"], ["m2"])
+    assert world.tokens(TRASH) == ([], [])
+    (_, _, path), = world.local.files("zeta")
+    path.unlink()
+    settle(world)
+    assert world.tokens(TRASH) == (["m2"], ["m2"])
+
+
+def test_a_label_is_taken_from_one_of_very_many_of_its_size(scripted):
+    """Where the other label is cannot be looked up with so many."""
+    world = scripted(Gmail)
+    world.server.create("work")
+    tokens = ["m%03d" % i for i in range(256)]
+    for token in tokens:
+        world.server.append("INBOX", message(token))
+    world.sync()
+    label(world, "m200", "work")
+    world.sync()
+    world.file_of("m200").unlink()
+    world.sync()
+    assert "m200" not in world.tokens("INBOX")[0]
+    assert world.tokens("work") == (["m200"], ["m200"])
+    assert world.tokens(TRASH) == ([], [])
+
+
 def test_a_message_moved_here_between_labels(scripted):
     world = start(scripted)
     path = world.file_of("m3")

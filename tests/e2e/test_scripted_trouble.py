@@ -331,6 +331,39 @@ def test_what_was_done_before_a_refusal_is_not_done_twice(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("said", [None, b"NO not this one",
+                                  b"NO [OVERQUOTA] it is full"])
+def test_an_old_message_stays_until_its_new_content_is_there(scripted, said):
+    """Case 20.  None: it is not even asked for, since a NUL is in it."""
+    world = scripted()
+    world.fill(3)
+    path = world.file_of("m1")
+    text = path.read_bytes().replace(b"\n\nm1 ", b"\n\nedited ")
+    path.write_bytes(text if said else text + b"\0\n")
+    world.script.answer = {b"APPEND": said}
+    done = world.sync("--full", status=65)
+    assert path.name in done.err
+    assert world.script.changing == []
+    # only --full looks at it
+    world.sync()
+    assert world.tokens()[0] == ["m0", "m1", "m2"]
+    world.script.well()
+    path.write_bytes(text)
+    world.sync("--full")
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    assert b"edited" in world.server.messages("INBOX")[4]["body"]
+    world.assert_settled()
+
+
+def test_full_looks_once(scripted):
+    world = scripted()
+    world.fill(3)
+    world.script.commands.clear()
+    done = world.sync("--full", "-v")
+    assert done.err == ""
+    assert world.script.names().count(b"SELECT") == 1
+
+
 def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     """Of a server that wants an end of the last line (Yahoo): the message is
     not changed for it."""
