@@ -96,6 +96,7 @@ sync_job(struct pool_work *w, size_t i)
 	    .mailboxes = j->mailbox,
 	    .nmailboxes = j->n,
 	    .whole = j->whole,
+	    .named = c->args.narg > 0 || s->n == 1,
 	    .cancel = c->cancel,
 	    .log = c->log,
 	    .trace = c->trace,

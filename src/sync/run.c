@@ -261,10 +261,10 @@ report_brake(struct run *r)
 		if (pb->held == 0 || b->held_said)
 			continue;
 		r->box[pb->box].held_said = true;
-		text = xasprintf("%u delete%s held back: %s; run sync with "
-				 "--allow-deletes if that is meant",
+		text = xasprintf("%u delete%s held back: %s; run sync "
+				 "--allow-deletes %s if that is meant",
 		    pb->held, pb->held == 1 ? "" : "s",
-		    run_brake_words(pb->brake));
+		    run_brake_words(pb->brake), r->a->name);
 		report_held(r, b, pb->held, text);
 		xfree(text);
 	}

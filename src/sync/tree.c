@@ -93,29 +93,36 @@ static void
 held_text(struct run *r, const struct sbox *b, uint64_t n, const char *what)
 {
 	char *text = xasprintf("%llu delete%s held back: %s; "
-			       "run sync with --allow-deletes if that is meant",
-	    (unsigned long long)n, n == 1 ? "" : "s", what);
+			       "run sync --allow-deletes %s if that is meant",
+	    (unsigned long long)n, n == 1 ? "" : "s", what, r->a->name);
 
 	report_held(r, b, n, text);
 	xfree(text);
 }
 
-/*
- * cases 111 and 112: a directory without cur/ or new/ that had messages:
- * hands off.
- */
+/* cases 111 and 112: a directory that is not whole, and had messages. */
 static int
-damaged_box(
-    struct run *r, struct sbox *b, uint64_t rows, bool *skip_r, struct err *e)
+damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
 {
-	*skip_r = false;
-	if (rows > 0 && !r->o->allow_deletes) {
-		held_text(r, b, rows,
-		    "its directory lacks cur/ or new/, or is a link; nothing "
-		    "is done there");
-		*skip_r = true;
+	*skip_r = op->rows > 0;
+	if (op->rows > 0 && op->why != TREE_CASE_INBOX_GONE) {
+		/* nobody deletes messages like that, whatever is allowed */
+		char *text = xasprintf("%llu delete%s held back: its directory "
+				       "lacks cur/ or new/, or is a link; make "
+				       "it whole again, or remove it if the "
+				       "mailbox is to go",
+		    (unsigned long long)op->rows, op->rows == 1 ? "" : "s");
+
+		report_held(r, b, op->rows, text);
+		xfree(text);
 		return 0;
 	}
+	if (op->rows > 0 && !r->o->allow_deletes) {
+		held_text(r, b, op->rows, "the directory of INBOX is missing");
+		return 0;
+	}
+	*skip_r = false;
 	if (r->o->dry_run) {
 		b->local_missing = true;
 		return 0;
@@ -236,7 +243,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	switch (op->kind) {
 	case TREE_SYNC:
 		if (op->damaged)
-			return damaged_box(r, b, op->rows, skip_r, e);
+			return damaged_box(r, op, b, skip_r, e);
 		return 0;
 	case TREE_CREATE_L:
 	case TREE_CREATE_R:
@@ -414,7 +421,8 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 		}
 		rc = plan_names(r, ls, &verdict, e);
 		if (rc != 0 ||
-		    (ls->plan.root_damaged && !r->o->allow_deletes))
+		    (ls->plan.root_damaged &&
+			!(r->o->allow_deletes && r->o->named)))
 			break;
 		*go_r = true;
 		if (wants_steps(r, ls))

@@ -359,3 +359,20 @@ def test_a_bad_number_is_one_clear_line(family, n):
     line, = done.stderr.splitlines()
     assert "--jobs" in line and "1 to 256" in line and repr(n) in line
     assert done.stdout == ""
+
+
+def test_deletes_are_allowed_to_all_but_not_where_nothing_is_left(family):
+    """A disk that is not mounted is meant only when its account is named."""
+    f = family(2)
+    for m in f.members:
+        m.fill(3)
+    f.sync()
+    os.rename(f.members[0].root, f.base / "unmounted")
+    for _, _, path in f.members[1].local.files("INBOX")[:1]:
+        path.unlink()
+    done = f.sync("--allow-deletes", status=3)
+    assert "sync --allow-deletes a0" in done.stderr
+    assert len(f.members[0].server.messages("INBOX")) == 3
+    assert len(f.members[1].server.messages("INBOX")) == 2
+    f.sync("--allow-deletes", "a0")
+    assert f.members[0].server.messages("INBOX") == {}

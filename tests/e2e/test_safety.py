@@ -112,6 +112,24 @@ def test_unmounted_maildir_deletes_nothing(world):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("sub", ["cur", "new"])
+def test_no_delete_comes_of_half_a_mailbox(world, sub):
+    """Whatever is allowed: nobody deletes messages like that."""
+    fill(world, 2, 10)
+    world.sync()
+    kept = world.server.everything()
+    half = world.root / "INBOX" / sub
+    os.rename(half, world.base / "half")
+    for args in ((), ("--allow-deletes",)):
+        done = world.sync(*args, status=3)
+        assert "lacks cur/ or new/" in done.err
+        assert world.server.everything() == kept
+        assert not half.exists()
+    os.rename(world.base / "half", half)
+    world.sync()
+    world.assert_settled()
+
+
 def test_emptied_directories_are_held_back(world):
     fill(world, 3, 15)
     world.sync()
