@@ -91,3 +91,15 @@ def test_keywords_that_dovecot_keywords_had_lost(world):
     put_back(world, last_run(world))
     assert flags(world, "Work") == here(world, "Work") == {
         "a": {"one"}, "b": {"two", "three"}}
+
+
+def test_a_second_time_there_is_nothing(world):
+    for token in "ab":
+        world.server.append("INBOX", message(token))
+    world.sync()
+    world.server.expunge("INBOX", [1])
+    world.sync()
+    run = last_run(world)
+    assert "1 message put back" in world.run("undo", run).out
+    assert "no message to put back" in world.run("undo", run).out
+    assert world.run("undo", run, "-q").out == ""
