@@ -10,7 +10,9 @@ undo_in(struct cli *c, const struct config_account *a, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (!c->args.quiet)
+	if (!c->args.quiet && n == 0)
+		(void)printf("%s: no message to put back\n", a->name);
+	else if (!c->args.quiet)
 		(void)printf("%s: %llu message%s put back; the next sync "
 			     "finds %s as new\n",
 		    a->name, (unsigned long long)n, cli_text_s(n),

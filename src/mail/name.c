@@ -128,6 +128,26 @@ change_letters(bool set[256], struct flags old, struct flags f,
 	return changed;
 }
 
+/* "BASE:2,", the letters of SET in order, REST: in MEM. */
+static struct span
+join(struct arena *mem, struct span base, const bool set[256], struct span rest)
+{
+	char *start = arena_alloc(mem, base.n + 3 + 256 + rest.n + 1);
+	char *p = start;
+
+	if (base.n)
+		memcpy(p, base.p, base.n);
+	p += base.n;
+	memcpy(p, ":2,", 3);
+	p += 3;
+	for (int c = 0; c < 256; c++)
+		if (set[c])
+			*p++ = (char)c;
+	if (rest.n)
+		memcpy(p, rest.p, rest.n);
+	return span_of(start, (size_t)(p - start) + rest.n);
+}
+
 struct span
 name_with_flags(struct arena *mem, struct span file, struct flags f,
     const struct kwletters *letters, bool in_new, struct flags *shown_r)
@@ -138,7 +158,6 @@ name_with_flags(struct arena *mem, struct span file, struct flags f,
 	struct flags old = name_flags(mem, name.info, letters, NULL);
 	bool set[256] = {false}, changed;
 	size_t len = name.base.n + 3 + rest.n;
-	char *p;
 
 	for (size_t i = 0; i < in.n; i++) {
 		len += !set[(unsigned char)in.p[i]];
@@ -147,21 +166,8 @@ name_with_flags(struct arena *mem, struct span file, struct flags f,
 	changed = change_letters(set, old, f, letters, len, NAME_LEN_MAX);
 	if (!name.has_info && !changed && !in_new)
 		changed = len <= NAME_LEN_MAX;
-	if (changed) {
-		p = arena_alloc(mem, name.base.n + 3 + 255 + rest.n + 1);
-		out.p = p;
-		if (name.base.n)
-			memcpy(p, name.base.p, name.base.n);
-		p += name.base.n;
-		memcpy(p, ":2,", 3);
-		p += 3;
-		for (int c = 0; c < 256; c++)
-			if (set[c])
-				*p++ = (char)c;
-		if (rest.n)
-			memcpy(p, rest.p, rest.n);
-		out.n = (size_t)(p - out.p) + rest.n;
-	}
+	if (changed)
+		out = join(mem, name.base, set, rest);
 	if (shown_r)
 		*shown_r = name_flags(mem, name_split(out).info, letters,
 		    NULL);
@@ -195,6 +201,28 @@ name_elsewhere(struct arena *mem, struct span file, struct span base,
 	if (out.n > NAME_LEN_MAX && base.n + 3 <= NAME_LEN_MAX)
 		out.n = base.n + 3;
 	return out;
+}
+
+struct span
+name_undeleted(struct arena *mem, struct span file, const char as[26])
+{
+	struct name name = name_split(file);
+	struct span in = head(name.info);
+	bool set[256] = {false}, changed = false;
+
+	for (size_t i = 0; i < in.n; i++) {
+		char c = in.p[i], to = c;
+
+		if (c == 'T')
+			to = 0;
+		else if (c >= 'a' && c <= 'z')
+			to = as[c - 'a'];
+		changed |= to != c;
+		set[(unsigned char)to] |= to != 0;
+	}
+	return changed ? join(mem, name.base, set,
+			     span_of(in.p + in.n, name.info.n - in.n))
+		       : file;
 }
 
 struct span

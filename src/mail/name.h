@@ -77,6 +77,14 @@ struct span name_elsewhere(struct arena *mem, struct span file,
     struct span base, bool keywords);
 
 /*
+ * The name of FILE that comes back from a deletion: without T, and with AS[0]
+ * in place of the letter a, and so on; 0: without that letter.  Never longer
+ * than FILE.
+ */
+struct span name_undeleted(struct arena *mem, struct span file,
+    const char as[26]);
+
+/*
  * A new unique base name: "SECONDS.M<usec>P<pid>Q<seq>R<random>.HOST".  In
  * HOST all but letters, digits, ".", "-" and "_" is written as backslash and
  * three octal digits, '/' and ':' thus as \057 and \072; an empty one is

@@ -5,8 +5,9 @@
  *     it is one rename.  The names of a batch are made durable together, the
  *     bin's directory before the mailbox's; only then may the journal forget
  *     the messages.
- *  2. Names and directories are as they were, so that putting back is the
- *     same move the other way.
+ *  2. Names and directories are as they were, and what the letters in names
+ *     meant is there before a name that has some, so that putting back is the
+ *     same move the other way (unbin.c).
  *  3. Nothing that is there, in the bin or in the Maildir, is replaced.
  *  4. A move between file systems that was cut off leaves both files; done
  *     again, it finds the copy, and ends without a second one.
@@ -17,12 +18,15 @@
  */
 #include "maildir/internal.h"
 
+#include "mail/letters.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #define CHUNK 65536
+#define LETTERS_OCTETS 8192 /* 26 names of at most 255 octets */
 
 static bool
 same_bytes(int a, int b)
@@ -42,20 +46,21 @@ same_bytes(int a, int b)
 
 /* Rule 4.  The copy is made durable before anybody relies on it. */
 static bool
-is_copied(int from, const char *name, int to)
+is_copied(int from, const char *name, int to, const char *as)
 {
 	AUTO_FD a = fs_open_read(from, name);
-	AUTO_FD b = fs_open_read(to, name);
+	AUTO_FD b = fs_open_read(to, as);
 
 	return a >= 0 && b >= 0 && same_bytes(a, b) && fsync(b) == 0 &&
 	       fsync(to) == 0;
 }
 
-/* NAME is taken by another file: a new base, the same info. */
+/* AS is taken by another file: a new base, the same info. */
 static int
-move_aside(struct maildir *m, int from, const char *name, int to, struct err *e)
+move_aside(struct maildir *m, int from, const char *name, int to,
+    const char *as, struct err *e)
 {
-	struct name n = name_split(span_str(name));
+	struct name n = name_split(span_str(as));
 	struct arena mem;
 	struct span base;
 	const char *fresh;
@@ -72,15 +77,15 @@ move_aside(struct maildir *m, int from, const char *name, int to, struct err *e)
 
 int
 maildir_move(struct maildir *m, int from, const char *name, int to,
-    bool *made_r, struct err *e)
+    const char *as, bool *made_r, struct err *e)
 {
 	bool made = true;
-	int rc = fs_move(from, name, to, name, false, e);
+	int rc = fs_move(from, name, to, as, false, e);
 
 	if (rc < 0 && e->sys == EEXIST) {
-		made = !is_copied(from, name, to);
+		made = !is_copied(from, name, to, as);
 		if (made)
-			rc = move_aside(m, from, name, to, e);
+			rc = move_aside(m, from, name, to, as, e);
 		else if (unlinkat(from, name, 0) == 0)
 			rc = 0;
 		else
@@ -129,13 +134,42 @@ maildir_bin(struct maildir *m, struct span path, struct span file, int bin_fd,
 		rc = make_bin_dir(
 		    bin_fd, path, file.p[0] == 'c' ? "cur" : "new", &to, e);
 	if (rc == 0) {
-		rc = maildir_move(m, dir, name, to, NULL, e);
+		rc = maildir_move(m, dir, name, to, name, NULL, e);
 		if (rc < 0 && e->sys == ENOENT)
 			rc = e->code = ERR_STALE;
 	}
 	if (rc == 0)
 		maildir_note(m, path, file, SPAN_NONE, SPAN_NONE);
 	arena_release(&mem);
+	return rc < 0 ? bin_error(e) : 0;
+}
+
+int
+maildir_bin_letters(struct span path, const struct kwtab *kw,
+    const struct kwletters *letters, int bin_fd, struct err *e)
+{
+	AUTO_FD dir = -1;
+	struct buf old, text;
+	int rc;
+
+	buf_init(&old, LETTERS_OCTETS);
+	buf_init(&text, LETTERS_OCTETS);
+	letters_format(kw, letters, &text);
+	rc = make_bin_dir(bin_fd, path, "", &dir, e);
+	if (rc == 0)
+		rc = fs_read_file(
+		    dir, MAILDIR_BIN_LETTERS, LETTERS_OCTETS, &old, e);
+	if (rc < 0 && e->sys == ENOENT && dir >= 0) {
+		err_clear(e);
+		rc = 0;
+	}
+	if (rc == 0 && !span_eq(buf_span(&old), buf_span(&text)))
+		rc = fs_replace(
+		    dir, MAILDIR_BIN_LETTERS, 0600, text.p, text.n, e);
+	buf_release(&old);
+	buf_release(&text);
+	if (rc < 0)
+		e->scope = ERR_SCOPE_BOX;
 	return rc < 0 ? bin_error(e) : 0;
 }
 
@@ -198,7 +232,8 @@ move_all(struct maildir *m, int from, int to, const struct map *seen,
 			    ERR_RETRY_LATER, "'%s' is new", x->d_name);
 			break;
 		}
-		rc = maildir_move(m, from, x->d_name, to, NULL, e);
+		rc = maildir_move(
+		    m, from, x->d_name, to, x->d_name, NULL, e);
 		if (rc < 0 && e->sys == ENOENT) {
 			err_clear(e); /* renamed just now; rmdir will tell */
 			rc = 0;

@@ -96,13 +96,19 @@ int maildir_file(struct maildir *m, struct span path, struct span file,
     int *dir_r, const char **name_r, struct arena *mem, struct err *e);
 
 /*
- * A message moves between the bin and a mailbox under its name, or, where TO
- * has such a name already, under a new base; a copy of it that is there to
+ * The message NAME moves between the bin and a mailbox, and is called AS; or,
+ * where TO has such a name already, it gets a new base; a copy of it that is there to
  * the byte (of a move that was cut off) takes its place.  *made_r (may be
  * NULL): false for such a copy.  The caller fsyncs both directories.
  */
 int maildir_move(struct maildir *m, int from, const char *name, int to,
-    bool *made_r, struct err *e);
+    const char *as, bool *made_r, struct err *e);
+
+/*
+ * What the letters in names of the bin mean, in its directory of a mailbox:
+ * beside dovecot-keywords, which comes there when all of the mailbox goes.
+ */
+#define MAILDIR_BIN_LETTERS "mochila-keywords"
 
 /* A digest for one message; give it back (NULL is fine) for the next. */
 struct digest *maildir_take_digest(struct maildir *m);

@@ -294,6 +294,12 @@ int maildir_bin(struct maildir *m, struct span path, struct span file,
 int maildir_bin_sync(struct maildir *m, struct span path, int bin_fd,
     struct err *e);
 /*
+ * Keep what LETTERS mean beside the messages of PATH in the bin; before the
+ * first one that shows any of them.
+ */
+int maildir_bin_letters(struct span path, const struct kwtab *kw,
+    const struct kwletters *letters, int bin_fd, struct err *e);
+/*
  * Whole mailbox directory (not its child mailboxes) into the bin.  ERR_STALE,
  * and it is a mailbox still, when a message is there whose base is not in SEEN.
  */
@@ -302,7 +308,9 @@ int maildir_bin_box(struct maildir *m, struct span path,
 /*
  * Put everything of the run's bin back to where it was, mailboxes
  * made again where they are gone; never over an existing name.  *n_r: messages
- * put back.  Safe to repeat.
+ * put back.  Safe to repeat.  They come back without the letter T, and with
+ * the letters that their keywords have in the mailbox now; a letter of which
+ * the bin does not know what it meant is left out.
  */
 int maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r,
     struct err *e);

@@ -465,10 +465,28 @@ delete_remote(
 	return rc;
 }
 
+/* Once for all that is deleted; what shows no keyword needs none. */
+static int
+keep_letters(struct run *r, const struct sbox *b, struct span file, bool *kept,
+    struct err *e)
+{
+	uint32_t letters;
+	int rc;
+
+	(void)name_flags(&r->pass, name_split(file).info, NULL, &letters);
+	if (*kept || letters == 0)
+		return 0;
+	rc = maildir_bin_letters(
+	    b->j.path, r->kw, &b->letters, r->bin_fd, e);
+	*kept = rc == 0;
+	return rc;
+}
+
 static int
 delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
     bool *binned, struct err *e)
 {
+	bool kept = false;
 	int rc;
 
 	for (size_t i = b->del_from; i < b->del_to; i++) {
@@ -479,6 +497,8 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 		rc = apply_open_bin(r, e);
 		if (rc == 0)
 			rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = keep_letters(r, b, op->file, &kept, e);
 		if (rc == 0)
 			rc = maildir_bin(
 			    r->m, b->j.path, op->file, r->bin_fd, e);

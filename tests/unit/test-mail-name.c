@@ -310,6 +310,23 @@ letters_of_one_mailbox_do_not_go_to_another(void **state)
 	assert_span(s, "y:2,Sb,b");
 }
 
+static void
+what_comes_back_is_not_deleted_and_has_the_letters_of_now(void **state)
+{
+	char as[26] = "ba\0P";
+
+	(void)state;
+	assert_span(name_undeleted(&mem, SPAN("x:2,FSTa"), as), "x:2,FSb");
+	assert_span(name_undeleted(&mem, SPAN("x:2,Sabcd"), as), "x:2,PSab");
+	assert_span(name_undeleted(&mem, SPAN("x:2,Pdz"), as), "x:2,P");
+	assert_span(name_undeleted(&mem, SPAN("x:2,T"), as), "x:2,");
+	assert_span(name_undeleted(&mem, SPAN("x:2,Ta,Ta"), as), "x:2,b,Ta");
+	/* with nothing to change, none is */
+	assert_span(name_undeleted(&mem, SPAN("x:2,SF"), as), "x:2,SF");
+	assert_span(name_undeleted(&mem, SPAN("Ta"), as), "Ta");
+	assert_span(name_undeleted(&mem, SPAN("x:1,Ta"), as), "x:1,Ta");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -325,6 +342,7 @@ main(void)
 		TEST(a_name_never_grows_over_255_bytes),
 		TEST(what_is_written_is_read_back_for_all_small_infos),
 		TEST(letters_of_one_mailbox_do_not_go_to_another),
+		TEST(what_comes_back_is_not_deleted_and_has_the_letters_of_now),
 		TEST(a_made_name_is_a_base_and_says_what_it_was_made_of),
 	};
 

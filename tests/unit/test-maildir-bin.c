@@ -8,12 +8,13 @@
 #include "maildir.h"
 
 static int
-open_bin(struct fixture *f)
+open_bin(struct fixture *f, const char *run)
 {
-	char path[512];
+	char name[64], path[512];
 
-	tempdir_mkdir(f->dir, ".bin/run");
-	return open(tempdir_join(path, f->dir, ".bin/run"),
+	(void)snprintf(name, sizeof name, ".bin/%s", run);
+	tempdir_mkdir(f->dir, name);
+	return open(tempdir_join(path, f->dir, name),
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -30,7 +31,7 @@ static void
 test_there_and_back(void **state)
 {
 	struct fixture *f = *state;
-	int bin = open_bin(f);
+	int bin = open_bin(f, "run");
 	char names[512];
 	uint64_t n;
 	struct err e;
@@ -62,7 +63,7 @@ static void
 test_equal_names_do_not_replace_each_other(void **state)
 {
 	struct fixture *f = *state;
-	int bin = open_bin(f);
+	int bin = open_bin(f, "run");
 	uint64_t n;
 	struct err e;
 
@@ -84,12 +85,12 @@ static void
 test_a_mailbox_goes_and_its_children_stay(void **state)
 {
 	struct fixture *f = *state;
-	int bin = open_bin(f);
+	int bin = open_bin(f, "run"), other = open_bin(f, "run2");
 	uint64_t n;
 	struct err e;
 
 	assert_int_equal(0, maildir_create(f->m, SPAN("box/sub"), &e));
-	put(f, "box/cur/1.a:2,S", "one");
+	put(f, "box/cur/1.a:2,Sa", "one");
 	put(f, "box/sub/cur/2.b:2,S", "two");
 	put(f, "box/dovecot-keywords", "0 work\n");
 	assert_int_equal(0, bin_box(f, "box", bin, &e));
@@ -101,9 +102,143 @@ test_a_mailbox_goes_and_its_children_stay(void **state)
 	assert_int_equal(0, bin_box(f, "box/sub", bin, &e));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
 	assert_int_equal(n, 2);
-	assert_content(f, "box/cur/1.a:2,S", "one", 3);
+	assert_content(f, "box/cur/1.a:2,Sa", "one", 3);
 	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
 	assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
+	/* once more makes no mailbox */
+	assert_int_equal(0, bin_box(f, "box/sub", other, &e));
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 0);
+	assert_false(tempdir_exists(f->dir, "box/sub"));
+	close(bin);
+	close(other);
+}
+
+/* As a run does that deletes one message. */
+static void
+bin_one(struct fixture *f, const char *file, int bin)
+{
+	struct err e;
+
+	assert_int_equal(0, maildir_bin_letters(SPAN("box"), f->kw,
+				&f->letters, bin, &e));
+	assert_int_equal(
+	    0, maildir_bin(f->m, SPAN("box"), span_str(file), bin, &e));
+}
+
+static void
+undo(struct fixture *f, int bin, uint64_t want)
+{
+	uint64_t n;
+	struct err e;
+
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, want);
+}
+
+static void
+test_what_was_marked_as_deleted_is_not_any_more(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+
+	put(f, "box/cur/1.a:2,FST", "one");
+	put(f, "box/cur/2.b:2,T,U=5T", "two");
+	bin_one(f, "cur/1.a:2,FST", bin);
+	bin_one(f, "cur/2.b:2,T,U=5T", bin);
+	undo(f, bin, 2);
+	assert_content(f, "box/cur/1.a:2,FS", "one", 3);
+	assert_content(f, "box/cur/2.b:2,,U=5T", "two", 3);
+	close(bin);
+}
+
+static void
+test_letters_mean_what_they_meant(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+	char names[512];
+
+	f->letters.id[1] = kwtab_intern(f->kw, SPAN("home"));
+	f->letters.id[2] = kwtab_intern(f->kw, SPAN("third"));
+	f->letters.id[3] = KW_PASSED;
+	put(f, "box/cur/1.m:2,Sa", "one");
+	put(f, "box/cur/2.m:2,Sb", "two");
+	put(f, "box/cur/3.m:2,Sabd", "three");
+	put(f, "box/cur/4.m:2,Scz", "four");
+	bin_one(f, "cur/1.m:2,Sa", bin);
+	bin_one(f, "cur/2.m:2,Sb", bin);
+	bin_one(f, "cur/3.m:2,Sabd", bin);
+	bin_one(f, "cur/4.m:2,Scz", bin);
+	/* made again: work has another letter, home none, and b is taken */
+	put(f, "box/dovecot-keywords", "1 other\n4 WORK\n");
+	put(f, "box/cur/5.m:2,be", "five");
+	undo(f, bin, 4);
+	assert_string_equal(tempdir_list(names, f->dir, "box/cur"),
+	    "1.m:2,Se 2.m:2,Sa 3.m:2,PSae 4.m:2,Sc 5.m:2,be");
+	assert_content(f, "box/dovecot-keywords",
+	    "0 home\n1 other\n2 third\n4 WORK\n", 30);
+	assert_false(tempdir_exists(f->dir, "box/mochila-keywords"));
+	/* cut off before the last one, and done again */
+	assert_int_equal(0, mkdir(tempdir_join((char[512]){0}, f->dir,
+				      ".bin/run/box/cur"), 0700));
+	put(f, ".bin/run/box/cur/1.m:2,Sa", "one");
+	put(f, ".bin/run/box/cur/6.m:2,Sb", "six");
+	undo(f, bin, 1);
+	assert_string_equal(tempdir_list(names, f->dir, "box/cur"),
+	    "1.m:2,Se 2.m:2,Sa 3.m:2,PSae 4.m:2,Sc 5.m:2,be 6.m:2,Sa");
+	close(bin);
+}
+
+/* The run's own table rules, as when dovecot-keywords was lost before it. */
+static void
+test_letters_of_which_only_the_run_knew(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+	struct err e;
+
+	put(f, "box/cur/1.m:2,Sa", "one");
+	bin_one(f, "cur/1.m:2,Sa", bin);
+	put(f, "box/dovecot-keywords", "0 other\n");
+	assert_int_equal(0, bin_box(f, "box", bin, &e));
+	undo(f, bin, 1);
+	assert_content(f, "box/cur/1.m:2,Sa", "one", 3);
+	assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
+	close(bin);
+}
+
+static void
+test_letters_that_nothing_explains_are_left_out(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+	struct err e;
+
+	put(f, "box/dovecot-keywords", "0 other\n");
+	put(f, "box/cur/1.m:2,Sa", "one");
+	assert_int_equal(0, maildir_bin(f->m, SPAN("box"),
+				SPAN("cur/1.m:2,Sa"), bin, &e));
+	undo(f, bin, 1);
+	assert_content(f, "box/cur/1.m:2,S", "one", 3);
+	assert_content(f, "box/dovecot-keywords", "0 other\n", 8);
+	close(bin);
+}
+
+/* Without dovecot-keywords the journal may know what others' letters mean. */
+static void
+test_letters_in_use_get_no_meaning(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+
+	put(f, "box/cur/1.m:2,Sa", "one");
+	put(f, "box/cur/2.m:2,Sa", "two");
+	bin_one(f, "cur/1.m:2,Sa", bin);
+	undo(f, bin, 1);
+	assert_content(f, "box/cur/1.m:2,S", "one", 3);
+	assert_content(f, "box/cur/2.m:2,Sa", "two", 3);
+	assert_false(tempdir_exists(f->dir, "box/dovecot-keywords"));
 	close(bin);
 }
 
@@ -112,7 +247,7 @@ test_mail_that_was_not_seen_keeps_its_mailbox(void **state)
 {
 	static const char *const late[] = {"box/new/2.b", "box/cur/2.b:2,S"};
 	struct fixture *f = *state;
-	int bin = open_bin(f);
+	int bin = open_bin(f, "run");
 	struct lview seen;
 	char path[512];
 	struct err e;
@@ -148,7 +283,7 @@ static void
 test_maildirpp_mailboxes_too(void **state)
 {
 	struct fixture *f = *state;
-	int bin = open_bin(f);
+	int bin = open_bin(f, "run");
 	uint64_t n;
 	struct err e;
 
@@ -177,6 +312,11 @@ main(void)
 	    T(test_there_and_back),
 	    T(test_equal_names_do_not_replace_each_other),
 	    T(test_a_mailbox_goes_and_its_children_stay),
+	    T(test_what_was_marked_as_deleted_is_not_any_more),
+	    T(test_letters_mean_what_they_meant),
+	    T(test_letters_of_which_only_the_run_knew),
+	    T(test_letters_that_nothing_explains_are_left_out),
+	    T(test_letters_in_use_get_no_meaning),
 	    T(test_mail_that_was_not_seen_keeps_its_mailbox),
 	    cmocka_unit_test_setup_teardown(test_maildirpp_mailboxes_too,
 		setup_maildirpp, teardown),

@@ -239,15 +239,15 @@ other_bytes_under_the_name_are_kept_beside_it(void **state)
 
 		bin_open(&b, v, false);
 		mkbox(v, "a");
-		put(v, "a/cur/x:2,Sa", "one");
+		put(v, "a/cur/x:2,FS", "one");
 		assert_int_equal(fs_mkdirs(b.fd, "a/cur", 0700, &v->e), 0);
-		put_at(b.fd, "a/cur/x:2,Sa", text[i], strlen(text[i]));
+		put_at(b.fd, "a/cur/x:2,FS", text[i], strlen(text[i]));
 		assert_int_equal(maildir_unbin(v->m, b.fd, &n, &v->e), 0);
 		assert_int_equal(n, 1);
-		assert_text(v->fd, "a/cur/x:2,Sa", "one");
-		assert_int_equal(unlinkat(v->fd, "a/cur/x:2,Sa", 0), 0);
+		assert_text(v->fd, "a/cur/x:2,FS", "one");
+		assert_int_equal(unlinkat(v->fd, "a/cur/x:2,FS", 0), 0);
 		other = only_at(&v->mem, v->fd, "a/cur");
-		assert_string_equal(other + strlen(other) - 5, ":2,Sa");
+		assert_string_equal(other + strlen(other) - 5, ":2,FS");
 		other = arena_printf(&v->mem, "a/cur/%s", other);
 		assert_text(v->fd, other, text[i]);
 		assert_int_equal(unlinkat(v->fd, other, 0), 0);
@@ -286,7 +286,7 @@ a_mailbox_of_many_goes_across_file_systems(void **state)
 	mkbox(v, "a/child");
 	mkbox(v, "a");
 	for (int i = 0; i < 200; i++)
-		put(v, arena_printf(&v->mem, "a/cur/%d:2,S", i), "text");
+		put(v, arena_printf(&v->mem, "a/cur/%d:2,Sa", i), "text");
 	put(v, "a/dovecot-keywords", "0 work\n");
 	put(v, "a/child/new/c", "child");
 	assert_int_equal(bin_box(v, &b), 0);
