@@ -90,7 +90,7 @@ struct sbox {
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool was_damaged;
-	bool failed;   /* an error ended it for this run */
+	bool failed;   /* an error ended it for this run, or it was left out */
 	bool gone;     /* removed on both sides in this run */
 	bool selected; /* by the account's patterns and the command line */
 

@@ -18,8 +18,9 @@
  *     gone waits until what changed has been looked at once more; or, when
  *     there is another mailbox, for the next run, which will have it listed.
  *  5. A mailbox that failed in this run (its SELECT, CREATE, or the move into it
- *     was refused) is in no view either.  What is gone elsewhere, and was as
- *     long as one of its new files, stays on the server.
+ *     was refused) is in no view either, nor is one that the command line left
+ *     out.  What is gone elsewhere, and was as long as one of its new files,
+ *     stays on the server.
  */
 #include "sync/internal.h"
 

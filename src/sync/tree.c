@@ -283,14 +283,12 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	return 0;
 }
 
-static int
-add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
-    struct err *e)
+/* The next place in the list, for the mailbox of OP. */
+static struct sbox *
+place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
 	struct sbox *b = &r->box[r->nbox];
 	uint64_t at;
-	bool skip;
-	int rc;
 
 	memset(b, 0, sizeof *b);
 	if (op->id && map_get_u64(&ls->by_id, op->id, &at))
@@ -311,6 +309,29 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		if (b->listed.mailboxid.n > 0)
 			b->j.mailboxid = b->listed.mailboxid;
 	}
+	return b;
+}
+
+/* Not asked for in this run, as one that failed: see putoff.c, rule 5. */
+static void
+leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
+{
+	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
+	    op->kind != TREE_RENAME_L && op->kind != TREE_RENAME_R &&
+	    op->kind != TREE_RENAMED)
+		return;
+	place_box(r, ls, op)->failed = true;
+	r->nbox++;
+}
+
+static int
+add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
+    struct err *e)
+{
+	struct sbox *b = place_box(r, ls, op);
+	bool skip;
+	int rc;
+
 	rc = carry_out(r, op, b, &skip, e);
 	if (rc == 0 && !skip)
 		rc = judge_dirty(r, b, e);
@@ -536,6 +557,8 @@ build(struct run *r, struct lists *ls, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && wanted(r, tp->op[i].name))
 			rc = add_box(r, ls, &tp->op[i], e);
+		else if (rc == 0)
+			leave_out(r, ls, &tp->op[i]);
 	}
 	return rc;
 }

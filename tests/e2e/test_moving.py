@@ -236,3 +236,21 @@ def test_moved_to_a_mailbox_that_fails(scripted, word, text):
     world.sync()
     assert len(world.server.messages("INBOX")) == 5
     world.assert_settled()
+
+
+def test_moved_to_a_mailbox_that_is_not_synced_now(world):
+    """The run for one mailbox leaves what may be in another one."""
+    world.server.create("Box")
+    for n in range(4):
+        world.server.append("INBOX", message("m%d" % n, size=500 + 100 * n))
+    world.sync()
+    (_, _, moved), (_, _, deleted) = world.local.files("INBOX")[:2]
+    moved.rename(world.root / "Box" / "new" / moved.name.split(":")[0])
+    deleted.unlink()
+    for _ in range(2):
+        world.sync("home:INBOX")
+        assert len(world.server.messages("INBOX")) == 3
+        world.server.close()
+    done = world.summary()
+    assert done["moved"] == 1 and done["pushed"] == 0
+    world.assert_settled()
