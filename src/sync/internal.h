@@ -92,7 +92,6 @@ struct sbox {
 	bool was_damaged;
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool gone;     /* removed on both sides in this run */
-	bool selected; /* by the account's patterns and the command line */
 
 	/* what has to be looked at in the next pass */
 	bool dirty_l, dirty_r;
