@@ -12,7 +12,8 @@
  *  3. A file that could not be read may be any message that is new on the
  *     server.  So none of these comes down in that pass: the file is read
  *     again in the next one.  What cannot be read twice is reported, and only
- *     those wait that have such a length that they may be it.
+ *     those wait that have such a length that they may be it.  Nor does any of
+ *     them in the first pass whose listing of files may lack one (scan.c).
  *  4. "Not known to be equal" is not "different": a message of which the
  *     server has told nothing is not carried over, and no file of its size is.
  */
@@ -180,6 +181,14 @@ pair_equal(struct adoption *a, struct err *e)
 	return rc;
 }
 
+/* Rule 3.  (Slices behind the first read no directory, and lack nothing.) */
+static bool
+may_lack_files(const struct sbox *b)
+{
+	return !b->l.complete && !b->l.damaged &&
+	       (!b->slice.on || b->slice.first);
+}
+
 int
 adopt_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -191,6 +200,8 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 	if (!b->r.same)
 		b->nuntold = 0;
 	rc = read_new_files(&a, e);
+	if (may_lack_files(b) && !b->unread_once)
+		a.unread = b->undone = b->rescan = true;
 	wait_for_unread(&a);
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = pair_equal(&a, e);

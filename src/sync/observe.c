@@ -410,6 +410,11 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 		b->dirty_l = true;
 		rc = local_observe(r, b, e);
 	}
+	if (rc == 0 && b->r.renumbered && !b->l.complete && !b->l.damaged)
+		/* a file that was not seen would lose its row */
+		rc = err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "others keep changing its directory; nothing is paired "
+		    "again until it can be read as a whole");
 	if (rc == 0)
 		rc = load_base(r, b, e);
 	if (rc == 0)

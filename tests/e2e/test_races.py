@@ -140,29 +140,33 @@ def test_a_file_that_goes_away_before_we_send_it(world, meddle):
 # mailboxes that are moved while the tree is listed
 
 
-def sync_stopped_at(world, name, deed, status=0):
-    """A run in which DEED is done just before the directory NAME is read."""
+def sync_stopped_at(world, name, deed, status=0, when=":when=1"):
+    """A run in which DEED is done just before the directory NAME is read, the
+    first time, or each time (WHEN "")."""
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"]).returncode:
         pytest.skip("strace cannot trace here")
     world.server.close()
-    log = world.base / "stopped"
+    log, done = world.base / "stopped", 0
     run = subprocess.Popen(
         ["strace", "-f", "-o", str(log), "-P", name, "-e",
-         "inject=openat:signal=STOP:when=1", world.binary, "-c",
+         "inject=openat:signal=STOP" + when, world.binary, "-c",
          str(world.config), "sync"], env=world.traced_env(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(3000):
-            said = log.exists() and re.search(
+        for _ in range(12000):
+            said = log.exists() and re.findall(
                 r"^(\d+) +--- stopped by SIGSTOP", log.read_text(), re.M)
-            if said or run.poll() is not None:
+            if said and len(said) > done:
+                deed()
+                done += 1
+                os.kill(int(said[0]), signal.SIGCONT)
+            elif run.poll() is not None:
                 break
-            time.sleep(0.01)
-        assert said, "the moment never came"
-        deed()
-        os.kill(int(said.group(1)), signal.SIGCONT)
-        out, err = run.communicate(timeout=120)
+            else:
+                time.sleep(0.01)
+        assert done, "the moment never came"
+        out, err = run.communicate(timeout=1)
     finally:
         run.kill()
     assert run.returncode == status, (run.returncode, out, err)
@@ -211,4 +215,69 @@ def test_moved_to_where_the_listing_has_not_been(world, parents):
     assert world.server.mailboxes() == sorted(
         ["INBOX", first, second, second + "/x"])
     assert len(world.server.messages(second + "/x")) == 5
+    world.assert_settled()
+
+
+# a mailbox that others change whenever it is read
+
+
+class Hidden:
+    """A file that is not seen, by chance, in any reading of the first pass."""
+
+    def __init__(self, world, path):
+        self.world, self.path, self.selects = world, path, 0
+        self.aside, self.over = world.base / "aside", False
+
+    def at_each_reading(self):
+        if self.over:
+            return
+        if self.path.exists():
+            self.path.rename(self.aside)
+        os.utime(self.path.parent)
+
+    def show(self):
+        if not self.over:
+            self.over = True
+            self.aside.rename(self.path)
+
+    def at_select(self, session, tag, words):
+        self.selects += 1
+        if self.selects == 2:
+            self.show()
+        return False
+
+    def at_fetch(self, session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            self.show()
+        return False
+
+    def sync(self, status=0):
+        self.world.script.answer = {b"SELECT": self.at_select,
+                                    b"UID FETCH": self.at_fetch}
+        sync_stopped_at(
+            self.world, "cur", self.at_each_reading, status, when="")
+        self.show()
+        self.world.script.well()
+
+
+def test_a_new_file_that_no_reading_shows(scripted):
+    world = scripted()
+    world.fill(3)
+    world.server.append("INBOX", message("m3"))
+    path = world.local.add("INBOX", message("m3").replace(b"\r\n", b"\n"),
+                           "3.x.host:2,", "cur")
+    Hidden(world, path).sync()
+    assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
+    world.assert_settled()
+
+
+def test_a_file_that_no_reading_shows_when_uidvalidity_changed(scripted):
+    world = scripted()
+    world.fill(3)
+    world.set_letters("m1", "S")
+    world.sync()
+    world.server.renumber("INBOX")
+    Hidden(world, world.file_of("m1")).sync(status=65)
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
     world.assert_settled()
