@@ -196,6 +196,7 @@ struct unread {
 struct group {
 	uint32_t left; /* ops of round 1 not yet done */
 	bool failed;
+	bool moved;	  /* of LMOVE: the file is where it belongs */
 	struct pair *row; /* as it will be recorded; in one of the ops */
 };
 
@@ -329,7 +330,11 @@ void putoff_into_missing(struct run *r);
 int putoff_untold(
     struct run *r, uint32_t box, struct uidset *untold, struct err *e);
 
-/* transfer.c: between mailboxes; after apply_rows() of all of them */
+/*
+ * transfer.c: between mailboxes; after apply_rows() of all of them, but for
+ * files that are to be moved before that.
+ */
+int transfer_early(struct run *r, struct err *e);
 int apply_transfers(struct run *r, struct err *e);
 /* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
 struct span transfer_message_id(

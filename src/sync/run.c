@@ -308,7 +308,9 @@ apply_pass(struct run *r, struct err *e)
 	int rc;
 
 	local_watch(r);
-	rc = apply_rows(r, e);
+	rc = transfer_early(r, e);
+	if (rc == 0)
+		rc = apply_rows(r, e);
 	if (rc == 0)
 		rc = apply_transfers(r, e);
 	if (rc == 0)

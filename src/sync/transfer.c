@@ -156,6 +156,59 @@ sync_sources(struct run *r, struct op **v, size_t n, struct err *e)
 	return rc;
 }
 
+/* Invariant 4, of LMOVE ops from one mailbox into another. */
+static int
+move_early(struct run *r, struct op **v, size_t n, struct err *e)
+{
+	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
+	int rc = need_directory(r, b, e);
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = move_here(r, b, v[i], e);
+		if (rc == 0)
+			r->group[v[i]->group].moved = b->wrote_l = true;
+	}
+	if (rc == 0)
+		rc = maildir_sync(r->m, b->j.path, e);
+	return rc == 0 ? maildir_sync(r->m, from->j.path, e) : rc;
+}
+
+int
+transfer_early(struct run *r, struct err *e)
+{
+	struct op **v = arena_array(
+	    &r->pass, r->transfer_to - r->transfer_from + 1, sizeof *v);
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = r->transfer_from; i < r->transfer_to && rc == 0; i++) {
+		struct op *op = &r->plan.op[i], *next = op + 1;
+		struct sbox *from = &r->box[op->from];
+
+		if (op->kind == OP_LMOVE && op->from != op->box &&
+		    !op->from_uid && !op->left_uid && !from->waits &&
+		    !from->failed && !r->box[op->box].failed)
+			v[n++] = op;
+		if (n == 0 || (i + 1 < r->transfer_to &&
+				  next->kind == op->kind &&
+				  next->box == op->box && next->from == op->from))
+			continue;
+		rc = move_early(r, v, n, e);
+		n = 0;
+		if (rc == 0 || e->scope > ERR_SCOPE_BOX)
+			continue;
+		/* its rows stay, and with them all else of it, in this pass */
+		from->waits = true;
+		if (rc != ERR_STALE)
+			report_failed(r, from, 0, SPAN_NONE, e->text);
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
 /* LCOPY or LMOVE ops into one mailbox. */
 static int
 transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
@@ -169,9 +222,10 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 	rc = need_directory(r, b, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0)
-			rc = v[i]->kind == OP_LCOPY ? copy_here(r, b, v[i], e)
-						    : move_here(r, b, v[i], e);
+		if (rc == 0 && v[i]->kind == OP_LCOPY)
+			rc = copy_here(r, b, v[i], e);
+		else if (rc == 0 && !r->group[v[i]->group].moved)
+			rc = move_here(r, b, v[i], e);
 		if (rc == 0)
 			done[ndone++] = v[i];
 		else

@@ -284,6 +284,34 @@ def test_a_move_that_cannot_be_compared_waits(scripted, how):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
+        scripted, how):
+    """The numbers of what it left went back, too."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    if how == "renumbered":
+        world.server.renumber("INBOX")
+    else:
+        inbox.highest = 1
+        inbox.modseq = dict.fromkeys(inbox.modseq, 1)
+    world.set_letters("m0", "S")
+
+    def cut(session, tag, words):
+        world.script.well()
+        raise Hangup
+    world.script.answer[b"UID STORE"] = cut
+    assert world.sync(status=None).returncode in (69, 75)
+    assert world.script.answer == {}
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+
+
 def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
     """Of a mailbox with another UIDVALIDITY: else its rows were lost."""
     world = scripted()

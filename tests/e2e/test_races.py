@@ -281,3 +281,23 @@ def test_a_file_that_no_reading_shows_when_uidvalidity_changed(scripted):
     world.sync()
     assert world.tokens() == (["m0", "m1", "m2"],) * 2
     world.assert_settled()
+
+
+def test_a_file_renamed_just_before_it_follows_its_message(scripted):
+    """UIDVALIDITY of the mailbox that it leaves changed: no row would know it
+    in the next pass."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    path = world.file_of("m1")
+
+    def rename():
+        # it is open to be compared, for the last time
+        world.set_letters("m1", "F")
+    sync_stopped_at(world, path.name, rename, when=":when=3")
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
