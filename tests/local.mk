@@ -21,6 +21,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
 	tests/e2e/test_pipeline.py tests/e2e/test_policy.py \
 	tests/e2e/test_races.py tests/e2e/test_reads.py \
+	tests/e2e/test_reports.py \
 	tests/e2e/test_safety.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
 	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_refusals.py \

@@ -156,7 +156,8 @@ struct run {
 
 	struct sbox *box;
 	size_t nbox;
-	uint64_t account_messages;
+	uint64_t account_messages; /* at the start */
+	uint32_t passes; /* begun */
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
 	bool keep_stamps; /* by them the next run has to see that, too */
 

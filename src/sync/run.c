@@ -412,6 +412,30 @@ next_suspects(struct run *r)
 	return level != 0;
 }
 
+/* What the brake measures deletes by, as this run has left it by now. */
+static int
+count_rows(struct run *r, struct plan_policy *policy, struct err *e)
+{
+	struct map rows;
+	struct jbox *v;
+	size_t n = 0;
+	int rc = journal_boxes(r->j, &r->pass, &v, &n, e);
+
+	if (rc != 0)
+		return rc;
+	map_init(&rows);
+	policy->account_messages = 0;
+	for (size_t i = 0; i < n; i++) {
+		policy->account_messages += v[i].rows;
+		map_set_u64(&rows, v[i].id, v[i].rows);
+	}
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].j.id)
+			map_get_u64(&rows, r->box[i].j.id, &r->box[i].j.rows);
+	map_release(&rows);
+	return 0;
+}
+
 /* Until there is nothing left to do. */
 static int
 settle(struct run *r, struct plan_policy *policy, struct err *e)
@@ -423,7 +447,11 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0;
 	     pass += !r->slicing) {
 		arena_init(&r->pass);
-		rc = plan_pass(r, policy, e);
+		/* the first one has what the tree was made of */
+		if (r->passes++ > 0)
+			rc = count_rows(r, policy, e);
+		if (rc == 0)
+			rc = plan_pass(r, policy, e);
 		if (rc == 0) {
 			split_plan(r);
 			report_brake(r);

@@ -428,7 +428,6 @@ bool
 slice_next(struct run *r, struct sbox *b)
 {
 	struct slicing *s = &b->slice;
-	struct err e = {0};
 
 	if (!s->on)
 		return false;
@@ -439,7 +438,5 @@ slice_next(struct run *r, struct sbox *b)
 	slice_release(b);
 	s->over = true;
 	b->rescan = true; /* as a whole, from its cursor on */
-	if (b->j.id && journal_count(r->j, b->j.id, &b->j.rows, &e) != 0)
-		b->failed = true;
 	return false;
 }
