@@ -330,12 +330,13 @@ is_due(const struct sbox *b, bool wrote, bool looked)
 	       (wrote || b->rescan || b->waits || (b->deferred && looked));
 }
 
-/* What has to be looked at once more; false when nothing. */
-static bool
-next_pass(struct run *r)
+/* What has to be looked at once more; *more_r: is there anything? */
+static int
+next_pass(struct run *r, bool *more_r, struct err *e)
 {
-	bool any = false;
+	int rc = 0;
 
+	*more_r = false;
 	for (size_t i = 0; i < r->nbox; i++) {
 		struct sbox *b = &r->box[i];
 		bool slice = slice_next(r, b);
@@ -347,7 +348,7 @@ next_pass(struct run *r)
 			uidset_release(&b->l_gone);
 		}
 		/* with the next slice it is only that which is looked at */
-		any |= slice;
+		*more_r |= slice;
 		b->dirty_l = !slice && (is_due(b, b->wrote_l, b->dirty_l) ||
 					   b->changed);
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
@@ -356,21 +357,18 @@ next_pass(struct run *r)
 		/* what waits (adopt.c) is to be compared again */
 		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
 			b->dirty_l = true;
-		if (b->failed || b->gone || slice)
+		if (b->failed || b->gone || slice ||
+		    !(b->dirty_l || b->dirty_r))
 			continue;
-		if (b->dirty_l || b->dirty_r) {
-			struct err e = {0};
-
-			any = true;
-			b->nhold = 0;
-			arena_release(&b->hold_mem);
-			if (b->j.id &&
-			    journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold,
-				&b->nhold, &e) != 0)
-				b->failed = true;
-		}
+		*more_r = true;
+		b->nhold = 0;
+		arena_release(&b->hold_mem);
+		if (rc == 0 && b->j.id &&
+		    journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold,
+			&b->nhold, e) != 0)
+			rc = report_contain(r, b, e);
 	}
-	return any;
+	return rc;
 }
 
 static void
@@ -440,8 +438,9 @@ count_rows(struct run *r, struct plan_policy *policy, struct err *e)
 static int
 settle(struct run *r, struct plan_policy *policy, struct err *e)
 {
+	struct err none = {0};
 	bool more = true;
-	int rc = 0;
+	int rc = 0, late;
 
 	/* a pass that leaves slices to others does not count */
 	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0;
@@ -460,7 +459,11 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 			else
 				rc = apply_pass(r, e);
 		}
-		more = next_pass(r) && !r->o->dry_run;
+		/* also after an error: what the pass owns goes */
+		late = next_pass(r, &more, rc == 0 ? e : &none);
+		if (rc == 0)
+			rc = late;
+		more = more && !r->o->dry_run;
 		if (more && !r->slicing && pass + 1 == SYNC_PASSES)
 			log_info(r->o->log,
 			    "%s: others keep changing things; the next run "
