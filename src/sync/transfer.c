@@ -432,10 +432,13 @@ base_of_copies(struct run *r, struct op **v, size_t n, struct err *e)
 	return rc;
 }
 
-/* RCOPY or RMOVE ops from one mailbox into another. */
+/*
+ * RCOPY or RMOVE ops from one mailbox into another.  *whose_r: the one that is
+ * to blame for an error.
+ */
 static int
 transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
-    struct err *e)
+    struct sbox **whose_r, struct err *e)
 {
 	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
 	struct journal_batch *batch;
@@ -448,17 +451,22 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	if (!from->observed)
 		from->r.uidvalidity = from->j.uidvalidity;
 	while (n > 0 && rc == 0) {
+		*whose_r = from;
 		rc = observe_reselect(r, from, e);
-		if (rc == 0)
-			rc = copy_there(r, b, batch, v, &n, next, e);
+		if (rc != 0)
+			break;
+		*whose_r = b;
+		rc = copy_there(r, b, batch, v, &n, next, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		transfer_undone(r, v[i]);
 	if (rc != 0)
 		first = *e;
 	/* what was done is kept, whatever ended it */
-	if (record_commit(r, b, &batch, e) != 0)
+	if (record_commit(r, b, &batch, e) != 0) {
+		*whose_r = b;
 		return e->code;
+	}
 	if (rc != 0)
 		*e = first;
 	return rc;
@@ -488,7 +496,7 @@ apply_transfers(struct run *r, struct err *e)
 		    &r->pass, r->transfer_to - i, sizeof *v);
 		struct op *one = &pl->op[i];
 		bool here = one->kind == OP_LCOPY || one->kind == OP_LMOVE;
-		struct sbox *b = &r->box[one->box];
+		struct sbox *b = &r->box[one->box], *whose = b;
 		size_t n = 0;
 
 		for (; i < r->transfer_to && pl->op[i].kind == one->kind &&
@@ -502,12 +510,12 @@ apply_transfers(struct run *r, struct err *e)
 		}
 		rc = here ? transfer_here(r, v, n, e)
 			  : transfer_there(r, v, n,
-				source_next(r, i, one->from), e);
+				source_next(r, i, one->from), &whose, e);
 		if (rc != 0) {
 			for (size_t k = 0; k < n; k++)
 				if (r->group[v[k]->group].left > 0)
 					transfer_undone(r, v[k]);
-			rc = report_contain(r, b, e);
+			rc = report_contain(r, whose, e);
 		}
 	}
 	return rc;

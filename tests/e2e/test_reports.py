@@ -1,5 +1,7 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
+import pytest
+
 from world import message
 
 
@@ -37,3 +39,46 @@ def test_a_journal_that_goes_bad_during_the_run(scripted):
     world.script.answer = {b"APPEND": damage}
     done = world.sync(status=78)
     assert "damaged" in done.err and len(done.err.splitlines()) == 1
+
+
+def renumber(world):
+    def act(session, tag, words):
+        if words[0] == b"INBOX":
+            world.server.renumber("INBOX")
+    return act
+
+
+def refuse(world):
+    def act(session, tag, words):
+        if words[0] == b"INBOX":
+            session.line(tag + b" NO [UNAVAILABLE] later")
+            return True
+        return False
+    return act
+
+
+@pytest.mark.parametrize("how, said", [
+    (refuse, "later"), (renumber, "UIDVALIDITY changed during the run")])
+def test_what_a_move_comes_from_fails(scripted, how, said):
+    """It is named, and the mailbox that the move goes to is synced."""
+    world = scripted()
+    world.server.create("Work")
+    world.fill(5)
+    world.server.append("Work", message("old"))
+    world.sync()
+    path = world.file_of("m1")
+    path.rename(world.root / "Work" / "new" / path.name.split(":")[0])
+    world.file_of("old", "Work").unlink()
+    world.local.add("Work", message("here"), "1.here.host")
+    world.server.append("Work", message("there"))
+    world.script.answer = {b"SELECT": how(world)}
+    done = world.sync(status=65)
+    assert "home: INBOX: " in done.err and said in done.err
+    assert "Work" not in done.err
+    for side in world.tokens("Work"):
+        assert {"here", "there"} <= set(side) and "old" not in side
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+    assert world.tokens("Work")[0] == ["here", "m1", "there"]
+    assert {"m0", "m2", "m3", "m4"} <= set(world.tokens()[0])
