@@ -308,12 +308,23 @@ cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 	cli_progress_erase(&s->progress);
 	if (r->err.code)
 		(void)cli_fail(s->c, r->account, &r->err);
-	else if (r->waiting && r->failed == 0 && !a->json && !a->dry_run)
+	else if (r->waiting && r->failed == 0 && !a->json)
 		say_waiting(s, r);
 	if (a->json)
 		json_summary(r);
 	else if (!a->quiet && (a->verbose > 0 || s->c->tty))
 		print_end(f, r);
+	(void)fflush(stdout);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+cli_sink_not_begun(struct cli_sink *s, const struct sync_report *r)
+{
+	if (!s->c->args.json)
+		return;
+	pthread_mutex_lock(&s->lock);
+	json_summary(r);
 	(void)fflush(stdout);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -31,6 +31,8 @@ struct cli_feed {
 
 void cli_sink_init(struct cli_sink *s, struct cli *c, size_t accounts);
 void cli_sink_release(struct cli_sink *s);
+/* An account without a feed: its summary, for programs; any thread. */
+void cli_sink_not_begun(struct cli_sink *s, const struct sync_report *r);
 
 void cli_feed_init(struct cli_feed *f, struct cli_sink *to);
 /* The end of the account: its error, if any, and what was done. */

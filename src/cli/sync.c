@@ -88,7 +88,8 @@ sync_job(struct pool_work *w, size_t i)
 	struct syncing *s = (struct syncing *)w;
 	struct job *j = &s->v[i];
 	const struct cli *c = s->c;
-	struct sync_report report;
+	struct sync_report report = {
+	    .account = j->a->name, .status = CLI_LATER};
 	struct cli_feed feed;
 	const struct sync_options o = {.dry_run = c->args.dry_run,
 	    .full = c->args.full,
@@ -107,8 +108,10 @@ sync_job(struct pool_work *w, size_t i)
 
 	j->status = CLI_LATER;
 	/* The first one tells that the run was interrupted. */
-	if (i > 0 && cancel_raised(c->cancel))
+	if (i > 0 && cancel_check(c->cancel, &report.err) != 0) {
+		cli_sink_not_begun(&s->sink, &report);
 		return;
+	}
 	cli_feed_init(&feed, &s->sink);
 	sync_account(c->conf, j->a, &o, &report);
 	cli_feed_end(&feed, &report);

@@ -82,11 +82,12 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true) ||
 	    has_others(b)) {
 		/* new mail here: the mailbox comes back with it */
+		rc = imap_create(r->imap, b->j.wire, e);
+		if (rc != 0)
+			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");
-		rc = imap_create(r->imap, b->j.wire, e);
-		if (rc == 0)
-			rc = gone_forget(r, b, e);
+		rc = gone_forget(r, b, e);
 		if (rc == 0)
 			start_afresh(b);
 		return rc;
@@ -121,11 +122,12 @@ stays_there(struct run *r, struct sbox *b, struct err *e)
 	int rc;
 
 	err_clear(e);
+	rc = maildir_create(r->m, b->j.path, e);
+	if (rc != 0)
+		return rc;
 	report_box(r, b, "create here", TREE_CASE_R_ONLY,
 	    "the server does not delete a mailbox that has others below it");
-	rc = maildir_create(r->m, b->j.path, e);
-	if (rc == 0)
-		rc = gone_forget(r, b, e);
+	rc = gone_forget(r, b, e);
 	if (rc == 0)
 		start_afresh(b);
 	return rc;

@@ -167,8 +167,6 @@ create_box(struct run *r, const struct tree_op *op, struct sbox *b,
 
 	if (rc != 0 || *skip_r)
 		return rc;
-	report_box(r, b, here ? "create here" : "create on server",
-	    (int)op->why, tree_case_words(op->why));
 	if (here)
 		b->local_missing = dry;
 	else
@@ -176,9 +174,12 @@ create_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	if (!dry)
 		rc = here ? maildir_create(r->m, b->j.path, e)
 			  : imap_create(r->imap, b->j.wire, e);
-	if (rc == 0)
-		r->rep->boxes_created++;
-	return rc;
+	if (rc != 0)
+		return rc;
+	report_box(r, b, here ? "create here" : "create on server",
+	    (int)op->why, tree_case_words(op->why));
+	r->rep->boxes_created += !dry;
+	return 0;
 }
 
 /* The steps are done by now, but in a dry run. */
@@ -193,7 +194,7 @@ renamed_box(struct run *r, const struct tree_op *op, struct sbox *b)
 
 	report_box(r, b, what, (int)op->why, text);
 	xfree(text);
-	r->rep->boxes_renamed++;
+	r->rep->boxes_renamed += !r->o->dry_run;
 	if (op->kind == TREE_RENAME_R)
 		b->is_listed = false; /* RENAME may change the numbers */
 }

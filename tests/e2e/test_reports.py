@@ -1,5 +1,7 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
+import json
+
 import pytest
 
 from world import message
@@ -82,3 +84,52 @@ def test_what_a_move_comes_from_fails(scripted, how, said):
     world.assert_settled()
     assert world.tokens("Work")[0] == ["here", "m1", "there"]
     assert {"m0", "m2", "m3", "m4"} <= set(world.tokens()[0])
+
+
+def test_a_dry_run_counts_nothing(world):
+    world.server.append("INBOX", message("m"))
+    for box in ("a", "b", "old"):
+        world.server.create(box)
+        world.server.append(box, message(box))
+    world.local.add("c", message("here"), "1.here.host")
+
+    def counts():
+        """What is planned, and what is counted."""
+        events = [json.loads(line) for line in world.sync(
+            "--dry-run", "--json").out.splitlines()]
+        return {e["op"] for e in events[:-1]}, {
+            events[-1][key] for key in (
+                "pulled", "pushed", "mailboxes_created", "mailboxes_deleted",
+                "mailboxes_renamed")}
+
+    ops, numbers = counts()
+    assert ops >= {"create here", "create on server", "pull"}
+    assert numbers == {0}
+    world.sync()
+    world.server.do("rename", "old", "new")
+    ops, numbers = counts()
+    assert "rename here" in ops and numbers == {0}
+
+
+def test_a_mailbox_that_is_refused_was_not_made(scripted):
+    world = scripted()
+    world.local.add("Work", message("here"), "1.here.host")
+    world.script.answer = {b"CREATE": b"NO [CANNOT] not that name"}
+    done = world.sync("-v", status=65)
+    assert "not that name" in done.err and "on server" not in done.out
+    world.script.answer = {}
+    assert "create on server Work" in world.sync("-v").out
+
+
+def test_a_mailbox_that_does_not_come_back_was_not_made(scripted):
+    """It was deleted there, and has new mail here."""
+    world = scripted()
+    world.server.create("Work")
+    world.fill(5)
+    world.server.append("Work", message("old"))
+    world.sync()
+    del world.server.held.boxes["Work"]
+    world.local.add("Work", message("here"), "1.here.host")
+    world.script.answer = {b"CREATE": b"NO [CANNOT] not that name"}
+    done = world.sync("-v", status=65)
+    assert "not that name" in done.err and "create" not in done.out

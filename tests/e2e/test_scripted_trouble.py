@@ -378,8 +378,8 @@ def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     assert "Additional arguments" in line
     assert [m["body"] for m in world.server.messages("INBOX").values()] == [
         b"Subject: message b\r\n\r\nb\r\n"]
-    for _ in range(2):
-        done = world.sync(status=65)
+    for how in [], [], ["--dry-run"]:
+        done = world.sync(*how, status=65)
         line, = done.err.splitlines()
         assert "1 message waits" in line and "status" in line
         done = world.sync("--json", status=65)
