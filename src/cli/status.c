@@ -91,6 +91,13 @@ looks_unchanged(struct maildir *m, const struct jbox *b)
 	       maildir_stamp_eq(&now, &b->stamp);
 }
 
+/* Is it one that a run will try again? */
+static bool
+waits(const struct jhold *h)
+{
+	return h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT;
+}
+
 /* What waits to be carried over, as far as can be told without the server. */
 static int
 count_pending(struct maildir *m, const struct jbox *b, const struct pairs *p,
@@ -104,7 +111,7 @@ count_pending(struct maildir *m, const struct jbox *b, const struct pairs *p,
 		return e->code;
 	/* A file on hold is one that no row names: it is counted by now. */
 	for (size_t i = 0; i < nh; i++)
-		n += h[i].kind == JHOLD_RETRY && (!look || h[i].uid != 0);
+		n += waits(&h[i]) && (!look || h[i].uid != 0);
 	*n_r = n;
 	return 0;
 }
@@ -129,13 +136,6 @@ look_at(struct journal *j, struct maildir *m, struct line *line,
 		line->size += p.v[i].fsize;
 	}
 	return count_pending(m, line->box, &p, h, nh, mem, &line->pending, e);
-}
-
-/* Is it one that a run will try again? */
-static bool
-waits(const struct jhold *h)
-{
-	return h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT;
 }
 
 static json_t *

@@ -415,7 +415,8 @@ why_nothing(const struct explain *x)
 	    .uid = x->uid,
 	    .file = x->file};
 
-	if (x->has_hold && x->hold.kind == JHOLD_RETRY) {
+	if (x->has_hold && (x->hold.kind == JHOLD_RETRY ||
+			       x->hold.kind == JHOLD_SUSPECT)) {
 		s.op = "wait";
 		s.case_number = x->hold.uid ? CASE_R_HOLD : CASE_L_HOLD;
 	} else if (x->has_hold) {

@@ -36,7 +36,9 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < b->nhold; i++) {
-		r->rep->waiting += b->hold[i].kind == JHOLD_RETRY;
+		/* the suspect are tried by each run that is no dry one */
+		r->rep->waiting += b->hold[i].kind == JHOLD_RETRY ||
+		    (r->o->dry_run && b->hold[i].kind == JHOLD_SUSPECT);
 		if (!record_hold_due(r, &b->hold[i]))
 			continue;
 		if (b->hold[i].uid)

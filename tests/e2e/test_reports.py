@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from scripted import Hangup
 from world import message
 
 
@@ -133,3 +134,27 @@ def test_a_mailbox_that_does_not_come_back_was_not_made(scripted):
     world.script.answer = {b"CREATE": b"NO [CANNOT] not that name"}
     done = world.sync("-v", status=65)
     assert "not that name" in done.err and "create" not in done.out
+
+
+def test_a_message_that_ends_the_connection_waits(scripted):
+    world = scripted()
+    world.fill(1)
+    uid = world.server.append("INBOX", message("bad"))
+
+    def hang_up(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+
+    world.script.answer[b"UID FETCH"] = hang_up
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+    box, = [json.loads(line) for line in
+            world.run("status", "--json").out.splitlines()]
+    assert box["pending"] == len(box["waiting"]) == 1
+    done = world.sync("--dry-run", status=65)
+    assert done.err.count("\n") == 1 and "1 message waits" in done.err
+    x = json.loads(world.run("explain", "home:INBOX:%d" % uid, "--json").out)
+    assert x["hold"]["kind"] == "suspect"
+    assert [(s["op"], s["case"]) for s in x["next"]] == [("wait", 14)]
+    assert world.summary()["pulled"] == 1
+    world.assert_settled()
