@@ -1,6 +1,7 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -157,4 +158,34 @@ def test_a_message_that_ends_the_connection_waits(scripted):
     assert x["hold"]["kind"] == "suspect"
     assert [(s["op"], s["case"]) for s in x["next"]] == [("wait", 14)]
     assert world.summary()["pulled"] == 1
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", "<&- >&- 2>&-"])
+def test_without_standard_streams(world, closed):
+    """No file of ours takes their place; that nothing can be told is an
+    error."""
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    world.server.append("INBOX", message("b"))
+    world.server.close()
+    done = subprocess.run(
+        ["sh", "-c", '"$1" -c "$2" sync -v ' + closed, "sh",
+         world.binary, str(world.config)], env=world.env(),
+        capture_output=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (74, b"")
+    if "2>&-" not in closed:
+        assert b"standard output" in done.stderr
+    assert "0 findings" in world.run("journal", "verify", "home").out
+    world.sync()
+    world.assert_settled()
+
+
+def test_nothing_to_tell_needs_no_standard_streams(world):
+    world.server.append("INBOX", message("a"))
+    done = subprocess.run(
+        ["sh", "-c", '"$1" -c "$2" sync <&- >&- 2>&-', "sh",
+         world.binary, str(world.config)], env=world.env(),
+        capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0
     world.assert_settled()
