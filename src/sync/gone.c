@@ -115,9 +115,9 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
-/* RFC 5530 HASCHILDREN: it can be emptied there, and that was done. */
+/* It was emptied there, and is not deleted: WHY. */
 static int
-stays_there(struct run *r, struct sbox *b, struct err *e)
+stays_there(struct run *r, struct sbox *b, const char *why, struct err *e)
 {
 	int rc;
 
@@ -125,12 +125,21 @@ stays_there(struct run *r, struct sbox *b, struct err *e)
 	rc = maildir_create(r->m, b->j.path, e);
 	if (rc != 0)
 		return rc;
-	report_box(r, b, "create here", TREE_CASE_R_ONLY,
-	    "the server does not delete a mailbox that has others below it");
+	report_box(r, b, "create here", TREE_CASE_R_ONLY, why);
 	rc = gone_forget(r, b, e);
 	if (rc == 0)
 		start_afresh(b);
 	return rc;
+}
+
+/* Is there what only the server has, and did not come (case 29)? */
+static bool
+has_skipped(const struct run *r, const struct sbox *b)
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].uid && b->hold[i].kind == JHOLD_SKIPPED)
+			return true;
+	return has_op(r, b, OP_SKIP, false);
 }
 
 /* Deleted here; its messages on the server are expunged by now. */
@@ -151,6 +160,9 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	r->selected_wire = SPAN_NONE;
 	if (rc != 0)
 		return rc;
+	if (exists > 0 && has_skipped(r, b) && r->a->direction != CONFIG_PUSH)
+		return stays_there(r, b,
+		    "what is too large or too old to come here is in it", e);
 	if (exists > 0) {
 		/* somebody put mail there meanwhile: the next run decides */
 		log_info(r->o->log,
@@ -162,7 +174,8 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	if (rc == 0)
 		rc = imap_delete(r->imap, b->j.wire, e);
 	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
-		return stays_there(r, b, e);
+		return stays_there(r, b, "the server does not delete a mailbox "
+		    "that has others below it", e);
 	if (rc == 0)
 		rc = gone_forget(r, b, e);
 	if (rc == 0) {

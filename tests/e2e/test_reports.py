@@ -1,6 +1,7 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -188,4 +189,29 @@ def test_nothing_to_tell_needs_no_standard_streams(world):
          world.binary, str(world.config)], env=world.env(),
         capture_output=True, timeout=300, check=False)
     assert done.returncode == 0
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_mailbox_with_what_is_too_large_comes_back(world, new):
+    """It was deleted here; what is there, and never came, is not deleted."""
+    world.write_config(max_size="1K")
+    world.server.create("Work")
+    world.server.append("Work", message("small"))
+    if not new:
+        world.server.append("Work", message("large", size=5000))
+    for i in range(5):
+        world.server.append("INBOX", message("m%d" % i))
+    world.sync()
+    shutil.rmtree(world.root / "Work")
+    if new:
+        world.server.append("Work", message("large", size=5000))
+    done = world.sync("-v")
+    assert "create here Work (case 102: what is too large" in done.out
+    left, = world.server.messages("Work").values()
+    assert b"message large" in left["body"]
+    assert world.local.files("Work") == []
+    world.assert_idle()
+    world.write_config(max_size=None)
+    world.sync()
     world.assert_settled()
