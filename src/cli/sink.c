@@ -18,6 +18,8 @@
 /* Names that fill the line would leave no room for what happened. */
 #define PLACE_WIDTH 200
 
+#define UNSETTLED "others keep changing things; the next run goes on"
+
 /* "account: mailbox: uid 3: text"; held deletes are errors: the run ends so */
 static void
 log_event(struct cli_sink *s, const struct sync_event *ev)
@@ -219,6 +221,8 @@ json_summary(const struct sync_report *r)
 		cli_json_add(o, "run", json_string(r->run));
 	if (r->err.code)
 		cli_json_add(o, "error", cli_json_span(span_str(r->err.text)));
+	else if (r->status == CLI_LATER)
+		cli_json_add(o, "error", json_string(UNSETTLED));
 	cli_json_add(o, "status", json_integer(r->status));
 	cli_json_line(stdout, o);
 }
@@ -310,6 +314,8 @@ cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 		(void)cli_fail(s->c, r->account, &r->err);
 	else if (r->waiting && r->failed == 0 && !a->json)
 		say_waiting(s, r);
+	else if (r->status == CLI_LATER && !a->json)
+		log_error(s->c->log, "%s: " UNSETTLED, r->account);
 	if (a->json)
 		json_summary(r);
 	else if (!a->quiet && (a->verbose > 0 || s->c->tty))

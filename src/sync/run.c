@@ -464,13 +464,9 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 		if (rc == 0)
 			rc = late;
 		more = more && !r->o->dry_run;
-		if (more && !r->slicing && pass + 1 == SYNC_PASSES)
-			log_info(r->o->log,
-			    "%s: others keep changing things; the next run "
-			    "goes on",
-			    r->a->name);
 		arena_release(&r->pass);
 	}
+	r->rep->unsettled = more;
 	return rc;
 }
 
@@ -542,6 +538,8 @@ exit_status(const struct run *r, int rc, const struct err *e)
 		return err_exit_status(e);
 	if (r->rep->failed > 0 || r->rep->waiting > 0)
 		return EX_DATAERR;
+	if (r->rep->unsettled)
+		return EX_TEMPFAIL;
 	return r->rep->held > 0 ? STATUS_HELD : EX_OK;
 }
 

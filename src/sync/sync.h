@@ -69,6 +69,7 @@ struct sync_report {
 	    boxes_renamed, held, failed, waiting, bytes_in, bytes_out,
 	    round_trips;
 	double seconds;
+	bool unsettled; /* all passes are used up, and something is left */
 	char run[40];	/* run id when something went to the bin, else "" */
 	int status;	/* exit status of this account: 0, 3, 65, 69, 75, ... */
 	struct err err; /* what ended it early; code 0: nothing */

@@ -42,13 +42,13 @@ def fill(world, box):
     world.sync()
 
 
-def run(world, line, *args):
+def run(world, line, *args, status=0):
     """A run over LINE; what it says."""
     whole = world.options["port"]
     world.server.close()
     world.write_config(port=line.port)
     world.trace.unlink(missing_ok=True)
-    done = world.sync("-v", "--trace", str(world.trace), *args)
+    done = world.sync("-v", "--trace", str(world.trace), *args, status=status)
     world.write_config(port=whole)
     line.close()
     return done
@@ -158,7 +158,8 @@ class Busy(Relay):
             b.sendall(data)
 
 
-def test_deletes_wait_while_others_go_on(world):
+@pytest.mark.parametrize("how", ["-q", "--json"])
+def test_deletes_wait_while_others_go_on(world, how):
     """In Archive somebody is at work all the time: was "m" moved there?"""
     fill(world, "INBOX")
     _, path = local(world)["m"]
@@ -178,8 +179,11 @@ def test_deletes_wait_while_others_go_on(world):
         append()
 
     append()
-    done = run(world, Busy(world.options["port"], b"BODY.PEEK[", work))
-    assert "others keep changing things" in done.err
+    done = run(world, Busy(world.options["port"], b"BODY.PEEK[", work), how,
+               status=75)
+    line = (done.out if how == "--json" else done.err).splitlines()[-1]
+    assert "others keep changing things" in line
+    assert how == "--json" or done.err.count("\n") == 1
     assert "m" in flags(world)
     world.sync()
     assert "m" not in flags(world)
