@@ -433,14 +433,17 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 	map_init(&verdict);
 	/*
 	 * Each time round there is a verdict more, or somebody was taken along
-	 * who had his.  Should that ever be wrong, an error is better.
+	 * who had his.  But a server may tell mailboxes apart by their names
+	 * alone: then what was done may look like another rename, and so on.
 	 */
 	while (again && rc == 0) {
 		again = false;
 		if (rounds++ > 4 * ls->njbox + 4) {
-			rc = err_set(e, ERR_BUG, ERR_SCOPE_ACCOUNT,
-			    ERR_RETRY_NEVER,
-			    "renames of mailboxes are refused without end");
+			rc = err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT,
+			    ERR_RETRY_LATER,
+			    "mailboxes were renamed on both sides, some of it "
+			    "is refused, and what is not undoes itself; give "
+			    "them the same names on both sides");
 			break;
 		}
 		rc = plan_names(r, ls, &verdict, e);

@@ -623,7 +623,11 @@ refuse_some(struct world *w)
 	for (size_t rounds = 0; again; rounds++) {
 		struct tree_plan plan;
 
-		assert_true(rounds <= 4 * w->nj + 4);
+		if (rounds > 4 * w->nj + 4) {
+			/* what is told apart by its name alone may go round */
+			assert_false(w->ids);
+			return;
+		}
 
 		again = false;
 		plan_world(w, apart, stay, &plan);
