@@ -3,7 +3,8 @@ libbase_a_SOURCES = \
 	src/base/alloc.c src/base/alloc.h src/base/arena.c src/base/arena.h \
 	src/base/buf.c src/base/buf.h src/base/cancel.c src/base/cancel.h \
 	src/base/clock.c src/base/clock.h src/base/err.c src/base/err.h \
-	src/base/fs.c src/base/fs.h src/base/hash.c src/base/hash.h \
+	src/base/fs.c src/base/fs.h src/base/fstype.c \
+	src/base/hash.c src/base/hash.h \
 	src/base/log.c src/base/log.h src/base/map.c src/base/map.h \
 	src/base/pool.c src/base/pool.h src/base/span.c src/base/span.h \
 	src/base/uidset.c src/base/uidset.h
