@@ -662,7 +662,7 @@ test_refused_renames_come_to_an_end(void **state)
 	bool ignored = true;
 
 	(void)state;
-	for (int run = 0; run < 2 * RUNS; run++) {
+	for (int run = 0; run < RUNS / 3; run++) {
 		start(w, 3);
 		settle(w, false, &ignored);
 		for (uint32_t n = 1 + rnd(5); n > 0; n--)
