@@ -64,7 +64,7 @@ class Family:
         done = subprocess.run(
             self.command(*args), env=self.members[0].env(),
             capture_output=True, text=True, timeout=300)
-        assert done.returncode == status, (
+        assert status is None or done.returncode == status, (
             args, done.returncode, done.stdout, done.stderr)
         return done
 
