@@ -21,6 +21,18 @@ fs_open_dir(int dirfd, const char *path)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+DIR *
+fs_dirstream(int fd)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int sys = errno;
+
+	if (!d && fd >= 0)
+		close(fd);
+	errno = sys;
+	return d;
+}
+
 int
 fs_open_read(int dirfd, const char *path)
 {
@@ -242,14 +254,12 @@ uint32_t
 fs_clean_temp(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct buf prefix;
 	struct dirent *x;
 	uint32_t n = 0;
 
 	if (!d) {
-		if (fd >= 0)
-			close(fd);
 		return 0;
 	}
 	buf_init(&prefix, NAME_MAX);

@@ -5,12 +5,18 @@
 #ifndef BASE_FS_H
 #define BASE_FS_H
 
+#include <dirent.h>
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/err.h"
 
 /* Open for reading without following a last symlink; -1 and errno. */
 int fs_open_dir(int dirfd, const char *path);
+/*
+ * The entries of the directory FD (-1: of none, errno stays), which belongs to
+ * the stream from now on.  NULL and errno: FD is closed.
+ */
+DIR *fs_dirstream(int fd);
 int fs_open_read(int dirfd, const char *path); /* regular files only: EINVAL */
 
 /*

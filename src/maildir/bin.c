@@ -212,15 +212,13 @@ move_all(struct maildir *m, int from, int to, const struct map *seen,
     struct err *e)
 {
 	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 	struct stat st;
 	int rc = 0;
 
 	if (!d) {
 		err_sys(e, ERR_SCOPE_BOX, errno, "read a directory");
-		if (fd >= 0)
-			close(fd);
 		return e->code;
 	}
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {

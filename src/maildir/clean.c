@@ -62,10 +62,8 @@ maildir_clean_tmp(
 		n += fs_clean_temp(b->new);
 	m->seen_temp = false;
 	fd = fs_open_dir(b->fd, "tmp");
-	d = fd < 0 ? NULL : fdopendir(fd);
+	d = fs_dirstream(fd);
 	if (!d) {
-		if (fd >= 0)
-			close(fd);
 		*n_r = n;
 		return 0; /* no tmp/: none there */
 	}

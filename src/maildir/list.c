@@ -167,13 +167,11 @@ read_dir(struct walk *w, struct span path, struct maildir_dir *dir,
     struct subdirs *sub, struct err *e)
 {
 	int fd = maildir_openat(w->m->root, path), sys;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 
 	if (!d) {
 		sys = errno;
-		if (fd >= 0)
-			close(fd);
 		return unreadable(w, path, sys, e);
 	}
 	while ((errno = 0, x = readdir(d)) != NULL &&

@@ -48,13 +48,11 @@ take_all(struct maildir *m, struct span path, int box, const char *sub,
     struct err *e)
 {
 	int fd = fs_open_dir(box, sub), sys;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 
 	if (!d) {
 		sys = errno;
-		if (fd >= 0)
-			close(fd);
 		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(path)), sub);
 	}

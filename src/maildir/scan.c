@@ -91,14 +91,12 @@ static int
 scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 {
 	int fd = fs_open_dir(box, sub);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 	int sys;
 
 	if (!d) {
 		sys = errno;
-		if (fd >= 0)
-			close(fd);
 		return err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
 		    SPAN_ARG(maildir_shown(s->path)), sub);
 	}

@@ -75,7 +75,7 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
     int box, struct err *e)
 {
 	int from = fs_open_dir(bin_box, sub);
-	DIR *d = from < 0 ? NULL : fdopendir(from);
+	DIR *d = fs_dirstream(from);
 	AUTO_FD to = -1;
 	struct dirent *x;
 	int rc;
@@ -83,8 +83,6 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	if (!d) {
 		int sys = errno;
 
-		if (from >= 0)
-			close(from);
 		return sys == ENOENT ? 0 : bin_error(path, sys, e);
 	}
 	/* of a move into the bin that was cut off: the message is in its place
@@ -116,13 +114,11 @@ letters_in(int box, struct span path, const char *sub, uint32_t *used,
     struct err *e)
 {
 	int sys, fd = fs_open_dir(box, sub);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 
 	if (!d) {
 		sys = errno;
-		if (fd >= 0)
-			close(fd);
 		return sys == ENOENT ? 0 : sub_error(path, sub, sys, e);
 	}
 	while ((errno = 0, x = readdir(d)) != NULL) {
@@ -287,15 +283,13 @@ read_names(int dir, struct span path, struct names *dirs, struct names *files,
     struct err *e)
 {
 	int fd = fs_open_dir(dir, ".");
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 	struct stat st;
 	int sys;
 
 	if (!d) {
 		sys = errno;
-		if (fd >= 0)
-			close(fd);
 		return bin_error(path, sys, e);
 	}
 	while ((errno = 0, x = readdir(d)) != NULL) {

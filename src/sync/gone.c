@@ -70,9 +70,10 @@ has_others(const struct sbox *b)
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 {
+	bool others = has_others(b);
 	int rc;
 
-	if (has_others(b) && r->a->direction == CONFIG_PULL) {
+	if (others && r->a->direction == CONFIG_PULL) {
 		report_box(r, b, "forget", TREE_CASE_R_GONE,
 		    "deleted on the server; what is only here stays");
 		rc = gone_forget(r, b, e);
@@ -80,7 +81,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 		return rc;
 	}
 	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true) ||
-	    has_others(b)) {
+	    others) {
 		/* new mail here: the mailbox comes back with it */
 		rc = imap_create(r->imap, b->j.wire, e);
 		if (rc != 0)

@@ -109,13 +109,11 @@ static void
 clean_tree(int dirfd, const char *name, int depth)
 {
 	int fd = depth > BIN_DEPTH ? -1 : fs_open_dir(dirfd, name);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_dirstream(fd);
 	struct dirent *d;
 	struct stat st;
 
 	if (!dir) {
-		if (fd >= 0)
-			close(fd);
 		return;
 	}
 	(void)fs_clean_temp(fd);
