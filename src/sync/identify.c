@@ -13,6 +13,8 @@
  *     and often of one size.  So where a message vanished in the mailbox in
  *     which the new UID is, all octets are compared, or it is fetched; and a
  *     draft is fetched wherever it appears.
+ *  6. A file that cannot be read at that moment, for a mail reader renamed it,
+ *     is neither equal nor different: the next pass knows its name.
  *
  * What is told here costs the wire some 300 octets a message, in two round
  * trips per mailbox that has such messages.
@@ -50,25 +52,48 @@ first_of_size(const struct moves_search *s, uint64_t size)
 	return (size_t)at;
 }
 
+/*
+ * Rule 6.  What cannot be read for long, and had no need to be read until now,
+ * is no candidate.
+ */
+static void
+note_unread(struct moves_file *c, const struct err *e)
+{
+	c->unread = e->code == ERR_STALE || c->just_read;
+}
+
 /* Canonical octets of a candidate's file; false when it cannot be read. */
 static bool
-local_octets(struct moves_search *s, const struct moves_file *c, uint64_t off,
+local_octets(struct moves_search *s, struct moves_file *c, uint64_t off,
     size_t n, struct buf *out)
 {
 	struct err e = {0};
 
 	buf_clear(out);
-	return maildir_sample(s->r->m, s->r->box[c->box].j.path, c->file, off,
-		   n, out, &e) == 0;
+	if (maildir_sample(s->r->m, s->r->box[c->box].j.path, c->file, off, n,
+		out, &e) == 0)
+		return true;
+	note_unread(c, &e);
+	return false;
 }
 
 static struct span
 local_id(struct moves_search *s, struct moves_file *c)
 {
-	if (!c->has_id)
-		c->id = transfer_message_id(s->r, &s->r->box[c->box], c->file);
+	struct err e = {0};
+
+	if (!c->has_id && transfer_message_id(s->r, &s->r->box[c->box],
+			      c->file, &c->id, &e) != 0)
+		note_unread(c, &e);
 	c->has_id = true;
 	return c->id;
+}
+
+/* Rule 2; true also of what is not known (rule 6). */
+static bool
+may_have_id(struct moves_search *s, struct moves_file *c, struct span id)
+{
+	return span_eq(local_id(s, c), id) || c->unread;
 }
 
 /* A new UID and what is to be compared of it. */
@@ -102,7 +127,7 @@ ids_meet(struct moves_search *s, const struct question *q)
 
 	for (; q->told && at; at = s->v[at - 1].next)
 		if (may_be(&s->v[at - 1], q->op) &&
-		    span_eq(local_id(s, &s->v[at - 1]), q->id))
+		    may_have_id(s, &s->v[at - 1], q->id))
 			return true;
 	return false;
 }
@@ -116,7 +141,7 @@ may_replace(struct moves_search *s, const struct question *q)
 	for (; at; at = s->v[at - 1].next)
 		if (replaces(&s->v[at - 1], q->op) &&
 		    may_be(&s->v[at - 1], q->op) &&
-		    span_eq(local_id(s, &s->v[at - 1]), q->id))
+		    may_have_id(s, &s->v[at - 1], q->id))
 			return true;
 	return false;
 }
@@ -202,7 +227,7 @@ ask_windows(struct moves_search *s, struct question *v, size_t n, struct err *e)
 }
 
 static bool
-windows_equal(struct moves_search *s, const struct moves_file *c,
+windows_equal(struct moves_search *s, struct moves_file *c,
     const struct question *q)
 {
 	struct buf local;
@@ -218,25 +243,31 @@ windows_equal(struct moves_search *s, const struct moves_file *c,
 	return equal;
 }
 
-/* Rule 4. */
+/* Rules 4 and 6. */
 static void
 settle(struct moves_search *s, const struct question *q)
 {
-	const struct moves_file *found = NULL;
+	const struct moves_file *found = NULL, *unread = NULL;
 
 	for (size_t at = first_of_size(s, q->op->row.size); at;
 	     at = s->v[at - 1].next) {
 		struct moves_file *c = &s->v[at - 1];
 
-		if (!may_be(c, q->op) || !span_eq(local_id(s, c), q->id) ||
-		    (found && memcmp(found->sha, c->sha, DIGEST_LEN) == 0) ||
-		    !windows_equal(s, c, q))
+		if (!may_be(c, q->op) || !may_have_id(s, c, q->id) ||
+		    (found && memcmp(found->sha, c->sha, DIGEST_LEN) == 0))
 			continue;
+		if (!windows_equal(s, c, q)) {
+			if (c->unread)
+				unread = c;
+			continue;
+		}
 		if (found)
 			return;
 		found = c;
 	}
-	if (found) {
+	if (unread) {
+		putoff_unsampled(s->r, q->op, unread->box);
+	} else if (found) {
 		memcpy(q->op->row.sha, found->sha, DIGEST_LEN);
 		q->op->known = true;
 	}

@@ -69,6 +69,9 @@
  */
 #define SYNC_PASSES 5
 
+/* Rows of one size that are looked at, of all that the journal may have. */
+#define SYNC_SAME_SIZE 256
+
 /* slice.c: new messages of the server that are looked at in several passes. */
 struct slicing {
 	bool on;   /* some have not been looked at yet */
@@ -330,6 +333,12 @@ void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there. */
 int putoff_untold(
     struct run *r, uint32_t box, struct uidset *untold, struct err *e);
+/* PULL, to be pulled, may be a file of mailbox number BOX that has moved on; */
+void putoff_unsampled(struct run *r, struct op *pull, uint32_t box);
+/* what waits on the server, and may be what would go up again; */
+int putoff_held(struct run *r, struct err *e);
+/* what may belong to a mailbox that takes no part with its new numbers. */
+int putoff_cut_off(struct run *r, struct err *e);
 
 /*
  * transfer.c: between mailboxes; after apply_rows() of all of them, but for
@@ -337,9 +346,12 @@ int putoff_untold(
  */
 int transfer_early(struct run *r, struct err *e);
 int apply_transfers(struct run *r, struct err *e);
-/* The Message-ID of FILE in B, in the pass's arena; "" when there is none. */
-struct span transfer_message_id(
-    struct run *r, const struct sbox *b, struct span file);
+/*
+ * The Message-ID of FILE in B, in the pass's arena; "" when there is none, or
+ * when it cannot be read: then an error is returned.
+ */
+int transfer_message_id(struct run *r, const struct sbox *b, struct span file,
+    struct span *id_r, struct err *e);
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 

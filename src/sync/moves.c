@@ -13,9 +13,6 @@
  */
 #include "sync/moves.h"
 
-/* Rows of one size that are looked at. */
-#define SAME_SIZE_MAX 256
-
 static void
 add_candidate(struct moves_search *s, struct moves_file c)
 {
@@ -45,6 +42,7 @@ candidates_of_plan(struct moves_search *s)
 				.size = op->row.size,
 				.idate = op->row.idate,
 				.sha = op->row.sha,
+				.just_read = op->kind == OP_PUSH,
 				.draft = moves_is_draft(&op->row)});
 	}
 }
@@ -181,7 +179,7 @@ rows_for(struct moves_search *s, const struct sizes *z, size_t at,
 	struct jfound *found;
 	size_t n;
 	int rc = journal_rows_of_size(s->r->j, s->r->plan.op[at].row.size,
-	    SAME_SIZE_MAX, scratch, &found, &n, e);
+	    SYNC_SAME_SIZE, scratch, &found, &n, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		bool pull = is_sought(s, z, at + 1, OP_PULL, &found[i].row);
@@ -225,16 +223,19 @@ rows_for_all(struct moves_search *s, struct err *e)
 	return rc;
 }
 
-/* A mailbox whose pass ended in error takes no part. */
+/* A mailbox whose pass ended in error, or which waits, takes no part. */
 static void
 drop_failed(struct run *r)
 {
 	struct plan *pl = &r->plan;
 	size_t n = 0;
 
-	for (size_t i = 0; i < pl->n; i++)
-		if (!r->box[pl->op[i].box].failed)
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct sbox *b = &r->box[pl->op[i].box];
+
+		if (!b->failed && !b->waits)
 			pl->op[n++] = pl->op[i];
+	}
 	pl->n = n;
 }
 
@@ -253,8 +254,12 @@ moves_find(struct run *r, struct err *e)
 			map_set_u64(&s.box_of_id, r->box[i].j.id, i + 1);
 	candidates_of_plan(&s);
 	rc = rows_for_all(&s, e);
+	if (rc == 0)
+		rc = putoff_held(r, e);
 	if (rc == 0 && s.n > 0)
 		rc = identify_all(&s, e);
+	if (rc == 0)
+		rc = putoff_cut_off(r, e);
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);

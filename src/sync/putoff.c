@@ -21,6 +21,13 @@
  *     was refused) is in no view either, nor is one that the command line left
  *     out.  What is gone elsewhere, and was as long as one of its new files,
  *     stays on the server.
+ *  6. A mailbox with new numbers that takes no part, as its messages could not
+ *     be compared, has its rows still.  By them it will look once more for what
+ *     the server lacks; what it finds nowhere goes up.  So a new message
+ *     elsewhere that is as large as one of them waits as well: once it had a
+ *     row of its own, nobody would ask what it was.
+ *  7. For the same reason such a mailbox waits for a message elsewhere that
+ *     could not be fetched yet, and is as large as what would go up.
  */
 #include "sync/internal.h"
 
@@ -42,25 +49,38 @@ put_off(struct run *r, struct op *op)
 	op->kind = OP_WAIT;
 }
 
+/* What goes up of a mailbox whose numbers mean nothing any more. */
+static bool
+goes_up_again(const struct op *op)
+{
+	return op->kind == OP_PUSH && op->why != CASE_L_NEW;
+}
+
 /*
- * Rule 1, of what may be the message of P.  A mailbox that is numbered anew
- * loses its rows, and with them what tells that this file is no new one: it
- * takes no part at all.
+ * What may be a message of SIZE octets waits: for the next pass (AGAIN) or run.
+ * A mailbox that is numbered anew loses its rows, and with them what tells that
+ * this file is no new one: it takes no part at all.
  */
 static void
-put_off_like(struct run *r, const struct op *p)
+put_off_like(struct run *r, uint64_t size, bool again)
 {
 	for (size_t i = 0; i < r->plan.n; i++) {
 		struct op *op = &r->plan.op[i];
+		struct sbox *b = &r->box[op->box];
 
-		if (op->row.size != p->row.size)
+		if (op->row.size != size)
 			continue;
-		if (op->kind == OP_PUSH && op->why != CASE_L_NEW)
-			r->box[op->box].failed = true;
-		else if ((op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
-			 (op->kind == OP_FORGET && op->why == CASE_LR_GONE) ||
-			 op->kind == OP_KEEP || op->kind == OP_PUSH)
+		if (goes_up_again(op)) {
+			b->waits |= again;
+			b->failed |= !again;
+		} else if ((op->kind == OP_LDELETE &&
+			       op->why != CASE_EXPUNGE) ||
+			   (op->kind == OP_FORGET &&
+			       op->why == CASE_LR_GONE) ||
+			   op->kind == OP_KEEP || op->kind == OP_PUSH) {
+			b->rescan |= again;
 			put_off(r, op);
+		}
 	}
 }
 
@@ -77,13 +97,152 @@ putoff_untold(
 		if (op->kind != OP_PULL || op->box != box ||
 		    !uidset_has(untold, op->uid))
 			continue;
-		put_off_like(r, op);
+		put_off_like(r, op->row.size, false);
 		put_off(r, op);
 		report_failed(r, &r->box[box], op->uid, SPAN_NONE,
 		    "not compared with what is here: the server sends no "
 		    "octets of it; it waits, and what is gone there and has "
 		    "its size does");
 	}
+	return rc;
+}
+
+void
+putoff_unsampled(struct run *r, struct op *pull, uint32_t box)
+{
+	put_off_like(r, pull->row.size, true);
+	put_off(r, pull);
+	r->box[pull->box].rescan = true;
+	r->box[box].changed = true;
+}
+
+/* Rule 7, of mailbox B: SIZES are those of what would go up again. */
+static int
+hold_against(
+    struct run *r, struct sbox *b, const struct map *sizes, struct err *e)
+{
+	struct rview view = {0};
+	struct uidset held;
+	uint64_t one;
+	int rc = 0;
+
+	uidset_init(&held);
+	uidset_init(&view.vanished);
+	for (size_t i = 0; i < b->nhold; i++) {
+		const struct jhold *h = &b->hold[i];
+
+		/* those due are in the plan */
+		if (h->uid && !record_hold_due(r, h) &&
+		    (h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT))
+			uidset_add(&held, h->uid);
+	}
+	if (held.n > 0)
+		rc = observe_reselect(r, b, e);
+	if (rc == 0 && held.n > 0)
+		rc = imap_fetch_meta(
+		    r->imap, &held, false, true, &r->pass, &view, e);
+	for (size_t i = 0; i < view.n && rc == 0; i++) {
+		const struct rmsg *m = &view.v[i];
+
+		if (!m->has_meta || !map_get_u64(sizes, m->size, &one))
+			continue;
+		put_off_like(r, m->size, false);
+		report_failed(r, b, m->uid, SPAN_NONE,
+		    "not fetched yet; it may be a message of a mailbox that "
+		    "the server has numbered anew, which waits until it is");
+	}
+	uidset_release(&held);
+	uidset_release(&view.vanished);
+	return rc;
+}
+
+int
+putoff_held(struct run *r, struct err *e)
+{
+	struct map sizes;
+	bool any = false;
+	int rc = 0;
+
+	map_init(&sizes);
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (goes_up_again(&r->plan.op[i])) {
+			any = true;
+			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
+		}
+	for (size_t i = 0; i < r->nbox && any && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->failed || b->gone || b->remote_missing ||
+		    b->r.renumbered)
+			continue;
+		rc = hold_against(r, b, &sizes, e);
+		if (rc != 0)
+			rc = report_contain(r, b, e);
+	}
+	map_release(&sizes);
+	return rc;
+}
+
+/* Rule 6. */
+static bool
+is_cut_off(const struct sbox *b)
+{
+	return b->j.id && !b->gone && (b->failed || b->waits) &&
+	       (b->r.renumbered || b->r.doubt ||
+		   (b->is_listed && b->listed.uidvalidity &&
+		       b->listed.uidvalidity != b->j.uidvalidity));
+}
+
+/* May OP's message be one of those BOXES (journal id -> number)? */
+static int
+cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
+    const struct sbox **b_r, struct err *e)
+{
+	struct arena mem;
+	struct jfound *found;
+	uint64_t at;
+	size_t n;
+	int rc;
+
+	*b_r = NULL;
+	arena_init(&mem);
+	rc = journal_rows_of_size(
+	    r->j, op->row.size, SYNC_SAME_SIZE, &mem, &found, &n, e);
+	for (size_t i = 0; i < n && rc == 0 && !*b_r; i++)
+		if (map_get_u64(boxes, found[i].box, &at))
+			*b_r = &r->box[at];
+	arena_release(&mem);
+	return rc;
+}
+
+int
+putoff_cut_off(struct run *r, struct err *e)
+{
+	struct map boxes;
+	const struct sbox *b;
+	bool any = false;
+	int rc = 0;
+
+	map_init(&boxes);
+	for (size_t i = 0; i < r->nbox; i++)
+		if (is_cut_off(&r->box[i])) {
+			any = true;
+			map_set_u64(&boxes, r->box[i].j.id, i);
+		}
+	for (size_t i = 0; i < r->plan.n && any && rc == 0; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (r->box[op->box].failed || r->box[op->box].waits ||
+		    (op->kind != OP_PULL &&
+			!(op->kind == OP_PUSH && op->why == CASE_L_NEW)))
+			continue;
+		rc = cut_off_by(r, op, &boxes, &b, e);
+		if (rc != 0 || !b)
+			continue;
+		r->box[op->box].rescan |= b->waits;
+		put_off(r, op);
+	}
+	map_release(&boxes);
 	return rc;
 }
 

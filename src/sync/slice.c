@@ -334,7 +334,7 @@ slice_defer(struct run *r)
 	if (!r->slicing)
 		return;
 	for (size_t i = 0; i < r->nbox; i++) {
-		r->box[i].waits = waits(&r->box[i]);
+		r->box[i].waits |= waits(&r->box[i]);
 		r->box[i].deferred = r->box[i].waits;
 	}
 	for (size_t i = 0; i < pl->n; i++)

@@ -270,19 +270,20 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 	apply_done(r, b, batch, op);
 }
 
-struct span
-transfer_message_id(struct run *r, const struct sbox *b, struct span file)
+int
+transfer_message_id(struct run *r, const struct sbox *b, struct span file,
+    struct span *id_r, struct err *e)
 {
-	struct span id = SPAN_NONE;
-	struct err e = {0};
 	struct buf head;
+	int rc;
 
+	*id_r = SPAN_NONE;
 	buf_init(&head, 2 * HEAD_OCTETS);
-	if (maildir_sample(
-		r->m, b->j.path, file, 0, HEAD_OCTETS, &head, &e) == 0)
-		header_field(&r->pass, buf_span(&head), "Message-ID", &id);
+	rc = maildir_sample(r->m, b->j.path, file, 0, HEAD_OCTETS, &head, e);
+	if (rc == 0)
+		header_field(&r->pass, buf_span(&head), "Message-ID", id_r);
 	buf_release(&head);
-	return id;
+	return rc;
 }
 
 /* What the server has from UIDNEXT on, by Message-ID where that is unique. */
@@ -328,10 +329,12 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	map_init(&uid_of);
 	rc = ids_there(r, b, &uid_of, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
-		struct span id = transfer_message_id(r, b, v[i]->file);
+		struct err unread = {0};
+		struct span id;
 		uint64_t uid = 0;
 
-		if (id.n > 0 &&
+		if (transfer_message_id(r, b, v[i]->file, &id, &unread) == 0 &&
+		    id.n > 0 &&
 		    map_get(&uid_of, id, &uid) && uid != 0) {
 			map_set(&uid_of, id, 0);
 			landed(r, b, batch, v[i], (uint32_t)uid,

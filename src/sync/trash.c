@@ -13,9 +13,6 @@
 
 #include "wire/resp.h"
 
-/* Rows of one size that are looked at. */
-#define SAME_SIZE_MAX 256
-
 /* These show the messages of other mailboxes. */
 #define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
 
@@ -47,9 +44,9 @@ keeps_label(struct run *r, const struct op *op)
 	struct err e = {0};
 	size_t n = 0, rows = 0;
 
-	if (journal_rows_of_size(r->j, op->row.size, SAME_SIZE_MAX, &r->pass,
+	if (journal_rows_of_size(r->j, op->row.size, SYNC_SAME_SIZE, &r->pass,
 		&found, &n, &e) != 0 ||
-	    n == SAME_SIZE_MAX)
+	    n == SYNC_SAME_SIZE)
 		return true;
 	for (size_t i = 0; i < n; i++) {
 		if (memcmp(found[i].row.sha, op->row.sha, DIGEST_LEN) != 0)

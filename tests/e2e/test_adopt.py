@@ -284,6 +284,54 @@ def test_a_move_that_cannot_be_compared_waits(scripted, how):
     world.assert_settled()
 
 
+def test_of_two_moves_one_cannot_be_compared(scripted):
+    """The other one waits with it: were it fetched by itself, nothing would
+    tell any more that its file is no new message."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(4)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    for uid in 2, 3:
+        world.script.store.move(inbox, uid, work)
+    world.server.renumber("INBOX")
+    spoil(world, [2], "NO", "work")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "work: uid 2" in done.err
+        assert world.tokens()[0] == ["m0", "m3"]
+        assert world.tokens("work")[0] == ["m1", "m2"]
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m3"],) * 2
+    assert world.tokens("work") == (["m1", "m2"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("part", [b"HEADER", b"]<"])
+def test_a_move_whose_file_is_renamed_before_it_is_compared(scripted, part):
+    """The same, when it is this side that cannot be asked: PART of the message
+    is about to come as a mail reader gives the file another name."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+
+    def fetch(session, tag, words):
+        if session.box.name == "work" and any(part in w for w in words[1]):
+            world.script.answer.clear()
+            world.set_letters("m1", "S")
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.script.answer == {}
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.sync()
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
 def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
         scripted, how):
@@ -328,6 +376,28 @@ def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
     world.script.well()
     world.sync()
     assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
+    """Its row there is what tells that its file is no new message."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 3, work)
+    world.server.append("work", message("another one"))
+    world.server.renumber("INBOX")
+    spoil(world, [2], "NO")
+    for _ in range(2):
+        world.sync(status=65)
+        assert world.tokens()[0] == ["m0", "m1"]
+        assert world.tokens("work") == (["another one", "m2"],
+                                        ["another one"])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    assert world.tokens("work") == (["another one", "m2"],) * 2
     world.assert_settled()
 
 
