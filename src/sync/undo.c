@@ -90,13 +90,9 @@ remove_tree(int dirfd, const char *name, int depth)
 	if ((errno != EISDIR && errno != EPERM) || depth > BIN_DEPTH)
 		return -1;
 	fd = fs_open_dir(dirfd, name);
-	if (fd < 0)
+	dir = fs_dirstream(fd);
+	if (!dir)
 		return -1;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -1;
-	}
 	while (rc == 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			rc = remove_tree(fd, d->d_name, depth + 1);
@@ -113,9 +109,8 @@ clean_tree(int dirfd, const char *name, int depth)
 	struct dirent *d;
 	struct stat st;
 
-	if (!dir) {
+	if (!dir)
 		return;
-	}
 	(void)fs_clean_temp(fd);
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.' &&
@@ -148,12 +143,10 @@ bin_expire(
 	*n_r = 0;
 	if (fd < 0)
 		return 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
+	dir = fs_dirstream(fd);
+	if (!dir)
 		return err_sys(
 		    e, ERR_SCOPE_BOX, errno, "read '%s/bin'", a->state_dir);
-	}
 	while (rc == 0 && (d = readdir(dir)) != NULL) {
 		struct stat st;
 
