@@ -115,10 +115,13 @@ pieces() { # DIRECTORY
 	esac
 }
 
+# What fails here does not keep the rest from being tried.
+failed=0
+
 pytests() { # BINARY DIRECTORY
 	cd "$top/tests/$2"
 	pieces "$2" | MOCHILA=$1 xargs -d '\n' -P "$((jobs + 1))" -I PIECE \
-		bash -c 'one "$0"' PIECE
+		bash -c 'one "$0"' PIECE || failed=1
 }
 
 one() { # PIECE
@@ -129,6 +132,7 @@ one() { # PIECE
 		printf '%s: %s\n' "$1" "$(tail -n 1 "$log")"
 	else
 		cat "$log"
+		printf '%s: failed\n' "$1"
 		return 1
 	fi
 }
@@ -146,7 +150,8 @@ mkdir "$work/tsan"
 		CFLAGS='-O1 -g' &&
 	make -s -j"$jobs" mochila tests/unit/test-base-pool &&
 	tests/unit/test-base-pool)
-(cd "$top/tests/e2e" && MOCHILA=$work/tsan/mochila TMPDIR=$memory one test_jobs.py)
+(cd "$top/tests/e2e" &&
+	MOCHILA=$work/tsan/mochila TMPDIR=$memory one test_jobs.py) || failed=1
 
 say "parts of the bench"
 pytests "$work/gcc/mochila" bench
@@ -156,11 +161,12 @@ TMPDIR=$memory pytests "$work/clang/mochila" model
 
 if [ "$MOCHILA_TIER" != fast ]; then
 	say "mutants"
-	TMPDIR=$memory bash "$top/tests/mutants.sh"
+	TMPDIR=$memory bash "$top/tests/mutants.sh" || failed=1
 	say "memory that a large mailbox takes"
 	(cd "$top/tests/e2e" && MOCHILA=$work/gcc/mochila TMPDIR=$memory \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
-		test_slices.py::test_memory_does_not_grow_with_the_mailbox)
+		test_slices.py::test_memory_does_not_grow_with_the_mailbox) ||
+		failed=1
 fi
 
 # (the other tests of test_moves.py have been run)
@@ -168,7 +174,9 @@ say "10,000 messages, 300 changes; a thousand moves; a hundred accounts"
 cd "$top/tests/e2e"
 TMPDIR=$memory MOCHILA=$work/gcc/mochila /usr/bin/python3 -m pytest -q \
 	-p no:cacheprovider test_acceptance.py test_many.py \
-	test_moves.py::test_a_thousand_messages_move_for_a_hundredth_of_their_octets
+	test_moves.py::test_a_thousand_messages_move_for_a_hundredth_of_their_octets ||
+	failed=1
 
 say "faults: kills, full disks, power cuts, bad lines, lies ($MOCHILA_TIER)"
 pytests "$work/gcc/mochila" crash
+exit "$failed"

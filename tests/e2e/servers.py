@@ -178,8 +178,14 @@ service anvil {{
 service stats {{
   chroot =
 }}
+# processes that serve one connection after the other: most of the time would
+# be spent on starting them
+service imap {{
+  service_count = 1000
+}}
 service imap-login {{
   chroot =
+  service_count = 0
   process_min_avail = 1
   inet_listener imap {{
     address = 127.0.0.1
