@@ -129,6 +129,8 @@ open_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 int
 observe_reopen(struct run *r, struct sbox *b, struct err *e)
 {
+	/* what this pass did not look at is as it was recorded */
+	uint32_t seen = b->observed ? b->r.uidvalidity : b->j.uidvalidity;
 	struct rview scratch = {0};
 	int rc = 0;
 
@@ -139,7 +141,7 @@ observe_reopen(struct run *r, struct sbox *b, struct err *e)
 		if (rc != 0)
 			return rc;
 	}
-	if (r->selected_uidvalidity != b->r.uidvalidity)
+	if (r->selected_uidvalidity != seen)
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UIDVALIDITY changed during the run");
 	return 0;

@@ -27,7 +27,8 @@
  *     elsewhere that is as large as one of them waits as well: once it had a
  *     row of its own, nobody would ask what it was.
  *  7. For the same reason such a mailbox waits for a message elsewhere that
- *     could not be fetched yet, and is as large as what would go up.
+ *     could not be fetched yet, and is as large as what would go up.  Not for
+ *     one that ended the connection: it is tried only when all else is done.
  */
 #include "sync/internal.h"
 
@@ -132,8 +133,8 @@ hold_against(
 		const struct jhold *h = &b->hold[i];
 
 		/* those due are in the plan */
-		if (h->uid && !record_hold_due(r, h) &&
-		    (h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT))
+		if (h->uid && h->kind == JHOLD_RETRY &&
+		    !record_hold_due(r, h))
 			uidset_add(&held, h->uid);
 	}
 	if (held.n > 0)

@@ -451,8 +451,6 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	if (rc != 0)
 		return rc;
 	batch = record_begin(r, b);
-	if (!from->observed)
-		from->r.uidvalidity = from->j.uidvalidity;
 	while (n > 0 && rc == 0) {
 		*whose_r = from;
 		rc = observe_reselect(r, from, e);

@@ -401,6 +401,24 @@ def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
     world.assert_settled()
 
 
+def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
+    """It was copied by a mail program, could not be fetched, and the original
+    was deleted; then that mailbox gets new numbers."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    world.server.append("work", message("m1"), when=1600000000)
+    spoil(world, [1], "NO", "work")
+    assert "work: uid 1" in world.sync(status=65).err
+    world.script.well()
+    world.server.expunge("INBOX", [2])
+    world.server.renumber("INBOX")
+    for _ in range(2):
+        assert "work: uid 1" in world.sync(status=65).err
+        assert world.tokens()[0] == ["m0", "m2"]
+        assert world.tokens("work") == (["m1"], [])
+
+
 def renumber(world, *tokens):
     """Like world.server.renumber(), in the order of TOKENS."""
     with world.script.store.lock:
