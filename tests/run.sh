@@ -101,11 +101,12 @@ if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1 || echo 0)" \
 fi
 
 # In the full tier each test of faults is by itself: some of them try
-# thousands of points.  Backwards, so that the many short ones of
-# test_calls.py come last and keep all processors busy to the end.
+# thousands of points; and each of the many histories.  Backwards, so that the
+# many short ones of test_calls.py come last and keep all processors busy to the
+# end.
 pieces() { # DIRECTORY
 	case $MOCHILA_TIER,$1 in
-	full,crash)
+	full,crash | full,model)
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
 			--collect-only | grep :: | tac
 		;;

@@ -13,7 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 import faultat  # noqa: E402
 import stories  # noqa: E402
 from scene import Scene  # noqa: E402
-from servers import DovecotKept  # noqa: E402
+from servers import Dovecot  # noqa: E402
 from subjects import Mochila  # noqa: E402
 
 STORIES = ["First", "Changes", "Lost", "Moves"]
@@ -47,7 +47,7 @@ def scratch():
 
 @pytest.fixture(scope="session")
 def dovecot(scratch):
-    server = DovecotKept(scratch / "dovecot")
+    server = Dovecot(scratch / "dovecot")
     yield server
     server.stop()
 

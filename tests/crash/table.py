@@ -28,7 +28,7 @@ import faultat  # noqa: E402
 import stories  # noqa: E402
 from image import Image, NoImage  # noqa: E402
 from scene import Scene  # noqa: E402
-from servers import DovecotKept  # noqa: E402
+from servers import Dovecot  # noqa: E402
 from subjects import Mbsync, Mochila  # noqa: E402
 
 KINDS = {"kill": campaign.KILLS, "short": campaign.SHORT,
@@ -97,7 +97,7 @@ def main():
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     base = Path(tempfile.mkdtemp(prefix="mochila-", dir=memory))
     base.chmod(0o755)
-    server = DovecotKept(base / "dovecot")
+    server = Dovecot(base / "dovecot")
     try:
         library = faultat.build(base)
         number = 0

@@ -178,8 +178,8 @@ service anvil {{
 service stats {{
   chroot =
 }}
-# processes that serve one connection after the other: most of the time would
-# be spent on starting them
+# processes that serve one session after the other: to begin one is most of what
+# a short session costs
 service imap {{
   service_count = 1000
 }}
@@ -268,19 +268,6 @@ class Dovecot(Kind):
 
     def stop(self):
         stop_group(self.master)
-
-
-class DovecotKept(Dovecot):
-    """Its processes serve one session after the other: to begin one is most
-    of what a short session costs."""
-
-    def __init__(self, base):
-        super().__init__(base, "service imap {\n"
-                               "  service_count = 1000\n"
-                               "}\n"
-                               "service imap-login {\n"
-                               "  service_count = 0\n"
-                               "}\n")
 
 
 class DovecotFew(Dovecot):

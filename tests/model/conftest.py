@@ -12,7 +12,7 @@ import pytest
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 sys.path.insert(0, str(E2E))
 
-from servers import DovecotKept  # noqa: E402
+from servers import Dovecot  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location("e2e_conftest",
                                                E2E / "conftest.py")
@@ -34,6 +34,6 @@ def scratch():
 
 @pytest.fixture(scope="session")
 def dovecot(scratch):
-    server = DovecotKept(scratch / "dovecot")
+    server = Dovecot(scratch / "dovecot")
     yield server
     server.stop()

@@ -34,7 +34,7 @@ if str(HERE) not in sys.path:
 from oracle import NONE, Changes, bounds, one  # noqa: E402
 from people import Here, There, UMLAUT, content, wire  # noqa: E402
 from relay import Relay  # noqa: E402
-from servers import DovecotKept  # noqa: E402
+from servers import Dovecot  # noqa: E402
 from world import CHANGING, World, digest  # noqa: E402
 
 BOXES = ["INBOX", "a", "a/b", UMLAUT, "z"]
@@ -682,7 +682,7 @@ def main():
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     scratch = Path(tempfile.mkdtemp(prefix="mochila-model-", dir=memory))
     scratch.chmod(0o755)
-    server = DovecotKept(scratch / "dovecot")
+    server = Dovecot(scratch / "dovecot")
     failures = 0
     try:
         bench = Bench(scratch, server, os.environ["MOCHILA"],
