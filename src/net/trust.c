@@ -61,6 +61,31 @@ decode_extensions(X509_STORE *store)
 	}
 }
 
+/*
+ * Why FILE (NULL: the system's store) gave no store.  Of a failed system call
+ * OpenSSL's first error has the errno, and none of them has its text.  A file
+ * with nothing in it that looks like PEM leaves no error behind.
+ */
+static int
+not_read(const char *file, struct err *e)
+{
+	const char *what = file ? file : "the system's store";
+	unsigned long first = ERR_peek_error();
+
+	if (ERR_SYSTEM_ERROR(first)) {
+		err_sys(e, ERR_SCOPE_ACCOUNT, ERR_GET_REASON(first),
+		    "cannot read certificates from %s", what);
+		e->code = ERR_CONFIG;
+		e->retry = ERR_RETRY_NEVER;
+	} else {
+		err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+		    "cannot read certificates from %s: %s", what,
+		    first ? net_tls_reason() : "no certificate in it");
+	}
+	ERR_clear_error();
+	return e->code;
+}
+
 int
 net_trust_read(const char *file, X509_STORE **store_r, struct err *e)
 {
@@ -72,12 +97,8 @@ net_trust_read(const char *file, X509_STORE **store_r, struct err *e)
 		*store_r = store;
 		return 0;
 	}
-	err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
-	    "cannot read certificates from %s: %s",
-	    file ? file : "the system's store", net_tls_reason());
-	ERR_clear_error();
 	X509_STORE_free(store);
-	return e->code;
+	return not_read(file, e);
 }
 
 static const struct source *

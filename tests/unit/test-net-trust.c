@@ -108,6 +108,28 @@ test_what_cannot_be_read_is_an_error_and_is_tried_again(void **state)
 	assert_int_equal(count(store), 1);
 }
 
+/* "system lib" is what OpenSSL says of any errno. */
+static void
+test_a_file_that_is_missing_is_said_to_be_missing(void **state)
+{
+	struct fixture *f = *state;
+	X509_STORE *store;
+	char path[512];
+	struct err e;
+
+	tempdir_join(path, f->dir, "no.pem");
+	assert_int_equal(ERR_CONFIG, net_trust_get(f->t, path, &store, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_ACCOUNT);
+	assert_int_equal(e.retry, ERR_RETRY_NEVER);
+	assert_non_null(strstr(e.text, "no.pem: No such file or directory"));
+	assert_int_equal(ERR_CONFIG, net_trust_get(f->t, f->dir, &store, &e));
+	assert_null(strstr(e.text, "system lib"));
+	tempdir_write(f->dir, "empty.pem", "", 0);
+	tempdir_join(path, f->dir, "empty.pem");
+	assert_int_equal(ERR_CONFIG, net_trust_get(f->t, path, &store, &e));
+	assert_non_null(strstr(e.text, "no certificate"));
+}
+
 /* Another file, and the system's store, are not taken for it. */
 static void
 test_each_file_has_its_own(void **state)
@@ -166,6 +188,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_a_file_is_read_once),
 	    T(test_what_cannot_be_read_is_an_error_and_is_tried_again),
+	    T(test_a_file_that_is_missing_is_said_to_be_missing),
 	    T(test_each_file_has_its_own),
 	    T(test_threads_get_the_same),
 	};
