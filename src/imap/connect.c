@@ -134,16 +134,29 @@ ask_caps(struct imap *s, struct err *e)
 	return imap_run(s, ERR_SCOPE_ACCOUNT, "CAPABILITY", e);
 }
 
+/* Where TLS is spoken from the first octet the server waits, as we do. */
+static int
+no_greeting(const struct imap *s, struct err *e)
+{
+	return err_set(e, ERR_TIMEOUT, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
+	    "%s port %u: no greeting in time%s", s->conf->net.host,
+	    s->conf->net.port,
+	    stream_is_tls(s->st) ? ""
+				 : "; does this port want 'tls: implicit'?");
+}
+
 static int
 greeting(struct imap *s, bool *preauth_r, struct err *e)
 {
 	int rc = imap_next(s, e);
 
+	if (rc == ERR_TIMEOUT)
+		return no_greeting(s, e);
 	if (rc < 0) {
 		/* BYE to begin with: the server does not want us now. */
 		e->scope = ERR_SCOPE_ACCOUNT;
 		/* errors of the stream name the host themselves */
-		if (rc == ERR_NET || rc == ERR_TIMEOUT || rc == ERR_TLS)
+		if (rc == ERR_NET || rc == ERR_TLS)
 			return rc;
 		return err_wrap(e, "%s port %u", s->conf->net.host,
 		    s->conf->net.port);

@@ -173,6 +173,16 @@ def test_greetings(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("tls", ["none", "starttls"])
+def test_a_port_that_speaks_tls(world, tls):
+    """Such a server waits for our hello, as we do for its greeting."""
+    world.write_config(port=world.server_process.tls_port, tls=tls, timeout=5)
+    done = world.sync(status=69)
+    assert done.err == (
+        "mochila: home: localhost port %d: no greeting in time; does this "
+        "port want 'tls: implicit'?\n" % world.server_process.tls_port)
+
+
 NOISE = [b"* FLAGS (\\Seen \\Odd)", b"* 7 RECENT", b"* NO hm", b"* BAD odd",
          b"* OK [XCODE \x80\xff (] x] still here", b"* XLIST {3}\r\na\r\n (b)",
          b"* 999 EXPUNGE", b"* 0 EXPUNGE", b"* LIST () NIL", b"*",
