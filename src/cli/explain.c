@@ -185,8 +185,9 @@ print_text(const struct cli *c, struct explain *x)
 		add_step(&out, &x->step[i]);
 	if (!x->asked)
 		add_text(&out, "next sync",
-		    c->args.offline ? SPAN("not asked for (--offline)")
-				    : SPAN("unknown: the server did not say"));
+		    c->args.offline
+			? SPAN("not asked for (--offline)")
+			: SPAN("unknown: the server could not be asked"));
 	(void)fputs(buf_cstr(&out), stdout);
 	buf_release(&out);
 }

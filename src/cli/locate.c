@@ -154,24 +154,27 @@ explain_copy(struct cli *c, const char *word, struct explain *x, struct err *e)
 	return rc;
 }
 
-/* An operand with a colon that is no file: what is wrong with it. */
+/*
+ * An operand with a colon that is no file, and begins with an account or ends
+ * with a UID ("INBOX:12"): what is wrong with it.
+ */
 static int
 check_word(struct cli *c, const char *word, struct err *e)
 {
-	const struct config_account *a;
 	struct span s = span_str(word);
 	size_t colon = span_index(s, ':');
+	const struct config_account *a =
+	    config_find(c->conf, span_of(s.p, colon));
 	struct stat st;
+	uint32_t uid;
 
 	if (colon == s.n || lstat(word, &st) == 0 ||
-	    !config_find(c->conf, span_of(s.p, colon)))
+	    (!a && !span_u32(span_str(strrchr(word, ':') + 1), &uid)))
 		return 0;
-	if (cli_account(c, span_of(s.p, colon), &a, e) < 0)
-		return e->code;
 	return err_set(e, ERR_USAGE, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
 	    "'%s' is neither a file nor a message's address; write "
 	    "ACCOUNT:MAILBOX:UID, as in %s:INBOX:12",
-	    word, a->name);
+	    word, a ? a->name : c->conf->account[0].name);
 }
 
 int

@@ -268,6 +268,8 @@ def test_unknown_messages(world):
     for what in ("home:INBOX", "home:INBOX:x", "home:INBOX:0"):
         assert "home:INBOX:12" in explain(world, what, status=64)
     assert "is no file" in explain(world, world.root, status=64)
+    # the account left out
+    assert "home:INBOX:12" in explain(world, "INBOX:%d" % uid, status=64)
 
 
 def test_a_file_outside_any_account_is_known_by_its_content(world):
@@ -309,7 +311,7 @@ def test_without_the_server(world):
     assert x["uid"] == uid and x["asked"] is False and x["next"] == []
     assert x["error"] and x["error"] in done.err
     done = world.run("explain", str(path))
-    assert "the server did not say" in done.out
+    assert "the server could not be asked" in done.out
     # what the journal does not know, the server would have to be asked for
     world.run("explain", "home:INBOX:99", status=69)
     assert uid == x["uid"]
