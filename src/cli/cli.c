@@ -1,12 +1,16 @@
 #include "cli/internal.h"
 
 #include "base/alloc.h"
+#include "config/nearest.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 /* What e->text can grow to: every byte of it may become '?'. */
 #define LINE_MAX_BYTES 1024
+
+/* More accounts than that are counted where one is not found. */
+#define ACCOUNTS_LISTED 10
 
 int
 cli_status_worse(int a, int b)
@@ -38,6 +42,31 @@ cli_fail(const struct cli *c, const char *account, const struct err *e)
 	return err_exit_status(e);
 }
 
+/* The one that NAME may stand for, else all, if they are few; else how many. */
+static void
+add_known_accounts(const struct config *conf, struct span name, struct buf *out)
+{
+	const size_t n = conf->naccounts;
+	const char **names = xcalloc(n + 1, sizeof(*names));
+	const char *near;
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = conf->account[i].name;
+	near = config_nearest(name, names);
+	if (near)
+		buf_addf(out, "did you mean '%s'?", near);
+	else if (n > ACCOUNTS_LISTED)
+		buf_addf(out, "there are %zu", n);
+	else
+		for (size_t i = 0; i < n; i++)
+			buf_addf(out, "%s%s",
+			    i	     ? ", "
+			    : n == 1 ? "there is "
+				     : "there are ",
+			    names[i]);
+	xfree(names);
+}
+
 int
 cli_account(const struct cli *c, struct span name,
     const struct config_account **a_r, struct err *e)
@@ -49,13 +78,10 @@ cli_account(const struct cli *c, struct span name,
 		*a_r = a;
 		return 0;
 	}
-	buf_init(&known, 300);
-	for (size_t i = 0; i < c->conf->naccounts; i++)
-		buf_addf(
-		    &known, "%s%s", i ? ", " : "", c->conf->account[i].name);
+	buf_init(&known, 1024);
+	add_known_accounts(c->conf, name, &known);
 	err_set(e, ERR_USAGE, ERR_SCOPE_RUN, ERR_RETRY_NEVER,
-	    "no account '%.*s' in %s; there %s %s", SPAN_ARG(name),
-	    c->conf->file, c->conf->naccounts == 1 ? "is" : "are",
+	    "no account '%.*s' in %s; %s", SPAN_ARG(name), c->conf->file,
 	    buf_cstr(&known));
 	buf_release(&known);
 	return e->code;

@@ -122,9 +122,7 @@ int cli_status_worse(int a, int b);
 /* One line of E on stderr; the status that goes with it. */
 int cli_fail(const struct cli *c, const char *account, const struct err *e);
 
-/*
- * The account called NAME, or ERR_USAGE with those there are.
- */
+/* The account called NAME, or ERR_USAGE with what may have been meant. */
 int cli_account(const struct cli *c, struct span name,
     const struct config_account **a_r, struct err *e);
 

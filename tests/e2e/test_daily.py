@@ -449,6 +449,24 @@ def test_a_mailbox_by_name(world):
     world.assert_settled()
 
 
+def test_an_account_that_is_not_there(world):
+    """What there is fits the line, or is not told by halves."""
+    def no_account(name, n):
+        names = ["account-%03d" % i for i in range(n)]
+        world.config.write_text("accounts:\n" + "".join(
+            "  %s: {host: x, user: y, password: z, maildir: /nowhere/%s}\n"
+            % (a, a) for a in names))
+        return world.sync(name, status=64).err.replace(
+            " in %s" % world.config, "").removeprefix("mochila: ")
+
+    assert no_account("work", 1) == "no account 'work'; there is account-000\n"
+    assert no_account("work", 2) == \
+        "no account 'work'; there are account-000, account-001\n"
+    assert no_account("work", 100) == "no account 'work'; there are 100\n"
+    assert no_account("acount-042", 100) == \
+        "no account 'acount-042'; did you mean 'account-042'?\n"
+
+
 def test_patterns_leave_mailboxes_out(world):
     world.write_config(mailboxes=["*", "!Spam"])
     world.server.create("Spam")
