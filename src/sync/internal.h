@@ -162,6 +162,7 @@ struct run {
 	uint64_t account_messages; /* at the start */
 	uint32_t passes; /* begun */
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
+	bool root_missing; /* and the journal knows of mailboxes */
 	bool keep_stamps; /* by them the next run has to see that, too */
 
 	struct span selected_wire; /* what the session has selected, "" none */

@@ -26,10 +26,11 @@ open_maildir(struct run *r, struct err *e)
 	rc = journal_boxes(r->j, &r->mem, &known, &n, e);
 	if (rc != 0)
 		return rc;
-	if (n > 0 && !r->o->allow_deletes)
+	r->root_missing = n > 0 && !r->o->allow_deletes;
+	if (r->root_missing)
 		return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
 		    "the Maildir '%s' is missing (not mounted?), nothing is "
-		    "done; to fetch everything again remove the account's "
+		    "done; to fetch everything again, remove the account's "
 		    "journal '%s/journal'",
 		    r->a->maildir, r->a->state_dir);
 	if (r->o->dry_run)
@@ -532,10 +533,8 @@ run_account(struct run *r, struct err *e)
 static int
 exit_status(const struct run *r, int rc, const struct err *e)
 {
-	if (rc == ERR_STALE && e->scope == ERR_SCOPE_ACCOUNT)
-		return STATUS_HELD;
 	if (rc != 0)
-		return err_exit_status(e);
+		return r->root_missing ? STATUS_HELD : err_exit_status(e);
 	if (r->rep->failed > 0 || r->rep->waiting > 0)
 		return EX_DATAERR;
 	if (r->rep->unsettled)

@@ -1,5 +1,6 @@
 """Somebody else changes things between two of our commands."""
 
+import itertools
 import os
 import re
 import shutil
@@ -215,6 +216,20 @@ def test_moved_to_where_the_listing_has_not_been(world, parents):
     assert world.server.mailboxes() == sorted(
         ["INBOX", first, second, second + "/x"])
     assert len(world.server.messages(second + "/x")) == 5
+    world.assert_settled()
+
+
+def test_a_tree_that_is_never_the_same_twice(world, parents):
+    """It holds no deletes back (3): it is for another time (75)."""
+    first, second = parents
+    shutil.rmtree(world.root / first)
+    number = itertools.count()
+    sync_stopped_at(world, second, lambda: world.local.make(
+        "new%d" % next(number)), status=75, when="")
+    assert world.server.mailboxes() == sorted(["INBOX", first, second])
+    world.server.close()
+    world.sync()
+    assert first not in world.server.mailboxes()
     world.assert_settled()
 
 
