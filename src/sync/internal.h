@@ -479,8 +479,12 @@ void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text);
+/* N deletes of B (NULL: of the account) that --allow-deletes would let go. */
 void report_held(
-    struct run *r, const struct sbox *b, uint64_t n, const char *text);
+    struct run *r, const struct sbox *b, uint64_t n, const char *why);
+/* N that nothing lets go; WHY says what to do instead. */
+void report_held_always(
+    struct run *r, const struct sbox *b, uint64_t n, const char *why);
 void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */

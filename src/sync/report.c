@@ -115,9 +115,12 @@ report_failed(struct run *r, const struct sbox *b, uint32_t uid,
 	send_event(r, &ev, b);
 }
 
-void
-report_held(struct run *r, const struct sbox *b, uint64_t n, const char *text)
+static void
+send_held(struct run *r, const struct sbox *b, uint64_t n, const char *why,
+    const char *advice)
 {
+	char *text = xasprintf("%llu delete%s held back: %s%s",
+	    (unsigned long long)n, n == 1 ? "" : "s", why, advice);
 	struct sync_event ev = {
 	    .kind = SYNC_EVENT_HELD,
 	    .op = "",
@@ -127,6 +130,25 @@ report_held(struct run *r, const struct sbox *b, uint64_t n, const char *text)
 
 	r->rep->held += n;
 	send_event(r, &ev, b);
+	xfree(text);
+}
+
+void
+report_held(struct run *r, const struct sbox *b, uint64_t n, const char *why)
+{
+	char *advice = xasprintf("; if the deletes are meant, run "
+				 "mochila sync --allow-deletes %s",
+	    r->a->name);
+
+	send_held(r, b, n, why, advice);
+	xfree(advice);
+}
+
+void
+report_held_always(
+    struct run *r, const struct sbox *b, uint64_t n, const char *why)
+{
+	send_held(r, b, n, why, "");
 }
 
 void

@@ -257,17 +257,11 @@ report_brake(struct run *r)
 	for (size_t i = 0; i < r->plan.nbox; i++) {
 		const struct plan_box *pb = &r->plan.box[i];
 		const struct sbox *b = &r->box[pb->box];
-		char *text;
 
 		if (pb->held == 0 || b->held_said)
 			continue;
 		r->box[pb->box].held_said = true;
-		text = xasprintf("%u delete%s held back: %s; run sync "
-				 "--allow-deletes %s if that is meant",
-		    pb->held, pb->held == 1 ? "" : "s",
-		    run_brake_words(pb->brake), r->a->name);
-		report_held(r, b, pb->held, text);
-		xfree(text);
+		report_held(r, b, pb->held, run_brake_words(pb->brake));
 	}
 }
 

@@ -91,17 +91,6 @@ wanted(const struct run *r, struct span name)
 	return wants_all(r);
 }
 
-static void
-held_text(struct run *r, const struct sbox *b, uint64_t n, const char *what)
-{
-	char *text = xasprintf("%llu delete%s held back: %s; "
-			       "run sync --allow-deletes %s if that is meant",
-	    (unsigned long long)n, n == 1 ? "" : "s", what, r->a->name);
-
-	report_held(r, b, n, text);
-	xfree(text);
-}
-
 /* cases 111 and 112: a directory that is not whole, and had messages. */
 static int
 damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
@@ -110,18 +99,13 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	*skip_r = op->rows > 0;
 	if (op->rows > 0 && op->why != TREE_CASE_INBOX_GONE) {
 		/* nobody deletes messages like that, whatever is allowed */
-		char *text = xasprintf("%llu delete%s held back: its directory "
-				       "lacks cur/ or new/, or is a link; make "
-				       "it whole again, or remove it if the "
-				       "mailbox is to go",
-		    (unsigned long long)op->rows, op->rows == 1 ? "" : "s");
-
-		report_held(r, b, op->rows, text);
-		xfree(text);
+		report_held_always(r, b, op->rows,
+		    "its directory lacks cur/ or new/, or is a link; make it "
+		    "whole again, or remove it if the mailbox is to go");
 		return 0;
 	}
 	if (op->rows > 0 && !r->o->allow_deletes) {
-		held_text(r, b, op->rows, "the directory of INBOX is missing");
+		report_held(r, b, op->rows, "the directory of INBOX is missing");
 		return 0;
 	}
 	*skip_r = false;
@@ -259,7 +243,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	case TREE_DELETE_L:
 	case TREE_DELETE_R:
 		if (op->held) {
-			held_text(r, b, op->rows ? op->rows : 1,
+			report_held(r, b, op->rows ? op->rows : 1,
 			    op->kind == TREE_DELETE_R && r->replaced
 				? run_brake_words(BRAKE_REPLACED)
 				: tree_case_words(op->why));
@@ -544,10 +528,10 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->root_damaged = tp->root_damaged;
 	r->replaced = tp->replaced;
 	if (!go) {
-		held_text(r, NULL, rows ? rows : 1,
+		report_held(r, NULL, rows ? rows : 1,
 		    "the Maildir holds no mailbox at all (not mounted?), "
-		    "nothing is done; to fetch everything again remove the "
-		    "account's journal instead");
+		    "nothing is done; to fetch everything again, remove the "
+		    "account's journal");
 		return 0;
 	}
 	if (ls->remote.unread > 0)

@@ -94,8 +94,12 @@ def test_emptied_maildir_deletes_nothing(world):
     shutil.rmtree(world.root)
     world.root.mkdir()
     done = world.sync(status=3)
-    assert done.err and world.server.everything() == kept
+    assert world.server.everything() == kept
     assert os.listdir(world.root) == []
+    # whoever is told two ways out is told which is which
+    assert "45 deletes held back" in done.err and done.err.endswith(
+        "to fetch everything again, remove the account's journal; if the "
+        "deletes are meant, run mochila sync --allow-deletes home\n")
     world.server.close()
 
 
