@@ -29,6 +29,12 @@
  *	record.c   what is agreed now, into the journal; holds
  *	report.c   events and counters
  *
+ * Beside it:
+ *
+ *	explain.c  what is known of one message, and would be done with it
+ *	undo.c     what went to the bin: put back, or thrown away in the end
+ *	verify.c   the journal, held against the Maildir and the server
+ *
  * Invariants:
  *  1. A row is put into the journal only after its effects on both sides are
  *     durable; a message whose ops did not all succeed keeps its old row (or
