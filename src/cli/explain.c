@@ -79,7 +79,7 @@ add_flags(
 
 	buf_init(&text, 1u << 20);
 	flags_format(kw, f, &text);
-	add_text(out, label, text.n ? buf_span(&text) : SPAN("none"));
+	add_text(out, label, text.n ? buf_span(&text) : SPAN("no flags"));
 	buf_release(&text);
 }
 

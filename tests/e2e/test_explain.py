@@ -116,6 +116,8 @@ def test_a_new_file(world):
     assert "uid" not in x and not x["in_journal"] and x["on_disk"]
     assert x["sha256"] == digest(message("new"))
     assert "not in the journal" in x["said"]
+    # "agreed here: none" would be no agreement
+    assert "flags now     no flags\n" in x["said"]
 
 
 def test_a_new_file_in_a_new_mailbox(world):
