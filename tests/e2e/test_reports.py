@@ -1,13 +1,17 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
 import json
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from scripted import Hangup
 from world import message
+
+TOP = Path(__file__).resolve().parents[2]
 
 
 def test_the_brake_knows_what_this_run_has_fetched(scripted):
@@ -112,6 +116,46 @@ def test_a_dry_run_counts_nothing(world):
     world.server.do("rename", "old", "new")
     ops, numbers = counts()
     assert "rename here" in ops and numbers == {0}
+
+
+def test_the_manual_names_what_a_program_is_told(world):
+    """Events, their members and their steps."""
+    manual = (TOP / "doc" / "mochila.1").read_text()
+    told = re.search(r"^\.Sh EVENTS\n(.*?)^\.Sh ", manual, re.M | re.S)[1]
+    variables = set(" ".join(re.findall(r"^\.Va (.*)", told, re.M))
+                    .replace(",", " ").split())
+    words = set(re.findall(r"D[qo] (\w+)", told))
+
+    for box in "Work", "Old", "Gone":
+        world.server.create(box)
+        world.server.append(box, message("one of " + box))
+    for n in range(5):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    world.write_config(max_size="1K", max_deletes=0)
+    world.local.add("INBOX", message("new"), "1.new.host")
+    world.local.add("INBOX", message("bad\0"), "2.bad.host")
+    world.server.append("INBOX", message("large", size=5000))
+    world.server.store("INBOX", 1, "+FLAGS", ["\\Seen"])
+    world.server.expunge("Gone", [1])
+    path, = [p for _, _, p in world.local.files("Work")]
+    path.rename(world.root / "INBOX" / "cur" / (path.name + ":2,F"))
+    (world.root / "Old").rename(world.root / "Named")
+    world.local.make("Made")
+    for _, _, path in world.local.files("INBOX")[2:5]:
+        path.unlink()
+    events = []
+    for args in ["--dry-run"], [], ["--allow-deletes"]:
+        done = world.sync("--json", *args, status=None)
+        events += map(json.loads, done.out.splitlines())
+
+    assert {e["event"] for e in events} == {
+        "op", "plan", "progress", "held", "failed", "summary"}
+    for event in events:
+        assert event["event"] in words
+        assert set(event) <= variables, set(event) - variables
+        assert event.get("op", "pull").split()[0] in words
+    assert {"from", "from_uid", "run", "deletes"} <= set().union(*events)
 
 
 def test_a_mailbox_that_is_refused_was_not_made(scripted):
