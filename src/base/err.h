@@ -85,7 +85,7 @@ void err_clear(struct err *e);
  */
 void err_make_printable(char *z, bool cut);
 
-/* sysexits status for *e (design.md §6): 64, 65, 69, 75, 77 or 78. */
+/* The exit status for *e (mochila(1)): 0, 64, 65, 69, 70, 75, 77 or 78. */
 int err_exit_status(const struct err *e);
 
 #endif

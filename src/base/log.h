@@ -19,8 +19,8 @@ struct log;
 
 /*
  * Lines up to and including LEVEL are written to FD (borrowed).  Warnings
- * and errors begin with "mochila: "; with PREFIX ("<3>" and so on, for the
- * systemd journal) before that.
+ * and errors begin with "mochila: ".  SD_PREFIX: all begin with their priority
+ * ("<3>" and so on), as sd-daemon(3) has it for the systemd journal.
  */
 struct log *log_new(int fd, enum log_level level, bool sd_prefix);
 void log_free(struct log **l);

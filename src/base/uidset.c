@@ -52,7 +52,7 @@ reserve(struct uidset *s, size_t n)
 	}
 }
 
-/* Replace ranges [from, to) by the COUNT ranges of NEW. */
+/* Replace ranges [from, to) by the COUNT ranges of PUT. */
 static void
 splice(struct uidset *s, size_t from, size_t to, const struct uidrange *put,
     size_t count)

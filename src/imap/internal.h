@@ -143,8 +143,8 @@ int imap_wait(struct imap *s, uint32_t tag, struct err *e);
 uint32_t imap_tag_number(const struct imap *s);
 
 /*
- * Wait for the answers to FIRST and SECOND, in any order; what each of them
- * says goes to its own error (code 0: OK), with what WHAT[] calls it.
+ * Wait for the answers to both commands TAG[], in any order; what each of them
+ * says goes to its own error of SAID[] (code 0: OK), with what WHAT[] calls it.
  */
 int imap_wait_two(struct imap *s, const uint32_t tag[2],
     const char *const what[2], enum err_scope scope, struct err said[2],

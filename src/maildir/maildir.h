@@ -35,7 +35,7 @@ struct maildir;
 
 /*
  * ERR_IO with sys ENOENT when ROOT does not exist: the caller decides
- * whether to make it (maildir_create_root).  HOST is for file names.
+ * whether to make it (maildir_create_root).
  */
 int maildir_open(struct maildir **m_r, const char *root, enum layout layout,
     struct err *e);

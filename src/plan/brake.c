@@ -1,6 +1,6 @@
 /*
- * The brake (design: absence proves nothing).  Counted are messages that
- * would go, on whichever side; when there are too many, none goes.
+ * The brake (doc/merge-table.md): absence proves nothing.  Counted are messages
+ * that would go, on whichever side; when there are too many, none goes.
  */
 #include "plan/plan.h"
 

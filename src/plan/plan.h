@@ -3,8 +3,10 @@
  * views give the same plan; no I/O, no clock, no randomness.
  *
  *	plan_init(&pl, mem);
- *	for each mailbox:  plan_classes(...)   which bodies must be compared
- *	for each mailbox:  plan_merge(&pl, ...)
+ *	for each mailbox:
+ *		plan_new_files(...), plan_candidates(...)
+ *			which bodies must be compared; equal ones get one .klass
+ *		plan_merge(&pl, ...)
  *	plan_moves(&pl, ...);  deletes and new messages that are moves
  *	plan_brake(&pl, &policy);
  *	plan_order(&pl);
@@ -195,8 +197,8 @@ void plan_candidates(struct arena *mem, const struct pairs *base,
 
 /*
  * Merge one mailbox.  ROWS: how many rows it has in the journal, also when
- * BASE holds only the touched ones.  NEW_KLASS: messages of equal .klass
- * (not 0) on both sides are one message, in order of UID and file name.
+ * BASE holds only the touched ones.  Messages of equal .klass (not 0) on both
+ * sides are one message, in order of UID and file name.
  */
 void plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     uint64_t rows, const struct lview *l, const struct rview *r,
@@ -244,8 +246,8 @@ bool op_is_delete(const struct op *op);
 bool op_is_transfer(const struct op *op);
 
 /*
- * One line for people, e.g. "pull INBOX uid 12 (case 11: new on server)".  FROM:
- * the name of op->from, for copies and moves.
+ * One line for people, e.g. "pull INBOX uid 12 (case 11: new on the server)".
+ * FROM: the name of op->from, for copies and moves.
  */
 void plan_print_op(const struct op *op, struct span mailbox,
     struct span from, const struct kwtab *kw, struct buf *out);

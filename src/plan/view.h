@@ -108,8 +108,8 @@ struct rview {
 	bool complete; /* v is all there is: absence is meant */
 	/*
 	 * The server's numbers went back or UIDVALIDITY changed: absence here is
-	 * no delete (design.md §5).  RENUMBERED: UIDs of rows mean nothing any
-	 * more.
+	 * no delete (doc/merge-table.md).  RENUMBERED: UIDs of rows mean
+	 * nothing any more.
 	 */
 	bool doubt, renumbered;
 	uint32_t uidvalidity, uidnext; /* uidnext 0: not said */

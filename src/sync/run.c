@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <sysexits.h>
 
-/* Exit status 3: deletes held back (design: the user has to decide). */
+/* Exit status: deletes held back, somebody has to decide. */
 #define STATUS_HELD 3
 
 static int
