@@ -45,6 +45,7 @@ main(int argc, char **argv)
 		.xdg_config = absolute("XDG_CONFIG_HOME"),
 		.xdg_state = absolute("XDG_STATE_HOME")},
 	    .term = getenv("TERM"),
+	    .journal_stream = getenv("JOURNAL_STREAM"),
 	    .version = PACKAGE_VERSION,
 	};
 

@@ -4,6 +4,7 @@
 #include "config/nearest.h"
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What e->text can grow to: every byte of it may become '?'. */
@@ -166,10 +167,28 @@ level_of(const struct cli_args *a)
 				 : LOG_DEBUG;
 }
 
+/*
+ * Does standard error go to systemd's journal?  Then JOURNAL_STREAM is
+ * "DEVICE:INODE" of it; whoever sends it elsewhere leaves the variable behind.
+ */
+static bool
+is_journal(const char *stream)
+{
+	char us[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	(void)snprintf(us, sizeof(us), "%llu:%llu",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return strcmp(stream, us) == 0;
+}
+
 int
 cli_main(int argc, char **argv, const struct cli_env *env)
 {
 	struct cli c = {.env = env};
+	bool sd = is_journal(env->journal_stream);
 	struct err e;
 	int status = CLI_OK;
 
@@ -178,10 +197,10 @@ cli_main(int argc, char **argv, const struct cli_env *env)
 	c.tty = isatty(STDERR_FILENO) && env->term &&
 		strcmp(env->term, "dumb") != 0;
 	if (cli_args_parse(argc, argv, &c.mem, &c.args, &e) < 0) {
-		c.log = log_new(STDERR_FILENO, LOG_WARN, false);
+		c.log = log_new(STDERR_FILENO, LOG_WARN, sd);
 		status = cli_fail(&c, NULL, &e);
 	} else {
-		c.log = log_new(STDERR_FILENO, level_of(&c.args), false);
+		c.log = log_new(STDERR_FILENO, level_of(&c.args), sd);
 		if (c.args.command == CLI_CMD_VERSION)
 			(void)printf("mochila %s\n", env->version);
 		else if (c.args.command == CLI_CMD_HELP)

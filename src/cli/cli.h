@@ -5,7 +5,8 @@
  * and decides the exit status (doc: mochila(1)).
  *
  *	0 done  3 deletes held back  64 usage  65 some failed  66 not found
- *	69 no server  75 try again later  77 login refused  78 configuration
+ *	69 no server  74 no output  75 try again later  77 login refused
+ *	78 configuration
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -16,6 +17,7 @@
 struct cli_env {
 	struct config_env config; /* home: NULL or absolute */
 	const char *term;         /* $TERM or NULL */
+	const char *journal_stream; /* $JOURNAL_STREAM or NULL */
 	const char *version;
 };
 

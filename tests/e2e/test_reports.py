@@ -1,6 +1,7 @@
 """What a run says of itself: whose failure it was, counts, the exit status."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -224,6 +225,25 @@ def test_without_standard_streams(world, closed):
     assert "0 findings" in world.run("journal", "verify", "home").out
     world.sync()
     world.assert_settled()
+
+
+def test_lines_for_the_systemd_journal_have_a_priority(world):
+    """Where JOURNAL_STREAM names our standard error, and nowhere else."""
+    world.write_config(port=1)
+    with open(world.base / "stream", "w+") as stream:
+        st = os.fstat(stream.fileno())
+        said = []
+        for inode in st.st_ino, st.st_ino + 1:
+            stream.seek(0), stream.truncate()
+            subprocess.run(
+                [world.binary, "-c", str(world.config), "sync", "-q"],
+                stderr=stream, env={
+                    **world.env(),
+                    "JOURNAL_STREAM": "%d:%d" % (st.st_dev, inode)})
+            stream.seek(0)
+            said.append(stream.read())
+    assert said[0] == "<3>" + said[1]
+    assert said[1].startswith("mochila: home: cannot connect")
 
 
 def test_nothing_to_tell_needs_no_standard_streams(world):
