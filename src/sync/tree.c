@@ -510,6 +510,25 @@ note_dirs(struct run *r, const struct lists *ls)
 			map_add(&r->dirs, ls->plan.op[i].path, 1);
 }
 
+/*
+ * Before the first sync: of a Maildir++ that is read as nested, nothing would be
+ * seen, and all be fetched beside it.
+ */
+static void
+warn_of_layout(struct run *r)
+{
+	struct maildir_stamp stamp;
+	struct err none;
+
+	if (r->m && r->a->layout == LAYOUT_NESTED &&
+	    maildir_stamp(r->m, SPAN(""), &stamp, &none) == 0)
+		log_warn(r->o->log,
+		    "%s: the root of the Maildir has cur/ and new/, whose "
+		    "messages are in no mailbox; if this is its inbox, set "
+		    "'layout: maildir++'",
+		    r->a->name);
+}
+
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
@@ -529,11 +548,13 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->replaced = tp->replaced;
 	if (!go) {
 		report_held(r, NULL, rows ? rows : 1,
-		    "the Maildir holds no mailbox at all (not mounted?), "
-		    "nothing is done; to fetch everything again, remove the "
-		    "account's journal");
+		    "the Maildir holds no mailbox at all (not mounted, or "
+		    "another layout?), nothing is done; to fetch everything "
+		    "again, remove the account's journal");
 		return 0;
 	}
+	if (ls->njbox == 0)
+		warn_of_layout(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
 	rc = find_trash(r, ls, e);

@@ -648,3 +648,18 @@ def test_what_differs_beside_the_line_of_mbsync_is_another(world):
     totals = world.summary()
     assert (totals["pulled"], totals["pushed"]) == (1, 1)
     world.assert_settled()
+
+
+def test_a_root_that_is_a_mailbox_in_the_other_layout(world):
+    """Its messages are in no mailbox: said before all is fetched beside it."""
+    world.server.append("INBOX", message("m"))
+    world.local.add(".", message("m"), "1.m.host")
+    for args in ["--dry-run"], []:
+        done = world.sync(*args)
+        assert done.err == (
+            "mochila: home: the root of the Maildir has cur/ and new/, whose "
+            "messages are in no mailbox; if this is its inbox, set 'layout: "
+            "maildir++'\n")
+    # said once: whoever has seen that may want it so
+    world.assert_idle()
+    assert world.sync().err == ""
