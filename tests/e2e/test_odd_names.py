@@ -134,7 +134,8 @@ def test_directories_that_are_no_names_are_reported_and_left(world):
     before = world.local.snapshot()
     done = world.sync(status=None)
     assert done.returncode == 65
-    for word in ("100%", "a%2fb", "a%6", "inbox", "a.b", "~x"):
+    for word in ("100%", "a%2fb", "a%6", "inbox", "a.b", "~x",
+                 "the inbox is INBOX, in capitals"):
         assert word in done.err
     assert "\n'" not in done.err and "\xe4" not in done.err
     assert world.local.snapshot() == before
