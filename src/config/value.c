@@ -12,7 +12,7 @@ static const char *const mechanisms[] = {
 static const char *const extensions[] = {"CONDSTORE", "QRESYNC", "UIDPLUS",
     "MOVE", "LITERAL+", "LITERAL-", "LIST-STATUS", "LIST-EXTENDED", "NAMESPACE",
     "UNSELECT", "ESEARCH", "ENABLE", "SASL-IR", "OBJECTID", "SPECIAL-USE", "ID",
-    "MULTIAPPEND", "COMPRESS=DEFLATE", "UIDONLY", NULL};
+    "MULTIAPPEND", "APPENDLIMIT", "COMPRESS=DEFLATE", "UIDONLY", NULL};
 
 static const char *
 kind_word(const struct ynode *n)

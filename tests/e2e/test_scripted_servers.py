@@ -98,3 +98,19 @@ def test_people_and_a_line_that_fails(scripted, kind):
         world.script.well()
         settle(world)
         model.check()
+
+
+class Modest(Persona):
+    """Says that it takes less than it does."""
+    caps = Persona.caps + " APPENDLIMIT=10"
+
+
+def test_a_limit_that_is_not_true_may_be_passed_over(scripted):
+    world = scripted(Modest)
+    world.local.add("INBOX", message("here"), "1.here.host")
+    assert "1.here.host" in world.sync(status=65).err
+    # what was refused waits; another does not
+    world.write_config(disable_extensions=["appendlimit"])
+    world.local.add("INBOX", message("more"), "2.more.host")
+    assert world.summary(status=65)["pushed"] == 1
+    assert len(world.server.messages("INBOX")) == 1
