@@ -106,8 +106,9 @@ imap_note_caps(struct imap *s, const struct wire_node *words)
 				s->caps |= IMAP_CAP_CONDSTORE;
 		} else if (w.n > 5 &&
 		    span_eq_case(span_of(w.p, 5), SPAN("AUTH="))) {
+			if (s->mechs.n)
+				buf_addc(&s->mechs, ' ');
 			buf_add(&s->mechs, w.p + 5, w.n - 5);
-			buf_addc(&s->mechs, ' ');
 		} else if (span_eq_case(w, SPAN("UIDONLY"))) {
 			s->offers_uidonly = true;
 		} else {

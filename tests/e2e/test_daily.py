@@ -491,6 +491,11 @@ def test_login_plain_and_login_command(world):
     world.assert_settled()
 
 
+def test_no_login_that_the_server_knows(world):
+    world.write_config(auth=["scram-sha-256", "cram-md5"])
+    assert world.sync(status=77).err.endswith("; it has: PLAIN LOGIN\n")
+
+
 def test_secrets_are_not_in_the_trace(world):
     world.write_config(password_file=None, password="test")
     world.sync("--trace", str(world.trace))
