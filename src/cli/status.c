@@ -238,7 +238,7 @@ add_line(struct cli_table *t, const struct line *l, bool with_account)
 	buf_release(&text);
 }
 
-/* Mailboxes that were made here since the last sync have no id yet. */
+/* Mailboxes that were made here since the last sync; they have no id yet. */
 static int
 add_new_boxes(struct maildir *m, const struct config_account *a,
     struct arena *mem, struct jbox **v, size_t *n, struct err *e)
@@ -262,8 +262,7 @@ add_new_boxes(struct maildir *m, const struct config_account *a,
 
 		if (dir[i].is_link || map_get(&known, dir[i].path, &at) ||
 		    !layout_name_of_path(
-			mem, dir[i].path, a->layout, &b->name) ||
-		    !layout_match(b->name, a->mailboxes, a->nmailboxes))
+			mem, dir[i].path, a->layout, &b->name))
 			continue;
 		b->path = dir[i].path;
 		(*n)++;
@@ -281,7 +280,22 @@ by_name(const void *a, const void *b)
 	return span_cmp(x->name, y->name);
 }
 
-/* All mailboxes of A by name; *M_R stays NULL when there is no Maildir. */
+/* What the configuration leaves out by now is not synced: nothing waits there. */
+static size_t
+drop_left_out(const struct config_account *a, struct jbox *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (layout_match(v[i].name, a->mailboxes, a->nmailboxes))
+			v[kept++] = v[i];
+	return kept;
+}
+
+/*
+ * All mailboxes of A that are synced, by name; *M_R stays NULL when there is
+ * no Maildir.
+ */
 static int
 list_boxes(struct cli *c, const struct config_account *a, struct journal *j,
     struct maildir **m_r, struct jbox **v_r, size_t *n_r, struct err *e)
@@ -299,6 +313,7 @@ list_boxes(struct cli *c, const struct config_account *a, struct journal *j,
 		log_warn(c->log, "%s: %s; what is pending here cannot be told",
 		    a->name, none.text);
 	}
+	n = drop_left_out(a, v, n);
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_name);
 	*v_r = v;

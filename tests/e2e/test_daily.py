@@ -476,6 +476,21 @@ def test_patterns_leave_mailboxes_out(world):
     world.assert_idle()
 
 
+def test_a_mailbox_that_is_no_more_synced_has_nothing_pending(world):
+    world.server.create("Old")
+    world.server.append("Old", message("a"))
+    world.sync()
+    world.write_config(mailboxes=["*", "!Old"])
+    world.local.add("Old", message("b"), "1.b.host")
+    world.local.add("INBOX", message("c"), "1.c.host")
+    shown = [json.loads(s) for s in
+             world.run("status", "--json").out.splitlines()]
+    assert [(s["mailbox"], s["pending"]) for s in shown] == [("INBOX", 1)]
+    world.sync()
+    assert len(world.server.messages("Old")) == 1
+    assert "Old" not in world.run("status").out
+
+
 def test_password_command(world):
     world.write_config(password_file=None,
                        password_command=["printf", "%s\\n", "test"])
