@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "config/nearest.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -184,6 +185,22 @@ is_journal(const char *stream)
 	return strcmp(stream, us) == 0;
 }
 
+/*
+ * A full disk behind "> file" must not pass for success; but who reads a pipe
+ * and has seen enough, as head(1), knows.
+ */
+static bool
+output_is_whole(const struct cli *c)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	if (poll(&out, 1, 0) != 1 || !(out.revents & POLLERR))
+		log_error(c->log, "cannot write to standard output");
+	return false;
+}
+
 int
 cli_main(int argc, char **argv, const struct cli_env *env)
 {
@@ -208,11 +225,8 @@ cli_main(int argc, char **argv, const struct cli_env *env)
 		else
 			status = run_command(&c);
 	}
-	/* A full disk behind "> file" must not pass for success. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
-		log_error(c.log, "cannot write to standard output");
+	if (status == CLI_OK && !output_is_whole(&c))
 		status = CLI_NO_OUTPUT;
-	}
 	log_free(&c.log);
 	arena_release(&c.mem);
 	return status;

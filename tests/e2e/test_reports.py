@@ -227,6 +227,27 @@ def test_without_standard_streams(world, closed):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("many", [1, 800])
+def test_a_reader_that_has_seen_enough(world, many):
+    """As head(1): it is no news to it that the rest is not written."""
+    world.sync()
+    for i in range(many):
+        world.local.make("box%04d-%s" % (i, "x" * 60))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [world.binary, "-c", str(world.config), "status"], stdout=write,
+        stderr=subprocess.PIPE, env=world.env())
+    os.close(write)
+    assert (done.returncode, done.stderr) == (74, b"")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [world.binary, "-c", str(world.config), "status"], stdout=full,
+            stderr=subprocess.PIPE, env=world.env())
+    assert (done.returncode, done.stderr) == (
+        74, b"mochila: cannot write to standard output\n")
+
+
 def test_lines_for_the_systemd_journal_have_a_priority(world):
     """Where JOURNAL_STREAM names our standard error, and nowhere else."""
     world.write_config(port=1)
