@@ -5,18 +5,27 @@
 static int
 undo_in(struct cli *c, const struct config_account *a, struct err *e)
 {
-	uint64_t n = 0;
+	struct maildir_unbinned n;
 	int rc = sync_undo(a, c->args.arg[0], c->cancel, &n, e);
+	struct buf what;
 
 	if (rc < 0)
 		return rc;
-	if (!c->args.quiet && n == 0)
+	buf_init(&what, 200);
+	if (n.messages)
+		buf_addf(&what, "%llu message%s",
+		    (unsigned long long)n.messages, cli_text_s(n.messages));
+	if (n.mailboxes)
+		buf_addf(&what, "%s%llu mailbox%s", what.n ? " and " : "",
+		    (unsigned long long)n.mailboxes,
+		    n.mailboxes == 1 ? "" : "es");
+	if (!c->args.quiet && what.n == 0)
 		(void)printf("%s: no message to put back\n", a->name);
 	else if (!c->args.quiet)
-		(void)printf("%s: %llu message%s put back; the next sync "
-			     "finds %s as new\n",
-		    a->name, (unsigned long long)n, cli_text_s(n),
-		    n == 1 ? "it" : "them");
+		(void)printf("%s: %s put back; the next sync finds %s as new\n",
+		    a->name, buf_cstr(&what),
+		    n.messages + n.mailboxes == 1 ? "it" : "them");
+	buf_release(&what);
 	return 0;
 }
 

@@ -307,13 +307,16 @@ int maildir_bin_box(struct maildir *m, struct span path,
     const struct lview *seen, int bin_fd, struct err *e);
 /*
  * Put everything of the run's bin back to where it was, mailboxes
- * made again where they are gone; never over an existing name.  *n_r: messages
- * put back.  Safe to repeat.  They come back without the letter T, and with
- * the letters that their keywords have in the mailbox now; a letter of which
- * the bin does not know what it meant is left out.
+ * made again where they are gone; never over an existing name.  Safe to repeat.
+ * Messages come back without the letter T, and with the letters that their
+ * keywords have in the mailbox now; a letter of which the bin does not know
+ * what it meant is left out.
  */
-int maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r,
-    struct err *e);
+struct maildir_unbinned {
+	uint64_t messages, mailboxes; /* put back; made again */
+};
+int maildir_unbin(struct maildir *m, int bin_fd,
+    struct maildir_unbinned *n_r, struct err *e);
 
 /*
  * dovecot-keywords: "N NAME" lines, N 0..25 for a..z.  Missing file: no

@@ -30,7 +30,7 @@ struct unbin {
 	struct maildir *m;
 	struct arena mem;
 	char as[26]; /* of this mailbox, see name_undeleted() */
-	uint64_t n;  /* messages put back */
+	struct maildir_unbinned n;
 };
 
 static int
@@ -64,7 +64,7 @@ put_back(struct unbin *u, int from, const char *name, int to, struct err *e)
 	    SPAN_ARG(name_undeleted(&mem, span_str(name), u->as)));
 	rc = maildir_move(u->m, from, name, to, as, &made, e);
 	if (rc == 0)
-		u->n += made;
+		u->n.messages += made;
 	arena_release(&mem);
 	return rc;
 }
@@ -315,8 +315,12 @@ unbin_box(struct unbin *u, int bin_box, struct span path,
     const struct names *files, struct err *e)
 {
 	AUTO_FD box = -1;
+	struct maildir_stamp stamp;
+	struct err none;
+	bool is_gone = maildir_stamp(u->m, path, &stamp, &none) == ERR_STALE;
 	int rc = maildir_create(u->m, path, e);
 
+	u->n.mailboxes += rc == 0 && is_gone;
 	if (rc == 0)
 		rc = maildir_make_at(u->m->root, path, &box, e);
 	for (size_t i = 0; i < files->n && rc == 0; i++)
@@ -361,7 +365,8 @@ unbin_tree(struct unbin *u, int bin_fd, struct span path, unsigned depth,
 }
 
 int
-maildir_unbin(struct maildir *m, int bin_fd, uint64_t *n_r, struct err *e)
+maildir_unbin(struct maildir *m, int bin_fd, struct maildir_unbinned *n_r,
+    struct err *e)
 {
 	struct unbin u = {.m = m};
 	int rc;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "imap/imap.h"
+#include "maildir/maildir.h"
 
 enum sync_event_kind {
 	SYNC_EVENT_OP,	     /* one thing was done: .text is its line */
@@ -78,9 +79,9 @@ struct sync_report {
 void sync_account(const struct config *c, const struct config_account *a,
     const struct sync_options *o, struct sync_report *rep);
 
-/* Put back what run RUN removed; *n_r messages.  ERR_USAGE: no such run. */
+/* Put back what run RUN removed (maildir_unbin).  ERR_USAGE: no such run. */
 int sync_undo(const struct config_account *a, const char *run,
-    const struct cancel *cancel, uint64_t *n_r, struct err *e);
+    const struct cancel *cancel, struct maildir_unbinned *n_r, struct err *e);
 
 /* Journal against the Maildir and, with REMOTE, against the server. */
 int sync_verify(const struct config *c, const struct config_account *a,

@@ -58,7 +58,7 @@ open_run(
 
 int
 sync_undo(const struct config_account *a, const char *run,
-    const struct cancel *cancel, uint64_t *n_r, struct err *e)
+    const struct cancel *cancel, struct maildir_unbinned *n_r, struct err *e)
 {
 	AUTO(journal_lock) lock = NULL;
 	AUTO(maildir) m = NULL;

@@ -103,3 +103,28 @@ def test_a_second_time_there_is_nothing(world):
     assert "1 message put back" in world.run("undo", run).out
     assert "no message to put back" in world.run("undo", run).out
     assert world.run("undo", run, "-q").out == ""
+
+
+def test_a_mailbox_is_put_back_too(world):
+    """It goes up again, so the person is told."""
+    for box in "Empty", "Full":
+        world.server.create(box)
+    world.server.append("Full", message("a"))
+    world.sync()
+    for box in "Empty", "Full":
+        world.server.do("delete", box)
+    world.server.close()
+    world.sync()
+    run = last_run(world)
+    assert world.run("undo", run).out == (
+        "home: 1 message and 2 mailboxes put back; the next sync finds them "
+        "as new\n")
+    world.sync()
+    world.server.do("delete", "Empty")
+    world.server.close()
+    world.sync()
+    assert world.run("undo", last_run(world)).out == (
+        "home: 1 mailbox put back; the next sync finds it as new\n")
+    assert "no message to put back" in world.run("undo", last_run(world)).out
+    world.sync()
+    world.assert_settled()

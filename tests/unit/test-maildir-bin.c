@@ -33,7 +33,7 @@ test_there_and_back(void **state)
 	struct fixture *f = *state;
 	int bin = open_bin(f, "run");
 	char names[512];
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	put(f, "box/cur/1.a:2,S", "one");
@@ -48,14 +48,14 @@ test_there_and_back(void **state)
 	assert_int_equal(ERR_STALE, maildir_bin(f->m, SPAN("box"),
 					SPAN("new/2.b"), bin, &e));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 2);
+	assert_int_equal(n.messages, 2);
 	assert_content(f, "box/cur/1.a:2,S", "one", 3);
 	assert_content(f, "box/new/2.b", "two", 3);
 	assert_string_equal(tempdir_list(names, f->dir, "box/cur"), "1.a:2,S");
 	assert_string_equal(tempdir_list(names, f->dir, "box/new"), "2.b");
 	/* once more brings nothing, and harms nothing */
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 0);
+	assert_int_equal(n.messages, 0);
 	close(bin);
 }
 
@@ -64,7 +64,7 @@ test_equal_names_do_not_replace_each_other(void **state)
 {
 	struct fixture *f = *state;
 	int bin = open_bin(f, "run");
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	for (int i = 0; i < 2; i++) {
@@ -75,7 +75,7 @@ test_equal_names_do_not_replace_each_other(void **state)
 	assert_int_equal(tempdir_count(f->dir, ".bin/run/box/cur"), 2);
 	put(f, "box/cur/1.a:2,S", "new");
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 2);
+	assert_int_equal(n.messages, 2);
 	assert_int_equal(tempdir_count(f->dir, "box/cur"), 3);
 	assert_content(f, "box/cur/1.a:2,S", "new", 3);
 	close(bin);
@@ -86,7 +86,7 @@ test_a_mailbox_goes_and_its_children_stay(void **state)
 {
 	struct fixture *f = *state;
 	int bin = open_bin(f, "run"), other = open_bin(f, "run2");
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	assert_int_equal(0, maildir_create(f->m, SPAN("box/sub"), &e));
@@ -101,14 +101,14 @@ test_a_mailbox_goes_and_its_children_stay(void **state)
 	/* what is gone already is no error */
 	assert_int_equal(0, bin_box(f, "box/sub", bin, &e));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 2);
+	assert_int_equal(n.messages, 2);
 	assert_content(f, "box/cur/1.a:2,Sa", "one", 3);
 	assert_content(f, "box/sub/cur/2.b:2,S", "two", 3);
 	assert_content(f, "box/dovecot-keywords", "0 work\n", 7);
 	/* once more makes no mailbox */
 	assert_int_equal(0, bin_box(f, "box/sub", other, &e));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 0);
+	assert_int_equal(n.messages, 0);
 	assert_false(tempdir_exists(f->dir, "box/sub"));
 	close(bin);
 	close(other);
@@ -129,11 +129,11 @@ bin_one(struct fixture *f, const char *file, int bin)
 static void
 undo(struct fixture *f, int bin, uint64_t want)
 {
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, want);
+	assert_int_equal(n.messages, want);
 }
 
 static void
@@ -284,7 +284,7 @@ test_maildirpp_mailboxes_too(void **state)
 {
 	struct fixture *f = *state;
 	int bin = open_bin(f, "run");
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	assert_int_equal(0, maildir_create(f->m, SPAN(""), &e));
@@ -298,7 +298,7 @@ test_maildirpp_mailboxes_too(void **state)
 	assert_int_equal(0, bin_box(f, ".a.b", bin, &e));
 	assert_false(tempdir_exists(f->dir, ".a.b"));
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 2);
+	assert_int_equal(n.messages, 2);
 	assert_content(f, "cur/1.a:2,S", "one", 3);
 	assert_content(f, ".a.b/cur/2.b:2,S", "two", 3);
 	close(bin);

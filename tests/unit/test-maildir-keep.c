@@ -155,7 +155,7 @@ create_makes_parents_private_and_may_be_repeated(void **state)
 static void
 bin_and_back(struct env *v, struct bin *b)
 {
-	uint64_t n = 99;
+	struct maildir_unbinned n = {99, 99};
 
 	mkbox(v, "a/b");
 	put(v, "a/b/cur/x:2,S", "one\n");
@@ -174,11 +174,11 @@ bin_and_back(struct env *v, struct bin *b)
 	assert_int_equal(count_at(b->fd, "a/b/cur"), 1);
 	assert_int_equal(count_at(v->fd, "a/b/cur"), 0);
 	assert_int_equal(maildir_unbin(v->m, b->fd, &n, &v->e), 0);
-	assert_int_equal(n, 2);
+	assert_int_equal(n.messages, 2);
 	assert_text(v->fd, "a/b/cur/x:2,S", "one\n");
 	assert_text(v->fd, "a/b/new/y", "two\n");
 	assert_int_equal(maildir_unbin(v->m, b->fd, &n, &v->e), 0);
-	assert_int_equal(n, 0);
+	assert_int_equal(n.messages, 0);
 }
 
 static void
@@ -202,7 +202,7 @@ a_copy_that_is_there_already_is_not_made_again(void **state)
 {
 	struct env *v = *state;
 	struct bin b;
-	uint64_t n;
+	struct maildir_unbinned n;
 
 	bin_open(&b, v, false);
 	mkbox(v, "a");
@@ -212,7 +212,7 @@ a_copy_that_is_there_already_is_not_made_again(void **state)
 	put_at(b.fd, "a/cur/y:2,", "two", 3);
 	/* here it goes back */
 	assert_int_equal(maildir_unbin(v->m, b.fd, &n, &v->e), 0);
-	assert_int_equal(n, 1);
+	assert_int_equal(n.messages, 1);
 	assert_int_equal(count_at(v->fd, "a/cur"), 2);
 	assert_false(exists_at(b.fd, "a/cur"));
 	/* and here into the bin */
@@ -231,7 +231,7 @@ other_bytes_under_the_name_are_kept_beside_it(void **state)
 	struct env *v = *state;
 	const char *other;
 	struct bin b;
-	uint64_t n;
+	struct maildir_unbinned n;
 
 	/* the same length, a longer one, and none */
 	for (int i = 0; i < 3; i++) {
@@ -243,7 +243,7 @@ other_bytes_under_the_name_are_kept_beside_it(void **state)
 		assert_int_equal(fs_mkdirs(b.fd, "a/cur", 0700, &v->e), 0);
 		put_at(b.fd, "a/cur/x:2,FS", text[i], strlen(text[i]));
 		assert_int_equal(maildir_unbin(v->m, b.fd, &n, &v->e), 0);
-		assert_int_equal(n, 1);
+		assert_int_equal(n.messages, 1);
 		assert_text(v->fd, "a/cur/x:2,FS", "one");
 		assert_int_equal(unlinkat(v->fd, "a/cur/x:2,FS", 0), 0);
 		other = only_at(&v->mem, v->fd, "a/cur");
@@ -280,7 +280,7 @@ a_mailbox_of_many_goes_across_file_systems(void **state)
 {
 	struct env *v = *state;
 	struct bin b;
-	uint64_t n;
+	struct maildir_unbinned n;
 
 	bin_open(&b, v, true);
 	mkbox(v, "a/child");
@@ -294,7 +294,7 @@ a_mailbox_of_many_goes_across_file_systems(void **state)
 	assert_int_equal(count_at(v->fd, "a"), 1);
 	assert_text(v->fd, "a/child/new/c", "child");
 	assert_int_equal(maildir_unbin(v->m, b.fd, &n, &v->e), 0);
-	assert_int_equal(n, 200);
+	assert_int_equal(n.messages, 200);
 	assert_int_equal(count_at(v->fd, "a/cur"), 200);
 	assert_text(v->fd, "a/dovecot-keywords", "0 work\n");
 	bin_close(&b);
