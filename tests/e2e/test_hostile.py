@@ -378,23 +378,27 @@ def many(form, n=2000):
 # where it begins, and what comes from then on
 BEGINS = {"LIST": rb"^\* LIST.*other", "SELECT": rb"^\* \d+ EXISTS",
           "FETCH": rb"^\* \d+ FETCH", "BODY": rb"BODY\[\] \{"}
-NOISE = [
-    ("LIST", b'* LIST () "/" bN'), ("LIST", b"* OK still here"),
-    ("LIST", b"* STATUS INBOX (MAILBOXID (mN))"),
-    ("LIST", b'* NAMESPACE (("pN" "/")) NIL NIL'),
-    ("SELECT", b"* N EXISTS"), ("SELECT", b"* VANISHED (EARLIER) N"),
-    ("SELECT", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
-    ("FETCH", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
-    ("FETCH", b"zzzN OK done"), ("BODY", b"* STATUS bN (MESSAGES 1)"),
-    ("BODY", b"* 1 FETCH (UID N BODY[] {3}\r\nabc)"),
-    ("BODY", b"* 1 FETCH (UID 1 BODY[] {100000}\r\n" + b"x" * 100000 + b")")]
+NOISE = {
+    "list": ("LIST", b'* LIST () "/" bN'),
+    "ok": ("LIST", b"* OK still here"),
+    "status": ("LIST", b"* STATUS INBOX (MAILBOXID (mN))"),
+    "namespace": ("LIST", b'* NAMESPACE (("pN" "/")) NIL NIL'),
+    "exists": ("SELECT", b"* N EXISTS"),
+    "vanished": ("SELECT", b"* VANISHED (EARLIER) N"),
+    "fetch-selected": ("SELECT", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
+    "fetch": ("FETCH", b"* 1 FETCH (UID N FLAGS (\\Seen))"),
+    "tags": ("FETCH", b"zzzN OK done"),
+    "status-body": ("BODY", b"* STATUS bN (MESSAGES 1)"),
+    "bodies": ("BODY", b"* 1 FETCH (UID N BODY[] {3}\r\nabc)"),
+    "large-bodies": ("BODY", b"* 1 FETCH (UID 1 BODY[] {100000}\r\n" +
+                     b"x" * 100000 + b")")}
 
 
 @pytest.mark.some(3)
-@pytest.mark.parametrize("place, noise", NOISE,
-                         ids=map(str, range(len(NOISE))))
-def test_data_without_end(start, place, noise):
+@pytest.mark.parametrize("what", NOISE)
+def test_data_without_end(start, what):
     """Line after line, each of them good, and never an answer."""
+    place, noise = NOISE[what]
     world = start()
     peak = Peak(world)
     new_mail(world)
