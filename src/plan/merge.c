@@ -112,8 +112,11 @@ push(struct merge *m, enum plan_case why, const struct lmsg *l,
 		row.idate = seconds_of(row.mtime_ns);
 	op = add(m, OP_PUSH, why, new_group(m), &row);
 	op->file = l->file;
-	if (old)
-		op->old_uid = old->uid;
+	if (!old)
+		return;
+	op->old_uid = old->uid;
+	op->old_l = old->l;
+	op->old_r = old->r;
 }
 
 static void

@@ -222,9 +222,12 @@ moved_twice(struct moves *m, struct op *p)
 				     : CASE_R_MOVED,
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
-		set_base(&p->row, f ? &f->row : &q->row, q->row.l);
-		if (f)
+		p->row.l = q->old_l;
+		p->row.r = q->old_r;
+		if (f) {
+			set_base(&p->row, &f->row, q->row.l);
 			leaves(p, f);
+		}
 		p->behind = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;

@@ -104,6 +104,7 @@ struct op {
 	 * the transaction that brings this one (0: none).
 	 */
 	uint32_t left_box, left_uid;
+	struct flags old_l, old_r; /* PUSH of a row: what was agreed on */
 	struct span gid; /* PULL: as rmsg.gid */
 	/*
 	 * PULL: row.sha is known though nothing was fetched (the bytes were

@@ -332,6 +332,38 @@ def test_a_move_whose_file_is_renamed_before_it_is_compared(scripted, part):
     world.assert_settled()
 
 
+def numbers_mean_nothing(world, how, box="INBOX"):
+    """Of the rows of BOX: it is numbered anew, or its mod-sequence went back."""
+    if how == "renumbered":
+        return world.server.renumber(box)
+    with world.script.store.lock:
+        held = world.script.store.find(box)
+        held.highest, held.expunged = 1, []
+        held.modseq = dict.fromkeys(held.mail, 1)
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+def test_moved_there_with_flags_of_both_sides(scripted, how):
+    """What was changed on either side is not taken back, for all that UIDs of
+    the mailbox that it left mean nothing any more."""
+    world = scripted()
+    world.server.create("work")
+    uids = world.fill(3)
+    world.server.flag("INBOX", uids[1], ["\\Seen", "blue"])
+    world.sync()
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    uid = world.script.store.move(inbox, uids[1], work)
+    numbers_mean_nothing(world, how)
+    letters = world.file_of("m1").name.split(":2,")[1]
+    world.set_letters("m1", "F" + letters)
+    world.server.flag("work", uid, ["\\Answered"], ["\\Seen"])
+    assert world.summary()["moved"] == 1
+    assert world.tokens("work") == (["m1"],) * 2
+    assert world.server.messages("work")[uid]["flags"] == {
+        "\\Answered", "\\Flagged", "blue"}
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
 def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
         scripted, how):

@@ -373,6 +373,26 @@ test_case_16_a_renumbered_file_moves(void **state)
 }
 
 static void
+test_case_16_keeps_the_agreed_flags(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	box[0].r.renumbered = true;
+	row(0, 7, "cur/a:2,S", 1, FLAG_SEEN);
+	file(0, "cur/a:2,FS", 1, FLAG_SEEN | FLAG_FLAGGED);
+	there(1, 7, 1, FLAG_ANSWERED);
+	merge();
+	tell(1, 7, 1);
+	finish();
+	op = only(OP_LMOVE, CASE_R_MOVED);
+	assert_int_equal(op->row.l.sys, FLAG_SEEN);
+	assert_int_equal(op->row.r.sys, FLAG_SEEN);
+	assert_int_equal(op->shown.sys, FLAG_SEEN | FLAG_FLAGGED);
+	assert_true(op->behind);
+}
+
+static void
 test_moves_do_not_brake(void **state)
 {
 	char name[40];
@@ -640,6 +660,7 @@ main(void)
 	    T(test_a_delete_serves_once),
 	    T(test_a_swap_is_two_moves),
 	    T(test_case_16_a_renumbered_file_moves),
+	    T(test_case_16_keeps_the_agreed_flags),
 	    T(test_moves_do_not_brake),
 	    T(test_case_28_keep),
 	    T(test_case_28_does_not_stop_case_18),
