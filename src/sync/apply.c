@@ -504,7 +504,9 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 			    r->m, b->j.path, op->file, r->bin_fd, e);
 		if (rc == 0) {
 			b->wrote_l = *binned = true;
-			journal_del_pair(batch, b->j.id, op->uid);
+			/* its row tells what is still to go there */
+			if (op->why != CASE_EXPUNGE)
+				journal_del_pair(batch, b->j.id, op->uid);
 			report_op(r, b, op);
 			continue;
 		}
