@@ -141,6 +141,20 @@ def test_deletes_keep_also_what_expunge_would_take(world):
     assert local_tokens(world) == remote_tokens(world) == ["b"]
 
 
+@pytest.mark.parametrize("how", ["pull", "push", "adopt"])
+def test_expunge_takes_what_is_marked_when_it_comes(world, how):
+    world.write_config(expunge=True)
+    fill(world, "a")
+    world.sync()
+    if how != "push":
+        fill(world, "b", flags=["\\Deleted"])
+    if how != "pull":
+        world.local.add("INBOX", message("b"), "1.b.host:2,T", "cur")
+    world.sync()
+    assert local_tokens(world) == remote_tokens(world) == ["a"]
+    world.assert_settled()
+
+
 def test_deletes_keep_follows_moves(world):
     fill(world, "a")
     world.server.create("Work")
