@@ -196,7 +196,7 @@ struct run {
 	size_t transfer_from, transfer_to; /* in plan.op */
 };
 
-/* A new file that could not be read. */
+/* A new file that could not be read, or waits. */
 struct unread {
 	bool again; /* the next pass reads it */
 	bool has_size;
@@ -329,7 +329,7 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
-/* putoff.c: M, a new file, could not be read; AGAIN: the next pass tries; */
+/* putoff.c: M, a new file, is not in the plan; AGAIN: the next pass tries; */
 void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 /* what may be such a file, once the moves are known; */
 void putoff_unread(struct run *r);

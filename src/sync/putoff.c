@@ -5,9 +5,10 @@
  *  1. What the server was asked (identify.c) and did not tell, while the message
  *     is there, is not known to be another one: it waits, and so does what
  *     would delete, keep or push a message of its size.
- *  2. A new file that cannot be read may be one that was moved, and then it is
- *     no better than none: what is gone here, and was as long, stays on the
- *     server; until the next pass, when that reads the file again.
+ *  2. A new file that cannot be read, or waits (adopt.c, rule 4), may be one
+ *     that was moved, and then it is no better than none: what is gone here, and
+ *     was as long, stays on the server; until the next pass, when that reads the
+ *     file again.
  *  3. Nothing is moved into a mailbox that the server does not have.
  *  4. Mailboxes are looked at one after the other, and some not at all, for they
  *     have not changed.  What is moved meanwhile may be in none of these views.

@@ -202,6 +202,28 @@ def test_what_cannot_be_compared_waits(scripted, how, size):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
+def test_what_waits_and_was_moved_here_is_not_deleted(scripted, how):
+    """Nobody knows whether it is the new message that cannot be compared; what
+    is known is that on the server there is no other copy."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    world.server.append("work", message("mX"))
+    spoil(world, [1], how, "work")
+    path = world.file_of("m1")
+    path.rename(world.root / "work" / "cur" / (path.name + ":2,"))
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "work: uid 1" in done.err
+        assert world.tokens() == (["m0", "m1", "m2"], ["m0", "m2"])
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
 def test_a_draft_that_cannot_be_compared_waits(scripted):
     """It is never taken for one that was moved, but it is not a new one."""
     world = scripted()
