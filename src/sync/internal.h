@@ -100,6 +100,7 @@ struct sbox {
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool was_damaged;
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
 
 	/* what has to be looked at in the next pass */
@@ -344,6 +345,8 @@ int putoff_untold(
 void putoff_unsampled(struct run *r, struct op *pull, uint32_t box);
 /* what waits on the server, and may be what would go up again; */
 int putoff_held(struct run *r, struct err *e);
+/* the same, of mailboxes that are not looked at; */
+void putoff_unseen(struct run *r);
 /* what may belong to a mailbox that takes no part with its new numbers. */
 int putoff_cut_off(struct run *r, struct err *e);
 

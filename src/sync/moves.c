@@ -258,8 +258,10 @@ moves_find(struct run *r, struct err *e)
 		rc = putoff_held(r, e);
 	if (rc == 0 && s.n > 0)
 		rc = identify_all(&s, e);
-	if (rc == 0)
+	if (rc == 0) {
+		putoff_unseen(r);
 		rc = putoff_cut_off(r, e);
+	}
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);

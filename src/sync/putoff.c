@@ -28,10 +28,17 @@
  *     elsewhere that is as large as one of them waits as well: once it had a
  *     row of its own, nobody would ask what it was.
  *  7. For the same reason such a mailbox waits for a message elsewhere that
- *     could not be fetched yet, and is as large as what would go up.  Not for
- *     one that ended the connection: it is tried only when all else is done.
+ *     could not be fetched yet, or waits in this pass, and is as large as what
+ *     would go up.  Not for one that ended the connection: it is tried only when
+ *     all else is done.
+ *  8. What would go up may also be in a mailbox that failed, or was left out,
+ *     where there is something new by the list of this run.  As nobody knows
+ *     what that is, the mailbox with new numbers waits for it.
  */
 #include "sync/internal.h"
+
+#include "base/map.h"
+#include "wire/resp.h"
 
 #include <errno.h>
 
@@ -55,7 +62,8 @@ put_off(struct run *r, struct op *op)
 static bool
 goes_up_again(const struct op *op)
 {
-	return op->kind == OP_PUSH && op->why != CASE_L_NEW;
+	return op->kind == OP_PUSH && (op->why == CASE_RENUM_L_ONLY ||
+					  op->why == CASE_DOUBT_R_GONE);
 }
 
 /*
@@ -158,6 +166,31 @@ hold_against(
 	return rc;
 }
 
+static bool
+ended_the_connection(const struct sbox *b, uint32_t uid)
+{
+	const struct jhold *h = record_find_hold(b, uid, SPAN_NONE);
+
+	return h && h->kind == JHOLD_SUSPECT;
+}
+
+/* Rule 7, of what waits for a file to be read, or for the server to tell. */
+static void
+hold_against_waiting(struct run *r, const struct map *sizes)
+{
+	uint64_t one;
+
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		const struct sbox *b = &r->box[op->box];
+
+		if (op->kind == OP_WAIT && op->why == CASE_R_HOLD &&
+		    map_get_u64(sizes, op->row.size, &one) &&
+		    !ended_the_connection(b, op->uid))
+			put_off_like(r, op->row.size, b->rescan);
+	}
+}
+
 int
 putoff_held(struct run *r, struct err *e)
 {
@@ -171,6 +204,8 @@ putoff_held(struct run *r, struct err *e)
 			any = true;
 			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
 		}
+	if (any)
+		hold_against_waiting(r, &sizes);
 	for (size_t i = 0; i < r->nbox && any && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
@@ -185,20 +220,75 @@ putoff_held(struct run *r, struct err *e)
 	return rc;
 }
 
+/* Rule 8: is there in B what this run does not see? */
+static bool
+has_unseen(const struct sbox *b)
+{
+	const struct imap_box *x = &b->listed;
+
+	/* what never could be synced need not ever be */
+	if (!b->failed || b->gone || b->remote_missing ||
+	    (b->j.id == 0 && !b->left_out) ||
+	    ((x->has & HAS_MESSAGES) && x->messages == 0))
+		return false;
+	return !b->is_listed || x->uidnext == 0 ||
+	       x->uidvalidity != b->j.uidvalidity ||
+	       x->uidnext > b->j.uidnext;
+}
+
+void
+putoff_unseen(struct run *r)
+{
+	const struct sbox *unseen = NULL;
+
+	for (size_t i = 0; i < r->nbox && !unseen; i++)
+		if (has_unseen(&r->box[i]))
+			unseen = &r->box[i];
+	for (size_t i = 0; i < r->plan.n && unseen; i++) {
+		struct sbox *b = &r->box[r->plan.op[i].box];
+		char *text;
+
+		if (b->failed || !goes_up_again(&r->plan.op[i]))
+			continue;
+		text = xasprintf("what the server lacks of it may be in "
+				 "'%.*s', which was not looked at; it waits "
+				 "until that is",
+		    SPAN_ARG(unseen->j.name));
+		report_failed(r, b, 0, SPAN_NONE, text);
+		xfree(text);
+		b->failed = true;
+	}
+}
+
+/* Do the numbers of its listing say that those of B's rows mean nothing? */
+static bool
+is_listed_anew(const struct sbox *b)
+{
+	const struct imap_box *x = &b->listed;
+	const struct jbox *j = &b->j;
+
+	return b->is_listed &&
+	       ((x->uidvalidity && x->uidvalidity != j->uidvalidity) ||
+		   (x->uidnext && x->uidnext < j->uidnext) ||
+		   (x->highestmodseq &&
+		       x->highestmodseq < j->highestmodseq));
+}
+
 /* Rule 6. */
 static bool
 is_cut_off(const struct sbox *b)
 {
 	return b->j.id && !b->gone && (b->failed || b->waits) &&
-	       (b->r.renumbered || b->r.doubt ||
-		   (b->is_listed && b->listed.uidvalidity &&
-		       b->listed.uidvalidity != b->j.uidvalidity));
+	       (b->r.renumbered || b->r.doubt || is_listed_anew(b));
 }
 
-/* May OP's message be one of those BOXES (journal id -> number)? */
+/*
+ * May OP's message be of one of BOXES (journal id -> number)?  *at_r: 1 + the
+ * number; 0: no.
+ */
 static int
 cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
-    const struct sbox **b_r, struct err *e)
+    uint64_t *at_r, struct err *e)
 {
 	struct arena mem;
 	struct jfound *found;
@@ -206,13 +296,13 @@ cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
 	size_t n;
 	int rc;
 
-	*b_r = NULL;
+	*at_r = 0;
 	arena_init(&mem);
 	rc = journal_rows_of_size(
-	    r->j, op->row.size, SYNC_SAME_SIZE, &mem, &found, &n, e);
-	for (size_t i = 0; i < n && rc == 0 && !*b_r; i++)
+	    r->j, op->row.size, SIZE_MAX, &mem, &found, &n, e);
+	for (size_t i = 0; i < n && rc == 0 && *at_r == 0; i++)
 		if (map_get_u64(boxes, found[i].box, &at))
-			*b_r = &r->box[at];
+			*at_r = at + 1;
 	arena_release(&mem);
 	return rc;
 }
@@ -220,12 +310,12 @@ cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
 int
 putoff_cut_off(struct run *r, struct err *e)
 {
-	struct map boxes;
-	const struct sbox *b;
+	struct map boxes, sizes;
 	bool any = false;
 	int rc = 0;
 
 	map_init(&boxes);
+	map_init(&sizes);
 	for (size_t i = 0; i < r->nbox; i++)
 		if (is_cut_off(&r->box[i])) {
 			any = true;
@@ -233,18 +323,23 @@ putoff_cut_off(struct run *r, struct err *e)
 		}
 	for (size_t i = 0; i < r->plan.n && any && rc == 0; i++) {
 		struct op *op = &r->plan.op[i];
+		uint64_t at = 0;
 
 		if (r->box[op->box].failed || r->box[op->box].waits ||
 		    (op->kind != OP_PULL &&
 			!(op->kind == OP_PUSH && op->why == CASE_L_NEW)))
 			continue;
-		rc = cut_off_by(r, op, &boxes, &b, e);
-		if (rc != 0 || !b)
+		if (!map_get_u64(&sizes, op->row.size, &at)) {
+			rc = cut_off_by(r, op, &boxes, &at, e);
+			map_set_u64(&sizes, op->row.size, at);
+		}
+		if (rc != 0 || at == 0)
 			continue;
-		r->box[op->box].rescan |= b->waits;
+		r->box[op->box].rescan |= r->box[at - 1].waits;
 		put_off(r, op);
 	}
 	map_release(&boxes);
+	map_release(&sizes);
 	return rc;
 }
 

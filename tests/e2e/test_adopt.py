@@ -386,6 +386,93 @@ def test_moved_there_with_flags_of_both_sides(scripted, how):
     world.assert_settled()
 
 
+def refuse_select(world, box):
+    def select(session, tag, words):
+        if words[0] != box.encode():
+            return False
+        session.line(tag + b" NO [UNAVAILABLE] later")
+        return True
+    world.script.answer[b"SELECT"] = select
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+@pytest.mark.parametrize("why", ["refused", "left out", "left out, and new"])
+def test_moved_there_into_a_mailbox_that_is_not_looked_at(scripted, how, why):
+    """It does not go up again where it was; unless there is nothing new in that
+    mailbox."""
+    world = scripted()
+    if why != "left out, and new":
+        world.server.create("work")
+    world.fill(3)
+    if why == "left out, and new":
+        world.server.create("work")
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    numbers_mean_nothing(world, how)
+    args = ["home:INBOX"]
+    if why == "refused":
+        args = []
+        refuse_select(world, "work")
+    for _ in range(2):
+        done = world.sync(*args, status=65)
+        assert "INBOX: what the server lacks of it may be in 'work'" in done.err
+        assert world.tokens()[0] == ["m0", "m2"]
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+    world.server.expunge("INBOX", [min(world.server.messages("INBOX"))])
+    world.server.renumber("INBOX")
+    refuse_select(world, "work")
+    world.sync(*args)
+    assert world.tokens() == (["m0", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
+    """Neither is known to be the message that is gone from the mailbox that is
+    numbered anew."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    world.local.add("work", lf(message("mX")), "x.x.host")
+    spoil(world, [1], "NO", "work")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "work: uid 1" in done.err
+        assert world.tokens()[0] == ["m0", "m2"]
+        assert world.tokens("work") == (["m1"], ["mX"])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
+def test_moved_there_and_it_waits_for_a_file_to_be_read(scripted):
+    """A pass in which all that is new in the other mailbox waits."""
+    world = scripted()
+    as_somebody(world)
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    path = world.local.add("work", lf(message("new", size=9000)), "1.x.host")
+    shut(path)
+    world.sync(status=65)
+    path.chmod(0o644)
+    give(path)
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "new"],) * 2
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
 def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
         scripted, how):
@@ -471,6 +558,49 @@ def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
         assert "work: uid 1" in world.sync(status=65).err
         assert world.tokens()[0] == ["m0", "m2"]
         assert world.tokens("work") == (["m1"], [])
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence", "UIDNEXT"])
+def test_a_move_out_of_a_mailbox_that_is_not_opened_waits(scripted, how):
+    """By the listing its rows will mean nothing."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 3, work)
+    if how == "UIDNEXT":
+        inbox.uidnext = 3
+    else:
+        numbers_mean_nothing(world, how)
+    refuse_select(world, "INBOX")
+    for _ in range(2):
+        world.sync(status=65)
+        assert world.tokens("work") == (["m2"], [])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    assert world.tokens("work") == (["m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_move_waits_however_many_messages_are_of_its_size(scripted):
+    world = scripted()
+    for box in "later", "work":
+        world.server.create(box)
+    for n in range(300):
+        world.server.append("INBOX", message("%02x" % (n % 256)))
+    world.fill(2, "later")
+    later, work = (world.script.store.find(b) for b in ("later", "work"))
+    world.script.store.move(later, 2, work)
+    world.server.renumber("later")
+    refuse_select(world, "later")
+    world.sync(status=65)
+    assert world.tokens("work") == (["m1"], [])
+    world.script.well()
+    world.sync()
+    assert world.tokens("later") == (["m0"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
 
 
 def renumber(world, *tokens):
