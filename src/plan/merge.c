@@ -94,10 +94,10 @@ seconds_of(int64_t ns)
 	return ns / 1000000000 - (ns % 1000000000 < 0);
 }
 
-/* A file that goes up: as it is, and as it will be once it has a UID. */
-static void
-push(struct merge *m, enum plan_case why, const struct lmsg *l,
-    const struct pair *old)
+/* A file as it is, and as it will be once it has a UID. */
+static struct op *
+add_file(struct merge *m, enum op_kind kind, enum plan_case why,
+    const struct lmsg *l, const struct pair *old)
 {
 	struct pair row = {0};
 	struct op *op;
@@ -110,8 +110,18 @@ push(struct merge *m, enum plan_case why, const struct lmsg *l,
 	row.l = row.r = l->flags;
 	if (row.idate == 0)
 		row.idate = seconds_of(row.mtime_ns);
-	op = add(m, OP_PUSH, why, new_group(m), &row);
+	op = add(m, kind, why, new_group(m), &row);
 	op->file = l->file;
+	return op;
+}
+
+/* A file that goes up. */
+static void
+push(struct merge *m, enum plan_case why, const struct lmsg *l,
+    const struct pair *old)
+{
+	struct op *op = add_file(m, OP_PUSH, why, l, old);
+
 	if (!old)
 		return;
 	op->old_uid = old->uid;
@@ -443,10 +453,8 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 	if (p->no_remote || l->kept)
 		return;
 	if (p->max_size && l->has_content && l->content.size > p->max_size) {
-		row.size = l->content.size;
 		if (!l->skipped) /* case 29 */
-			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row)
-			    ->file = l->file;
+			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
 	} else if (l->hold) { /* case 13 */
 		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
 		    l->file;

@@ -63,6 +63,19 @@ op_is_transfer(const struct op *op)
 	    op->kind == OP_LMOVE || op->kind == OP_RMOVE;
 }
 
+bool
+op_is_new_there(const struct op *op)
+{
+	return op->kind == OP_PULL || (op->kind == OP_SKIP && op->uid != 0);
+}
+
+bool
+op_is_new_here(const struct op *op)
+{
+	return op->why == CASE_L_NEW ? op->kind == OP_PUSH
+				     : op->kind == OP_SKIP && op->uid == 0;
+}
+
 static unsigned
 stage(const struct op *op)
 {

@@ -246,6 +246,10 @@ struct span plan_base(struct span file);
 bool op_is_delete(const struct op *op);
 bool op_is_transfer(const struct op *op);
 
+/* A new message, also one over a limit (invariant 5 of moves.c). */
+bool op_is_new_there(const struct op *op);
+bool op_is_new_here(const struct op *op);
+
 /*
  * One line for people, e.g. "pull INBOX uid 12 (case 11: new on the server)".
  * FROM: the name of op->from, for copies and moves.

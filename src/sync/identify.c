@@ -38,6 +38,7 @@ static bool
 may_be(const struct moves_file *c, const struct op *op)
 {
 	if (c->draft || moves_is_draft(&op->row) ||
+	    (c->stays && op->kind == OP_SKIP) ||
 	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)))
 		return false;
 	return !c->stays || moves_seconds_near(c->idate, op->row.idate);
@@ -352,7 +353,7 @@ identify_all(struct moves_search *s, struct err *e)
 			memset(v, 0, n * sizeof *v);
 			n = 0;
 		}
-		if (op && op->kind == OP_PULL && has_candidate(s, op))
+		if (op && op_is_new_there(op) && has_candidate(s, op))
 			v[n++].op = op;
 	}
 	return rc;

@@ -104,7 +104,7 @@ putoff_untold(
 	for (size_t i = 0; i < r->plan.n && rc == 0; i++) {
 		struct op *op = &r->plan.op[i];
 
-		if (op->kind != OP_PULL || op->box != box ||
+		if (!op_is_new_there(op) || op->box != box ||
 		    !uidset_has(untold, op->uid))
 			continue;
 		put_off_like(r, op->row.size, false);
@@ -326,8 +326,7 @@ putoff_cut_off(struct run *r, struct err *e)
 		uint64_t at = 0;
 
 		if (r->box[op->box].failed || r->box[op->box].waits ||
-		    (op->kind != OP_PULL &&
-			!(op->kind == OP_PUSH && op->why == CASE_L_NEW)))
+		    !(op_is_new_there(op) || op_is_new_here(op)))
 			continue;
 		if (!map_get_u64(&sizes, op->row.size, &at)) {
 			rc = cut_off_by(r, op, &boxes, &at, e);
