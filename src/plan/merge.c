@@ -223,7 +223,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 {
 	struct op *op;
 
-	if (m->policy->no_local)
+	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
 		return;
 	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
@@ -317,7 +317,9 @@ merge_rows(struct merge *m)
 	for (size_t i = 0; i < m->base->n; i++) {
 		struct seen s = look_at(m, i);
 
-		if (s.replaced)
+		if (s.l && m->l_used[s.l - m->l->v])
+			forget(m, CASE_DOUBT_R_GONE, s.row); /* adopted */
+		else if (s.replaced)
 			merge_replaced(m, &s);
 		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
 			forget(m, CASE_LR_GONE, s.row); /* case 9 */
@@ -350,7 +352,7 @@ by_klass(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* cases 12 and 15: L is R. */
+/* cases 12 and 15: L is R, and was OLD (or NULL). */
 static void
 adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
     const struct pair *old)
@@ -395,7 +397,9 @@ merge_equal(struct merge *m)
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o], row = m->match.row_of[at];
 
-		if (m->l->v[at].klass && (renum || row == PLAN_NONE))
+		if (m->l->v[at].klass &&
+		    (renum || row == PLAN_NONE ||
+			plan_is_doubtful(m->r, &m->base->v[row])))
 			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
 			    .new = row == PLAN_NONE,
 			    .order = row == PLAN_NONE ? o : row, .at = at};
@@ -535,11 +539,11 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 	for (size_t i = 0; i < r->n; i++)
 		m.r_used[i] = uidset_has(&r->vanished, r->v[i].uid) ||
 		    (!r->renumbered && pairs_find(base, r->v[i].uid));
-	if (!r->renumbered)
-		merge_rows(&m);
 	merge_equal(&m);
 	if (r->renumbered)
 		merge_renumbered(&m);
+	else
+		merge_rows(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
 	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,

@@ -188,7 +188,8 @@ void plan_init(struct plan *pl, struct arena *mem);
  * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
  *
  * plan_new_files: indexes into l->v of files that no row names (by file name,
- * base, stat identity or content); all of them when the server renumbered.
+ * base, stat identity or content), or whose message is in doubt (case 18); all
+ * of them when the server renumbered.
  */
 void plan_new_files(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);

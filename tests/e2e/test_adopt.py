@@ -603,6 +603,43 @@ def test_a_move_waits_however_many_messages_are_of_its_size(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("direction", [None, "pull"])
+@pytest.mark.parametrize("size, flags", [(0, []), (20000, []),
+                                         (20000, ["\\Draft"])])
+def test_a_mod_sequence_went_back_and_it_has_a_new_uid(scripted, size, flags,
+                                                       direction):
+    """Another program has put it back already."""
+    world = scripted()
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n, size=size), flags)
+    world.sync()
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("m1", size=size), flags)
+    numbers_mean_nothing(world, "mod-sequence")
+    world.write_config(direction=direction)
+    s = world.summary()
+    assert (s["adopted"], s["pushed"], s["pulled"]) == (1, 0, 0)
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_mod_sequence_went_back_and_what_is_new_cannot_be_compared(scripted):
+    world = scripted()
+    world.fill(3)
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("m1"))
+    numbers_mean_nothing(world, "mod-sequence")
+    spoil(world, [4], "NO")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "uid 4" in done.err
+        assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
 def renumber(world, *tokens):
     """Like world.server.renumber(), in the order of TOKENS."""
     with world.script.store.lock:
