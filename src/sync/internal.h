@@ -113,6 +113,7 @@ struct sbox {
 
 	/* of the current pass; in the pass's arena */
 	bool observed;
+	bool measured; /* that went well: r has the sizes of what is new */
 	struct pairs base;
 	struct lview l;
 	/* l.delta, see local.c; owned, until the pass ends */

@@ -33,7 +33,8 @@
  *     all else is done.
  *  8. What would go up may also be in a mailbox that failed, or was left out,
  *     where there is something new by the list of this run.  As nobody knows
- *     what that is, the mailbox with new numbers waits for it.
+ *     what that is, the mailbox with new numbers waits for it; where that one
+ *     failed only once sizes were known, if it has one of that size.
  */
 #include "sync/internal.h"
 
@@ -236,15 +237,11 @@ has_unseen(const struct sbox *b)
 	       x->uidnext > b->j.uidnext;
 }
 
-void
-putoff_unseen(struct run *r)
+/* Where all that would go up again waits for UNSEEN. */
+static void
+wait_for(struct run *r, const struct sbox *unseen)
 {
-	const struct sbox *unseen = NULL;
-
-	for (size_t i = 0; i < r->nbox && !unseen; i++)
-		if (has_unseen(&r->box[i]))
-			unseen = &r->box[i];
-	for (size_t i = 0; i < r->plan.n && unseen; i++) {
+	for (size_t i = 0; i < r->plan.n; i++) {
 		struct sbox *b = &r->box[r->plan.op[i].box];
 		char *text;
 
@@ -258,6 +255,29 @@ putoff_unseen(struct run *r)
 		xfree(text);
 		b->failed = true;
 	}
+}
+
+void
+putoff_unseen(struct run *r)
+{
+	struct map sizes;
+	uint64_t one;
+
+	map_init(&sizes);
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (goes_up_again(&r->plan.op[i]))
+			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
+	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++) {
+		const struct sbox *b = &r->box[i];
+
+		if (has_unseen(b) && !b->measured)
+			wait_for(r, b);
+		for (size_t k = 0; k < b->r.n && b->failed && b->measured; k++)
+			if (b->r.v[k].has_meta &&
+			    map_get_u64(&sizes, b->r.v[k].size, &one))
+				put_off_like(r, b->r.v[k].size, false);
+	}
+	map_release(&sizes);
 }
 
 /* Do the numbers of its listing say that those of B's rows mean nothing? */

@@ -430,6 +430,29 @@ def test_moved_there_into_a_mailbox_that_is_not_looked_at(scripted, how, why):
     world.assert_settled()
 
 
+def test_a_mailbox_that_cannot_be_compared_keeps_no_other_from_its_numbers(
+        scripted):
+    """What is new in it is of another size than what goes up again."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    for n in range(3):
+        world.server.append("work", message("w%d" % n, size=3000 + 100 * n))
+    world.sync()
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("new"))
+    for box in "INBOX", "work":
+        world.server.renumber(box)
+    spoil(world, [2], "NO", "work")
+    done = world.sync(status=65)
+    assert "work: the server sends no octets of uid 2" in done.err
+    assert world.tokens() == (["m0", "m1", "m2", "new"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens("work") == (["w0", "w1", "w2"],) * 2
+    world.assert_settled()
+
+
 def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
     """Neither is known to be the message that is gone from the mailbox that is
     numbered anew."""
