@@ -42,6 +42,8 @@ candidates_of_plan(struct moves_search *s)
 				.size = op->row.size,
 				.idate = op->row.idate,
 				.sha = op->row.sha,
+				.again = op->why == CASE_RENUM_L_ONLY ||
+					 op->why == CASE_DOUBT_R_GONE,
 				.just_read = op->kind == OP_PUSH,
 				.draft = moves_is_draft(&op->row)});
 	}

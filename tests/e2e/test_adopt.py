@@ -386,6 +386,23 @@ def test_moved_there_with_flags_of_both_sides(scripted, how):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+def test_a_draft_that_moved_there_does_not_go_up_again(scripted, how):
+    world = scripted()
+    world.server.create("work")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n), ["\\Draft"])
+    world.sync()
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    numbers_mean_nothing(world, how)
+    s = world.summary()
+    assert (s["moved"], s["pushed"]) == (1, 0)
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+
+
 def refuse_select(world, box):
     def select(session, tag, words):
         if words[0] != box.encode():
