@@ -116,17 +116,18 @@ add_file(struct merge *m, enum op_kind kind, enum plan_case why,
 }
 
 /* A file that goes up. */
-static void
+static struct op *
 push(struct merge *m, enum plan_case why, const struct lmsg *l,
     const struct pair *old)
 {
 	struct op *op = add_file(m, OP_PUSH, why, l, old);
 
-	if (!old)
-		return;
-	op->old_uid = old->uid;
-	op->old_l = old->l;
-	op->old_r = old->r;
+	if (old) {
+		op->old_uid = old->uid;
+		op->old_l = old->l;
+		op->old_r = old->r;
+	}
+	return op;
 }
 
 static void
@@ -439,10 +440,12 @@ merge_renumbered(struct merge *m)
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
 		} else if (!m->l_used[file] && !m->l->v[file].hold) {
+			struct op *op = push( /* case 16 */
+			    m, CASE_RENUM_L_ONLY, &m->l->v[file], row);
+
 			m->l_used[file] = true;
-			if (!m->policy->no_remote) /* case 16 */
-				push(m, CASE_RENUM_L_ONLY, &m->l->v[file],
-				    row);
+			if (m->policy->no_remote)
+				op->kind = OP_WAIT; /* but it may move */
 		}
 	}
 }

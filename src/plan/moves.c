@@ -356,7 +356,8 @@ chains_init(struct moves *m, size_t nlive)
 			c = &m->ldel;
 		else if (op->kind == OP_FORGET && op->why == CASE_LR_GONE)
 			c = &m->both;
-		else if (op->kind == OP_PUSH && op->why != CASE_L_REPLACED)
+		else if ((op->kind == OP_PUSH && op->why == CASE_L_NEW) ||
+		    op_goes_up_again(op))
 			c = &m->push;
 		if (c)
 			chain_put(c, &op->row, i);

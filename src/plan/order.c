@@ -76,6 +76,13 @@ op_is_new_here(const struct op *op)
 				     : op->kind == OP_SKIP && op->uid == 0;
 }
 
+bool
+op_goes_up_again(const struct op *op)
+{
+	return (op->kind == OP_PUSH || op->kind == OP_WAIT) &&
+	    (op->why == CASE_RENUM_L_ONLY || op->why == CASE_DOUBT_R_GONE);
+}
+
 static unsigned
 stage(const struct op *op)
 {

@@ -250,6 +250,8 @@ bool op_is_transfer(const struct op *op);
 /* A new message, also one over a limit (invariant 5 of moves.c). */
 bool op_is_new_there(const struct op *op);
 bool op_is_new_here(const struct op *op);
+/* Cases 16 and 18; OP_WAIT where nothing is written there: it may still move. */
+bool op_goes_up_again(const struct op *op);
 
 /*
  * One line for people, e.g. "pull INBOX uid 12 (case 11: new on the server)".

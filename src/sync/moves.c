@@ -35,16 +35,17 @@ candidates_of_plan(struct moves_search *s)
 		const struct op *op = &pl->op[i];
 
 		if ((op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
-		    op->kind == OP_KEEP || op->kind == OP_PUSH)
+		    op->kind == OP_KEEP || op->kind == OP_PUSH ||
+		    op_goes_up_again(op))
 			add_candidate(s,
 			    (struct moves_file){.box = op->box,
 				.file = op->file,
 				.size = op->row.size,
 				.idate = op->row.idate,
 				.sha = op->row.sha,
-				.again = op->why == CASE_RENUM_L_ONLY ||
-					 op->why == CASE_DOUBT_R_GONE,
-				.just_read = op->kind == OP_PUSH,
+				.again = op_goes_up_again(op),
+				.just_read = op->kind == OP_PUSH ||
+					     op_goes_up_again(op),
 				.draft = moves_is_draft(&op->row)});
 	}
 }

@@ -59,14 +59,6 @@ put_off(struct run *r, struct op *op)
 	op->kind = OP_WAIT;
 }
 
-/* What goes up of a mailbox whose numbers mean nothing any more. */
-static bool
-goes_up_again(const struct op *op)
-{
-	return op->kind == OP_PUSH && (op->why == CASE_RENUM_L_ONLY ||
-					  op->why == CASE_DOUBT_R_GONE);
-}
-
 /*
  * What may be a message of SIZE octets waits: for the next pass (AGAIN) or run.
  * A mailbox that is numbered anew loses its rows, and with them what tells that
@@ -81,7 +73,7 @@ put_off_like(struct run *r, uint64_t size, bool again)
 
 		if (op->row.size != size)
 			continue;
-		if (goes_up_again(op)) {
+		if (op_goes_up_again(op)) {
 			b->waits |= again;
 			b->failed |= !again;
 		} else if ((op->kind == OP_LDELETE &&
@@ -201,7 +193,7 @@ putoff_held(struct run *r, struct err *e)
 
 	map_init(&sizes);
 	for (size_t i = 0; i < r->plan.n; i++)
-		if (goes_up_again(&r->plan.op[i])) {
+		if (op_goes_up_again(&r->plan.op[i])) {
 			any = true;
 			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
 		}
@@ -245,7 +237,7 @@ wait_for(struct run *r, const struct sbox *unseen)
 		struct sbox *b = &r->box[r->plan.op[i].box];
 		char *text;
 
-		if (b->failed || !goes_up_again(&r->plan.op[i]))
+		if (b->failed || !op_goes_up_again(&r->plan.op[i]))
 			continue;
 		text = xasprintf("what the server lacks of it may be in "
 				 "'%.*s', which was not looked at; it waits "
@@ -265,7 +257,7 @@ putoff_unseen(struct run *r)
 
 	map_init(&sizes);
 	for (size_t i = 0; i < r->plan.n; i++)
-		if (goes_up_again(&r->plan.op[i]))
+		if (op_goes_up_again(&r->plan.op[i]))
 			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
 	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++) {
 		const struct sbox *b = &r->box[i];

@@ -582,6 +582,22 @@ def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
     world.assert_settled()
 
 
+def test_moved_there_and_nothing_may_go_up(scripted):
+    """With direction: pull, too, the file follows its message."""
+    world = scripted(direction="pull")
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.expunge("INBOX", [1])
+    world.server.renumber("INBOX")
+    s = world.summary()
+    assert (s["moved"], s["pulled"]) == (1, 0)
+    assert world.tokens() == (["m2"], ["m0", "m2"])
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_idle()
+
+
 def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
     """It was copied by a mail program, could not be fetched, and the original
     was deleted; then that mailbox gets new numbers."""
