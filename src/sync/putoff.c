@@ -34,7 +34,7 @@
  *  8. What would go up may also be in a mailbox that failed, or was left out,
  *     where there is something new by the list of this run.  As nobody knows
  *     what that is, the mailbox with new numbers waits for it; where that one
- *     failed only once sizes were known, if it has one of that size.
+ *     failed, or waits, only once sizes were known, if it has one of that size.
  */
 #include "sync/internal.h"
 
@@ -249,26 +249,49 @@ wait_for(struct run *r, const struct sbox *unseen)
 	}
 }
 
+/* How many take no part. */
+static size_t
+count_out(const struct run *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nbox; i++)
+		n += r->box[i].failed || r->box[i].waits;
+	return n;
+}
+
+/* Where what B has and is not carried out may be what would go up again. */
+static void
+wait_by_size(struct run *r, const struct sbox *b, const struct map *sizes)
+{
+	uint64_t one;
+
+	for (size_t i = 0; i < b->r.n && b->measured; i++)
+		if (b->r.v[i].has_meta &&
+		    map_get_u64(sizes, b->r.v[i].size, &one))
+			put_off_like(r, b->r.v[i].size, !b->failed);
+}
+
 void
 putoff_unseen(struct run *r)
 {
 	struct map sizes;
-	uint64_t one;
+	size_t out;
 
 	map_init(&sizes);
 	for (size_t i = 0; i < r->plan.n; i++)
 		if (op_goes_up_again(&r->plan.op[i]))
 			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
-	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++) {
-		const struct sbox *b = &r->box[i];
-
-		if (has_unseen(b) && !b->measured)
-			wait_for(r, b);
-		for (size_t k = 0; k < b->r.n && b->failed && b->measured; k++)
-			if (b->r.v[k].has_meta &&
-			    map_get_u64(&sizes, b->r.v[k].size, &one))
-				put_off_like(r, b->r.v[k].size, false);
-	}
+	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++)
+		if (has_unseen(&r->box[i]) && !r->box[i].measured)
+			wait_for(r, &r->box[i]);
+	/* who waits may be waited for */
+	do {
+		out = count_out(r);
+		for (size_t i = 0; i < r->nbox && sizes.n > 0; i++)
+			if (r->box[i].failed || r->box[i].waits)
+				wait_by_size(r, &r->box[i], &sizes);
+	} while (count_out(r) > out);
 	map_release(&sizes);
 }
 

@@ -696,6 +696,65 @@ def test_a_mod_sequence_went_back_and_what_is_new_cannot_be_compared(scripted):
     world.assert_settled()
 
 
+def test_who_waits_for_another_pass_is_waited_for(scripted):
+    """INBOX does, as a file is renamed before it is compared, and has what left
+    another mailbox."""
+    world = scripted()
+    for box in "other", "work":
+        world.server.create(box)
+    world.fill(3)
+    world.server.append("other", message("o1", size=3000))
+    world.sync()
+    inbox, other, work = (world.script.store.find(b)
+                          for b in ("INBOX", "other", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.script.store.move(other, 1, inbox)
+    for box in "INBOX", "other":
+        world.server.renumber(box)
+
+    def fetch(session, tag, words):
+        if session.box.name == "work" and any(b"HEADER" in w
+                                              for w in words[1]):
+            world.script.answer.clear()
+            world.set_letters("m1", "S")
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.script.answer == {}
+    assert world.tokens() == (["m0", "m2", "o1"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    assert world.tokens("other") == ([],) * 2
+    world.sync()
+    world.assert_settled()
+
+
+def test_who_waits_is_waited_for(scripted):
+    """INBOX waits as above; so does the mailbox that a message left for it."""
+    world = scripted()
+    for box in "other", "work":
+        world.server.create(box)
+    world.fill(3)
+    world.server.append("other", message("o1", size=3000))
+    world.server.append("work", message("m1"), when=1600000000)
+    spoil(world, [1], "NO", "work")
+    world.sync(status=65)
+    world.script.well()
+    inbox, other = (world.script.store.find(b) for b in ("INBOX", "other"))
+    world.server.expunge("INBOX", [2])
+    world.script.store.move(other, 1, inbox)
+    for box in "INBOX", "other":
+        world.server.renumber(box)
+    for _ in range(2):
+        assert "work: uid 1" in world.sync(status=65).err
+        assert world.tokens() == (["m0", "m2", "o1"], ["m0", "m1", "m2"])
+        assert world.tokens("other") == ([], ["o1"])
+    world.server.expunge("work", [1])
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2", "o1"],) * 2
+    assert world.tokens("other") == ([],) * 2
+    world.assert_settled()
+
+
 def renumber(world, *tokens):
     """Like world.server.renumber(), in the order of TOKENS."""
     with world.script.store.lock:
