@@ -30,7 +30,7 @@
  *  7. For the same reason such a mailbox waits for a message elsewhere that
  *     could not be fetched yet, or waits in this pass, and is as large as what
  *     would go up.  Not for one that ended the connection: it is tried only when
- *     all else is done.
+ *     all else is done.  What is kept here (case 28) waits for what waits, too.
  *  8. What would go up may also be in a mailbox that failed, or was left out,
  *     where there is something new by the list of this run.  As nobody knows
  *     what that is, the mailbox with new numbers waits for it; where that one
@@ -187,18 +187,24 @@ hold_against_waiting(struct run *r, const struct map *sizes)
 int
 putoff_held(struct run *r, struct err *e)
 {
-	struct map sizes;
+	struct map sizes, kept;
 	bool any = false;
 	int rc = 0;
 
 	map_init(&sizes);
-	for (size_t i = 0; i < r->plan.n; i++)
-		if (op_goes_up_again(&r->plan.op[i])) {
-			any = true;
-			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
-		}
-	if (any)
-		hold_against_waiting(r, &sizes);
+	map_init(&kept);
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		bool again = op_goes_up_again(op);
+
+		any |= again;
+		if (again)
+			map_set_u64(&sizes, op->row.size, 1);
+		if (again || op->kind == OP_KEEP)
+			map_set_u64(&kept, op->row.size, 1);
+	}
+	if (kept.n > 0)
+		hold_against_waiting(r, &kept);
 	for (size_t i = 0; i < r->nbox && any && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
@@ -210,6 +216,7 @@ putoff_held(struct run *r, struct err *e)
 			rc = report_contain(r, b, e);
 	}
 	map_release(&sizes);
+	map_release(&kept);
 	return rc;
 }
 

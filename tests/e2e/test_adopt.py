@@ -493,6 +493,24 @@ def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
     world.assert_settled()
 
 
+def test_what_is_kept_waits_for_what_may_have_moved(scripted):
+    """With deletes: keep it would stay where it was, and come down beside it."""
+    world = scripted(deletes="keep")
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.local.add("work", lf(message("mX")), "x.x.host")
+    spoil(world, [1], "NO", "work")
+    for _ in range(2):
+        assert "work: uid 1" in world.sync(status=65).err
+        assert world.tokens() == (["m0", "m2"], ["m0", "m1", "m2"])
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
 def test_moved_there_and_it_waits_for_a_file_to_be_read(scripted):
     """A pass in which all that is new in the other mailbox waits."""
     world = scripted()
