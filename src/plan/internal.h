@@ -25,6 +25,12 @@ struct plan_match {
 void plan_match(struct arena *mem, const struct pairs *base,
     const struct lview *l, struct plan_match *m_r);
 
+/*
+ * Case 18: ROW's message is gone there, which is not believed.  Its file may be
+ * a message that is new there; somebody else may have brought it back.
+ */
+bool plan_is_doubtful(const struct rview *r, const struct pair *row);
+
 /* A new op at the end; valid until the next one. */
 struct op *plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
     uint32_t group, const struct pair *row);

@@ -164,6 +164,25 @@ plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
 	*m_r = m;
 }
 
+bool
+plan_is_doubtful(const struct rview *r, const struct pair *row)
+{
+	return r->doubt && !r->same &&
+	    (uidset_has(&r->vanished, row->uid) ||
+		(r->complete && !rview_find(r, row->uid)));
+}
+
+/* May file I be paired with what is new there? */
+static bool
+is_open(const struct plan_match *m, const struct pairs *base,
+    const struct rview *r, size_t i)
+{
+	size_t row = m->row_of[i];
+
+	return r->renumbered || row == PLAN_NONE ||
+	    plan_is_doubtful(r, &base->v[row]);
+}
+
 void
 plan_new_files(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r)
@@ -174,7 +193,7 @@ plan_new_files(struct arena *mem, const struct pairs *base,
 
 	plan_match(mem, base, l, &m);
 	for (size_t i = 0; i < l->n; i++)
-		if (r->renumbered || m.row_of[i] == PLAN_NONE)
+		if (is_open(&m, base, r, i))
 			v[n++] = (uint32_t)i;
 	*v_r = v;
 	*n_r = n;
@@ -215,10 +234,8 @@ plan_candidates(struct arena *mem, const struct pairs *base,
 	plan_match(mem, base, l, &m);
 	map_init(&sizes);
 	for (size_t i = 0; i < l->n; i++) {
-		if (!l->v[i].has_content ||
-		    (!r->renumbered && m.row_of[i] != PLAN_NONE))
-			continue;
-		add_sizes(&sizes, &l->v[i], tuids);
+		if (l->v[i].has_content && is_open(&m, base, r, i))
+			add_sizes(&sizes, &l->v[i], tuids);
 	}
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rmsg *x = &r->v[i];

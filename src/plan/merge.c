@@ -94,10 +94,10 @@ seconds_of(int64_t ns)
 	return ns / 1000000000 - (ns % 1000000000 < 0);
 }
 
-/* A file that goes up: as it is, and as it will be once it has a UID. */
-static void
-push(struct merge *m, enum plan_case why, const struct lmsg *l,
-    const struct pair *old)
+/* A file as it is, and as it will be once it has a UID. */
+static struct op *
+add_file(struct merge *m, enum op_kind kind, enum plan_case why,
+    const struct lmsg *l, const struct pair *old)
 {
 	struct pair row = {0};
 	struct op *op;
@@ -110,10 +110,24 @@ push(struct merge *m, enum plan_case why, const struct lmsg *l,
 	row.l = row.r = l->flags;
 	if (row.idate == 0)
 		row.idate = seconds_of(row.mtime_ns);
-	op = add(m, OP_PUSH, why, new_group(m), &row);
+	op = add(m, kind, why, new_group(m), &row);
 	op->file = l->file;
-	if (old)
+	return op;
+}
+
+/* A file that goes up. */
+static struct op *
+push(struct merge *m, enum plan_case why, const struct lmsg *l,
+    const struct pair *old)
+{
+	struct op *op = add_file(m, OP_PUSH, why, l, old);
+
+	if (old) {
 		op->old_uid = old->uid;
+		op->old_l = old->l;
+		op->old_r = old->r;
+	}
+	return op;
 }
 
 static void
@@ -210,7 +224,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 {
 	struct op *op;
 
-	if (m->policy->no_local)
+	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
 		return;
 	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
@@ -304,7 +318,9 @@ merge_rows(struct merge *m)
 	for (size_t i = 0; i < m->base->n; i++) {
 		struct seen s = look_at(m, i);
 
-		if (s.replaced)
+		if (s.l && m->l_used[s.l - m->l->v])
+			forget(m, CASE_DOUBT_R_GONE, s.row); /* adopted */
+		else if (s.replaced)
 			merge_replaced(m, &s);
 		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
 			forget(m, CASE_LR_GONE, s.row); /* case 9 */
@@ -337,7 +353,7 @@ by_klass(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* cases 12 and 15: L is R. */
+/* cases 12 and 15: L is R, and was OLD (or NULL). */
 static void
 adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
     const struct pair *old)
@@ -382,7 +398,9 @@ merge_equal(struct merge *m)
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o], row = m->match.row_of[at];
 
-		if (m->l->v[at].klass && (renum || row == PLAN_NONE))
+		if (m->l->v[at].klass &&
+		    (renum || row == PLAN_NONE ||
+			plan_is_doubtful(m->r, &m->base->v[row])))
 			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
 			    .new = row == PLAN_NONE,
 			    .order = row == PLAN_NONE ? o : row, .at = at};
@@ -422,10 +440,12 @@ merge_renumbered(struct merge *m)
 			forget(m, CASE_RENUM_L_GONE, row);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
 		} else if (!m->l_used[file] && !m->l->v[file].hold) {
+			struct op *op = push( /* case 16 */
+			    m, CASE_RENUM_L_ONLY, &m->l->v[file], row);
+
 			m->l_used[file] = true;
-			if (!m->policy->no_remote) /* case 16 */
-				push(m, CASE_RENUM_L_ONLY, &m->l->v[file],
-				    row);
+			if (m->policy->no_remote)
+				op->kind = OP_WAIT; /* but it may move */
 		}
 	}
 }
@@ -440,10 +460,8 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 	if (p->no_remote || l->kept)
 		return;
 	if (p->max_size && l->has_content && l->content.size > p->max_size) {
-		row.size = l->content.size;
 		if (!l->skipped) /* case 29 */
-			add(m, OP_SKIP, CASE_SKIPPED, new_group(m), &row)
-			    ->file = l->file;
+			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
 	} else if (l->hold) { /* case 13 */
 		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
 		    l->file;
@@ -524,11 +542,11 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 	for (size_t i = 0; i < r->n; i++)
 		m.r_used[i] = uidset_has(&r->vanished, r->v[i].uid) ||
 		    (!r->renumbered && pairs_find(base, r->v[i].uid));
-	if (!r->renumbered)
-		merge_rows(&m);
 	merge_equal(&m);
 	if (r->renumbered)
 		merge_renumbered(&m);
+	else
+		merge_rows(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
 	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,

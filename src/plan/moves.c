@@ -13,6 +13,8 @@
  *  4. Keywords are letters whose meaning belongs to a mailbox.  A file that
  *     somebody else moved may show others now, or none: no change of keywords
  *     is concluded from that.
+ *  5. Limits (case 29) are for what is new.  A move carries nothing over; were
+ *     it none, the message would go from the side that it was moved on.
  */
 #include "plan/internal.h"
 
@@ -222,9 +224,12 @@ moved_twice(struct moves *m, struct op *p)
 				     : CASE_R_MOVED,
 		    q->box, 0, q->file);
 		p->shown = q->row.l;
-		set_base(&p->row, f ? &f->row : &q->row, q->row.l);
-		if (f)
+		p->row.l = q->old_l;
+		p->row.r = q->old_r;
+		if (f) {
+			set_base(&p->row, &f->row, q->row.l);
 			leaves(p, f);
+		}
 		p->behind = !flags_eq(seen, p->row.r);
 		p->row.ino = q->row.ino;
 		p->row.fsize = q->row.fsize;
@@ -241,9 +246,11 @@ match_pull(struct moves *m, size_t at)
 	struct op *p = &m->pl->op[at];
 	const struct plan_live *x;
 
+	if (p->known && (moved_there(m, p) || moved_twice(m, p)))
+		return;
+	if (p->kind == OP_SKIP)
+		return;
 	if (p->known) {
-		if (moved_there(m, p) || moved_twice(m, p))
-			return;
 		x = find_live(m, &p->row, true);
 		if (x) { /* case 24 */
 			file_comes(p, OP_LCOPY, CASE_R_COPIED, x->box,
@@ -287,7 +294,7 @@ match_push(struct moves *m, size_t at)
 		uid_comes(p, OP_RMOVE, CASE_L_MOVED, d->box, &d->row);
 		return;
 	}
-	x = find_live(m, &p->row, false);
+	x = p->kind == OP_PUSH ? find_live(m, &p->row, false) : NULL;
 	if (x) /* case 23 */
 		uid_comes(p, OP_RCOPY, CASE_L_COPIED, x->box, &x->row);
 }
@@ -349,7 +356,8 @@ chains_init(struct moves *m, size_t nlive)
 			c = &m->ldel;
 		else if (op->kind == OP_FORGET && op->why == CASE_LR_GONE)
 			c = &m->both;
-		else if (op->kind == OP_PUSH && op->why != CASE_L_REPLACED)
+		else if ((op->kind == OP_PUSH && op->why == CASE_L_NEW) ||
+		    op_goes_up_again(op))
 			c = &m->push;
 		if (c)
 			chain_put(c, &op->row, i);
@@ -387,11 +395,10 @@ plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive)
 		    pl->op[i].why == CASE_LR_NEW_EQUAL)
 			match_adopt(&m, i);
 	for (size_t i = 0; i < pl->n; i++)
-		if (pl->op[i].kind == OP_PULL)
+		if (op_is_new_there(&pl->op[i]))
 			match_pull(&m, i);
 	for (size_t i = 0; i < pl->n; i++)
-		if (pl->op[i].kind == OP_PUSH && !m.used[i] &&
-		    pl->op[i].why == CASE_L_NEW)
+		if (!m.used[i] && op_is_new_here(&pl->op[i]))
 			match_push(&m, i);
 	for (size_t i = 0; i < pl->n; i++)
 		if (!m.used[i])

@@ -63,6 +63,26 @@ op_is_transfer(const struct op *op)
 	    op->kind == OP_LMOVE || op->kind == OP_RMOVE;
 }
 
+bool
+op_is_new_there(const struct op *op)
+{
+	return op->kind == OP_PULL || (op->kind == OP_SKIP && op->uid != 0);
+}
+
+bool
+op_is_new_here(const struct op *op)
+{
+	return op->why == CASE_L_NEW ? op->kind == OP_PUSH
+				     : op->kind == OP_SKIP && op->uid == 0;
+}
+
+bool
+op_goes_up_again(const struct op *op)
+{
+	return (op->kind == OP_PUSH || op->kind == OP_WAIT) &&
+	    (op->why == CASE_RENUM_L_ONLY || op->why == CASE_DOUBT_R_GONE);
+}
+
 static unsigned
 stage(const struct op *op)
 {

@@ -104,6 +104,7 @@ struct op {
 	 * the transaction that brings this one (0: none).
 	 */
 	uint32_t left_box, left_uid;
+	struct flags old_l, old_r; /* PUSH of a row: what was agreed on */
 	struct span gid; /* PULL: as rmsg.gid */
 	/*
 	 * PULL: row.sha is known though nothing was fetched (the bytes were
@@ -187,7 +188,8 @@ void plan_init(struct plan *pl, struct arena *mem);
  * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
  *
  * plan_new_files: indexes into l->v of files that no row names (by file name,
- * base, stat identity or content); all of them when the server renumbered.
+ * base, stat identity or content), or whose message is in doubt (case 18); all
+ * of them when the server renumbered.
  */
 void plan_new_files(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
@@ -244,6 +246,12 @@ struct span plan_base(struct span file);
 /* LDELETE, RDELETE: round 2.  LCOPY, RCOPY, LMOVE, RMOVE: between mailboxes. */
 bool op_is_delete(const struct op *op);
 bool op_is_transfer(const struct op *op);
+
+/* A new message, also one over a limit (invariant 5 of moves.c). */
+bool op_is_new_there(const struct op *op);
+bool op_is_new_here(const struct op *op);
+/* Cases 16 and 18; OP_WAIT where nothing is written there: it may still move. */
+bool op_goes_up_again(const struct op *op);
 
 /*
  * One line for people, e.g. "pull INBOX uid 12 (case 11: new on the server)".

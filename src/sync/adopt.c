@@ -43,7 +43,21 @@ adopt_unread(struct adoption *a, struct lmsg *m, struct err *e)
 	return 0;
 }
 
-/* Rule 4; also in a pass that looks at this side alone. */
+static bool
+is_untold(const struct sbox *b, const struct lmsg *m)
+{
+	for (size_t k = 0; k < b->nuntold && m->has_content; k++)
+		if (m->content.size == b->untold[k] ||
+		    m->content.raw == b->untold[k] ||
+		    m->content.bare_size == b->untold[k])
+			return true;
+	return false;
+}
+
+/*
+ * Rule 4; also in a pass that looks at this side alone.  What waits may have
+ * been moved here, and is not gone from where it was.
+ */
 static void
 wait_for_untold(struct adoption *a)
 {
@@ -52,11 +66,10 @@ wait_for_untold(struct adoption *a)
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
 
-		for (size_t k = 0; k < b->nuntold && m->has_content; k++)
-			if (m->content.size == b->untold[k] ||
-			    m->content.raw == b->untold[k] ||
-			    m->content.bare_size == b->untold[k])
-				m->hold = b->undone = true;
+		if (!is_untold(b, m))
+			continue;
+		m->hold = b->undone = true;
+		putoff_note_unread(a->r, m, false);
 	}
 }
 

@@ -38,6 +38,15 @@ shows_its_row(struct run *r, const struct sbox *b, const struct pair *row)
 		   row->l);
 }
 
+/* expunge: yes; what came with the mark goes in the next pass (case 19). */
+static bool
+is_to_go(const struct run *r, const struct pair *row)
+{
+	return r->a->expunge && !r->a->keep &&
+	       r->a->direction == CONFIG_BOTH &&
+	       (row->l.sys & row->r.sys & FLAG_DELETED) != 0;
+}
+
 void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
@@ -55,7 +64,8 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (op->behind ||
 	    ((op->kind == OP_ADOPT || op->kind == OP_RMOVE ||
 		 op->kind == OP_RCOPY) &&
-		!flags_eq(op->shown, g->row->l)))
+		!flags_eq(op->shown, g->row->l)) ||
+	    is_to_go(r, g->row))
 		b->undone = b->rescan = true;
 	if (!shows_its_row(r, b, g->row))
 		b->reread = true;
@@ -504,7 +514,9 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 			    r->m, b->j.path, op->file, r->bin_fd, e);
 		if (rc == 0) {
 			b->wrote_l = *binned = true;
-			journal_del_pair(batch, b->j.id, op->uid);
+			/* its row tells what is still to go there */
+			if (op->why != CASE_EXPUNGE)
+				journal_del_pair(batch, b->j.id, op->uid);
 			report_op(r, b, op);
 			continue;
 		}

@@ -12,7 +12,8 @@
  *  5. Who edits a message puts another one in its place, under one Message-ID
  *     and often of one size.  So where a message vanished in the mailbox in
  *     which the new UID is, all octets are compared, or it is fetched; and a
- *     draft is fetched wherever it appears.
+ *     draft is fetched wherever it appears.  But one whose file would go up again
+ *     must not be in two mailboxes: there, too, all octets are compared.
  *  6. A file that cannot be read at that moment, for a mail reader renamed it,
  *     is neither equal nor different: the next pass knows its name.
  *
@@ -27,17 +28,24 @@
 #define END_OCTETS 1024
 #define WHOLE_OCTETS 8192
 
+static bool
+is_draft(const struct moves_file *c, const struct op *op)
+{
+	return c->draft || moves_is_draft(&op->row);
+}
+
 /* Rule 5: may OP's message have taken the place of C's? */
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {
-	return c->box == op->box;
+	return c->box == op->box || is_draft(c, op);
 }
 
 static bool
 may_be(const struct moves_file *c, const struct op *op)
 {
-	if (c->draft || moves_is_draft(&op->row) ||
+	if ((is_draft(c, op) && !c->again) ||
+	    (c->stays && op->kind == OP_SKIP) ||
 	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)))
 		return false;
 	return !c->stays || moves_seconds_near(c->idate, op->row.idate);
@@ -352,7 +360,7 @@ identify_all(struct moves_search *s, struct err *e)
 			memset(v, 0, n * sizeof *v);
 			n = 0;
 		}
-		if (op && op->kind == OP_PULL && has_candidate(s, op))
+		if (op && op_is_new_there(op) && has_candidate(s, op))
 			v[n++].op = op;
 	}
 	return rc;

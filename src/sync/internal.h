@@ -100,6 +100,7 @@ struct sbox {
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool was_damaged;
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
 
 	/* what has to be looked at in the next pass */
@@ -112,6 +113,7 @@ struct sbox {
 
 	/* of the current pass; in the pass's arena */
 	bool observed;
+	bool measured; /* that went well: r has the sizes of what is new */
 	struct pairs base;
 	struct lview l;
 	/* l.delta, see local.c; owned, until the pass ends */
@@ -196,7 +198,7 @@ struct run {
 	size_t transfer_from, transfer_to; /* in plan.op */
 };
 
-/* A new file that could not be read. */
+/* A new file that could not be read, or waits. */
 struct unread {
 	bool again; /* the next pass reads it */
 	bool has_size;
@@ -329,7 +331,7 @@ int adopt_box(struct run *r, struct sbox *b, struct err *e);
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */
 int moves_find(struct run *r, struct err *e);
 
-/* putoff.c: M, a new file, could not be read; AGAIN: the next pass tries; */
+/* putoff.c: M, a new file, is not in the plan; AGAIN: the next pass tries; */
 void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 /* what may be such a file, once the moves are known; */
 void putoff_unread(struct run *r);
@@ -344,6 +346,8 @@ int putoff_untold(
 void putoff_unsampled(struct run *r, struct op *pull, uint32_t box);
 /* what waits on the server, and may be what would go up again; */
 int putoff_held(struct run *r, struct err *e);
+/* the same, of mailboxes that are not looked at; */
+void putoff_unseen(struct run *r);
 /* what may belong to a mailbox that takes no part with its new numbers. */
 int putoff_cut_off(struct run *r, struct err *e);
 

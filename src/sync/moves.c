@@ -35,14 +35,17 @@ candidates_of_plan(struct moves_search *s)
 		const struct op *op = &pl->op[i];
 
 		if ((op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
-		    op->kind == OP_KEEP || op->kind == OP_PUSH)
+		    op->kind == OP_KEEP || op->kind == OP_PUSH ||
+		    op_goes_up_again(op))
 			add_candidate(s,
 			    (struct moves_file){.box = op->box,
 				.file = op->file,
 				.size = op->row.size,
 				.idate = op->row.idate,
 				.sha = op->row.sha,
-				.just_read = op->kind == OP_PUSH,
+				.again = op_goes_up_again(op),
+				.just_read = op->kind == OP_PUSH ||
+					     op_goes_up_again(op),
 				.draft = moves_is_draft(&op->row)});
 	}
 }
@@ -258,8 +261,10 @@ moves_find(struct run *r, struct err *e)
 		rc = putoff_held(r, e);
 	if (rc == 0 && s.n > 0)
 		rc = identify_all(&s, e);
-	if (rc == 0)
+	if (rc == 0) {
+		putoff_unseen(r);
 		rc = putoff_cut_off(r, e);
+	}
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);

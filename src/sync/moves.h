@@ -16,6 +16,7 @@ struct moves_file {
 	int64_t idate;
 	const uint8_t *sha;
 	bool stays; /* its UID does: the source of a copy */
+	bool again; /* it would go up again: cases 16 and 18 */
 	bool just_read; /* by this pass, which took its digest */
 	bool unread; /* not any more: whether it is equal is not known */
 	bool draft;

@@ -5,9 +5,10 @@
  *  1. What the server was asked (identify.c) and did not tell, while the message
  *     is there, is not known to be another one: it waits, and so does what
  *     would delete, keep or push a message of its size.
- *  2. A new file that cannot be read may be one that was moved, and then it is
- *     no better than none: what is gone here, and was as long, stays on the
- *     server; until the next pass, when that reads the file again.
+ *  2. A new file that cannot be read, or waits (adopt.c, rule 4), may be one
+ *     that was moved, and then it is no better than none: what is gone here, and
+ *     was as long, stays on the server; until the next pass, when that reads the
+ *     file again.
  *  3. Nothing is moved into a mailbox that the server does not have.
  *  4. Mailboxes are looked at one after the other, and some not at all, for they
  *     have not changed.  What is moved meanwhile may be in none of these views.
@@ -27,10 +28,18 @@
  *     elsewhere that is as large as one of them waits as well: once it had a
  *     row of its own, nobody would ask what it was.
  *  7. For the same reason such a mailbox waits for a message elsewhere that
- *     could not be fetched yet, and is as large as what would go up.  Not for
- *     one that ended the connection: it is tried only when all else is done.
+ *     could not be fetched yet, or waits in this pass, and is as large as what
+ *     would go up.  Not for one that ended the connection: it is tried only when
+ *     all else is done.  What is kept here (case 28) waits for what waits, too.
+ *  8. What would go up may also be in a mailbox that failed, or was left out,
+ *     where there is something new by the list of this run.  As nobody knows
+ *     what that is, the mailbox with new numbers waits for it; where that one
+ *     failed, or waits, only once sizes were known, if it has one of that size.
  */
 #include "sync/internal.h"
+
+#include "base/map.h"
+#include "wire/resp.h"
 
 #include <errno.h>
 
@@ -50,13 +59,6 @@ put_off(struct run *r, struct op *op)
 	op->kind = OP_WAIT;
 }
 
-/* What goes up of a mailbox whose numbers mean nothing any more. */
-static bool
-goes_up_again(const struct op *op)
-{
-	return op->kind == OP_PUSH && op->why != CASE_L_NEW;
-}
-
 /*
  * What may be a message of SIZE octets waits: for the next pass (AGAIN) or run.
  * A mailbox that is numbered anew loses its rows, and with them what tells that
@@ -71,7 +73,7 @@ put_off_like(struct run *r, uint64_t size, bool again)
 
 		if (op->row.size != size)
 			continue;
-		if (goes_up_again(op)) {
+		if (op_goes_up_again(op)) {
 			b->waits |= again;
 			b->failed |= !again;
 		} else if ((op->kind == OP_LDELETE &&
@@ -95,7 +97,7 @@ putoff_untold(
 	for (size_t i = 0; i < r->plan.n && rc == 0; i++) {
 		struct op *op = &r->plan.op[i];
 
-		if (op->kind != OP_PULL || op->box != box ||
+		if (!op_is_new_there(op) || op->box != box ||
 		    !uidset_has(untold, op->uid))
 			continue;
 		put_off_like(r, op->row.size, false);
@@ -157,19 +159,52 @@ hold_against(
 	return rc;
 }
 
+static bool
+ended_the_connection(const struct sbox *b, uint32_t uid)
+{
+	const struct jhold *h = record_find_hold(b, uid, SPAN_NONE);
+
+	return h && h->kind == JHOLD_SUSPECT;
+}
+
+/* Rule 7, of what waits for a file to be read, or for the server to tell. */
+static void
+hold_against_waiting(struct run *r, const struct map *sizes)
+{
+	uint64_t one;
+
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		const struct sbox *b = &r->box[op->box];
+
+		if (op->kind == OP_WAIT && op->why == CASE_R_HOLD &&
+		    map_get_u64(sizes, op->row.size, &one) &&
+		    !ended_the_connection(b, op->uid))
+			put_off_like(r, op->row.size, b->rescan);
+	}
+}
+
 int
 putoff_held(struct run *r, struct err *e)
 {
-	struct map sizes;
+	struct map sizes, kept;
 	bool any = false;
 	int rc = 0;
 
 	map_init(&sizes);
-	for (size_t i = 0; i < r->plan.n; i++)
-		if (goes_up_again(&r->plan.op[i])) {
-			any = true;
-			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
-		}
+	map_init(&kept);
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		bool again = op_goes_up_again(op);
+
+		any |= again;
+		if (again)
+			map_set_u64(&sizes, op->row.size, 1);
+		if (again || op->kind == OP_KEEP)
+			map_set_u64(&kept, op->row.size, 1);
+	}
+	if (kept.n > 0)
+		hold_against_waiting(r, &kept);
 	for (size_t i = 0; i < r->nbox && any && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
@@ -181,7 +216,104 @@ putoff_held(struct run *r, struct err *e)
 			rc = report_contain(r, b, e);
 	}
 	map_release(&sizes);
+	map_release(&kept);
 	return rc;
+}
+
+/* Rule 8: is there in B what this run does not see? */
+static bool
+has_unseen(const struct sbox *b)
+{
+	const struct imap_box *x = &b->listed;
+
+	/* what never could be synced need not ever be */
+	if (!b->failed || b->gone || b->remote_missing ||
+	    (b->j.id == 0 && !b->left_out) ||
+	    ((x->has & HAS_MESSAGES) && x->messages == 0))
+		return false;
+	return !b->is_listed || x->uidnext == 0 ||
+	       x->uidvalidity != b->j.uidvalidity ||
+	       x->uidnext > b->j.uidnext;
+}
+
+/* Where all that would go up again waits for UNSEEN. */
+static void
+wait_for(struct run *r, const struct sbox *unseen)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct sbox *b = &r->box[r->plan.op[i].box];
+		char *text;
+
+		if (b->failed || !op_goes_up_again(&r->plan.op[i]))
+			continue;
+		text = xasprintf("what the server lacks of it may be in "
+				 "'%.*s', which was not looked at; it waits "
+				 "until that is",
+		    SPAN_ARG(unseen->j.name));
+		report_failed(r, b, 0, SPAN_NONE, text);
+		xfree(text);
+		b->failed = true;
+	}
+}
+
+/* How many take no part. */
+static size_t
+count_out(const struct run *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nbox; i++)
+		n += r->box[i].failed || r->box[i].waits;
+	return n;
+}
+
+/* Where what B has and is not carried out may be what would go up again. */
+static void
+wait_by_size(struct run *r, const struct sbox *b, const struct map *sizes)
+{
+	uint64_t one;
+
+	for (size_t i = 0; i < b->r.n && b->measured; i++)
+		if (b->r.v[i].has_meta &&
+		    map_get_u64(sizes, b->r.v[i].size, &one))
+			put_off_like(r, b->r.v[i].size, !b->failed);
+}
+
+void
+putoff_unseen(struct run *r)
+{
+	struct map sizes;
+	size_t out;
+
+	map_init(&sizes);
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (op_goes_up_again(&r->plan.op[i]))
+			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
+	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++)
+		if (has_unseen(&r->box[i]) && !r->box[i].measured)
+			wait_for(r, &r->box[i]);
+	/* who waits may be waited for */
+	do {
+		out = count_out(r);
+		for (size_t i = 0; i < r->nbox && sizes.n > 0; i++)
+			if (r->box[i].failed || r->box[i].waits)
+				wait_by_size(r, &r->box[i], &sizes);
+	} while (count_out(r) > out);
+	map_release(&sizes);
+}
+
+/* Do the numbers of its listing say that those of B's rows mean nothing? */
+static bool
+is_listed_anew(const struct sbox *b)
+{
+	const struct imap_box *x = &b->listed;
+	const struct jbox *j = &b->j;
+
+	return b->is_listed &&
+	       ((x->uidvalidity && x->uidvalidity != j->uidvalidity) ||
+		   (x->uidnext && x->uidnext < j->uidnext) ||
+		   (x->highestmodseq &&
+		       x->highestmodseq < j->highestmodseq));
 }
 
 /* Rule 6. */
@@ -189,15 +321,16 @@ static bool
 is_cut_off(const struct sbox *b)
 {
 	return b->j.id && !b->gone && (b->failed || b->waits) &&
-	       (b->r.renumbered || b->r.doubt ||
-		   (b->is_listed && b->listed.uidvalidity &&
-		       b->listed.uidvalidity != b->j.uidvalidity));
+	       (b->r.renumbered || b->r.doubt || is_listed_anew(b));
 }
 
-/* May OP's message be one of those BOXES (journal id -> number)? */
+/*
+ * May OP's message be of one of BOXES (journal id -> number)?  *at_r: 1 + the
+ * number; 0: no.
+ */
 static int
 cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
-    const struct sbox **b_r, struct err *e)
+    uint64_t *at_r, struct err *e)
 {
 	struct arena mem;
 	struct jfound *found;
@@ -205,13 +338,13 @@ cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
 	size_t n;
 	int rc;
 
-	*b_r = NULL;
+	*at_r = 0;
 	arena_init(&mem);
 	rc = journal_rows_of_size(
-	    r->j, op->row.size, SYNC_SAME_SIZE, &mem, &found, &n, e);
-	for (size_t i = 0; i < n && rc == 0 && !*b_r; i++)
+	    r->j, op->row.size, SIZE_MAX, &mem, &found, &n, e);
+	for (size_t i = 0; i < n && rc == 0 && *at_r == 0; i++)
 		if (map_get_u64(boxes, found[i].box, &at))
-			*b_r = &r->box[at];
+			*at_r = at + 1;
 	arena_release(&mem);
 	return rc;
 }
@@ -219,12 +352,12 @@ cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
 int
 putoff_cut_off(struct run *r, struct err *e)
 {
-	struct map boxes;
-	const struct sbox *b;
+	struct map boxes, sizes;
 	bool any = false;
 	int rc = 0;
 
 	map_init(&boxes);
+	map_init(&sizes);
 	for (size_t i = 0; i < r->nbox; i++)
 		if (is_cut_off(&r->box[i])) {
 			any = true;
@@ -232,18 +365,22 @@ putoff_cut_off(struct run *r, struct err *e)
 		}
 	for (size_t i = 0; i < r->plan.n && any && rc == 0; i++) {
 		struct op *op = &r->plan.op[i];
+		uint64_t at = 0;
 
 		if (r->box[op->box].failed || r->box[op->box].waits ||
-		    (op->kind != OP_PULL &&
-			!(op->kind == OP_PUSH && op->why == CASE_L_NEW)))
+		    !(op_is_new_there(op) || op_is_new_here(op)))
 			continue;
-		rc = cut_off_by(r, op, &boxes, &b, e);
-		if (rc != 0 || !b)
+		if (!map_get_u64(&sizes, op->row.size, &at)) {
+			rc = cut_off_by(r, op, &boxes, &at, e);
+			map_set_u64(&sizes, op->row.size, at);
+		}
+		if (rc != 0 || at == 0)
 			continue;
-		r->box[op->box].rescan |= b->waits;
+		r->box[op->box].rescan |= r->box[at - 1].waits;
 		put_off(r, op);
 	}
 	map_release(&boxes);
+	map_release(&sizes);
 	return rc;
 }
 

@@ -146,13 +146,15 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		b->observed = b->deferred = b->waits = false;
+		b->observed = b->measured = false;
+		b->deferred = b->waits = false;
 		if (!sbox_is_due(b))
 			continue;
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
 			rc = b->slice.on ? slice_observe(r, b, e)
 					 : observe_box(r, b, e);
+		b->measured = rc == 0;
 		if (rc == 0)
 			rc = adopt_box(r, b, e);
 		if (rc != 0) {

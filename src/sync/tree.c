@@ -299,15 +299,19 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	return b;
 }
 
-/* Not asked for in this run, as one that failed: see putoff.c, rule 5. */
+/* Not asked for in this run, as one that failed: see putoff.c, rules 5 and 8. */
 static void
 leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
+	struct sbox *b;
+
 	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
-	    op->kind != TREE_RENAME_L && op->kind != TREE_RENAME_R &&
-	    op->kind != TREE_RENAMED)
+	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
+	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED)
 		return;
-	place_box(r, ls, op)->failed = true;
+	b = place_box(r, ls, op);
+	b->failed = b->left_out = true;
+	b->local_missing = op->kind == TREE_CREATE_L;
 	r->nbox++;
 }
 

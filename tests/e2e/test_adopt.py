@@ -202,6 +202,28 @@ def test_what_cannot_be_compared_waits(scripted, how, size):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
+def test_what_waits_and_was_moved_here_is_not_deleted(scripted, how):
+    """Nobody knows whether it is the new message that cannot be compared; what
+    is known is that on the server there is no other copy."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    world.server.append("work", message("mX"))
+    spoil(world, [1], how, "work")
+    path = world.file_of("m1")
+    path.rename(world.root / "work" / "cur" / (path.name + ":2,"))
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "work: uid 1" in done.err
+        assert world.tokens() == (["m0", "m1", "m2"], ["m0", "m2"])
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
 def test_a_draft_that_cannot_be_compared_waits(scripted):
     """It is never taken for one that was moved, but it is not a new one."""
     world = scripted()
@@ -332,6 +354,183 @@ def test_a_move_whose_file_is_renamed_before_it_is_compared(scripted, part):
     world.assert_settled()
 
 
+def numbers_mean_nothing(world, how, box="INBOX"):
+    """Of the rows of BOX: it is numbered anew, or its mod-sequence went back."""
+    if how == "renumbered":
+        return world.server.renumber(box)
+    with world.script.store.lock:
+        held = world.script.store.find(box)
+        held.highest, held.expunged = 1, []
+        held.modseq = dict.fromkeys(held.mail, 1)
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+def test_moved_there_with_flags_of_both_sides(scripted, how):
+    """What was changed on either side is not taken back, for all that UIDs of
+    the mailbox that it left mean nothing any more."""
+    world = scripted()
+    world.server.create("work")
+    uids = world.fill(3)
+    world.server.flag("INBOX", uids[1], ["\\Seen", "blue"])
+    world.sync()
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    uid = world.script.store.move(inbox, uids[1], work)
+    numbers_mean_nothing(world, how)
+    letters = world.file_of("m1").name.split(":2,")[1]
+    world.set_letters("m1", "F" + letters)
+    world.server.flag("work", uid, ["\\Answered"], ["\\Seen"])
+    assert world.summary()["moved"] == 1
+    assert world.tokens("work") == (["m1"],) * 2
+    assert world.server.messages("work")[uid]["flags"] == {
+        "\\Answered", "\\Flagged", "blue"}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+def test_a_draft_that_moved_there_does_not_go_up_again(scripted, how):
+    world = scripted()
+    world.server.create("work")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n), ["\\Draft"])
+    world.sync()
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    numbers_mean_nothing(world, how)
+    s = world.summary()
+    assert (s["moved"], s["pushed"]) == (1, 0)
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+
+
+def refuse_select(world, box):
+    def select(session, tag, words):
+        if words[0] != box.encode():
+            return False
+        session.line(tag + b" NO [UNAVAILABLE] later")
+        return True
+    world.script.answer[b"SELECT"] = select
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
+@pytest.mark.parametrize("why", ["refused", "left out", "left out, and new"])
+def test_moved_there_into_a_mailbox_that_is_not_looked_at(scripted, how, why):
+    """It does not go up again where it was; unless there is nothing new in that
+    mailbox."""
+    world = scripted()
+    if why != "left out, and new":
+        world.server.create("work")
+    world.fill(3)
+    if why == "left out, and new":
+        world.server.create("work")
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    numbers_mean_nothing(world, how)
+    args = ["home:INBOX"]
+    if why == "refused":
+        args = []
+        refuse_select(world, "work")
+    for _ in range(2):
+        done = world.sync(*args, status=65)
+        assert "INBOX: what the server lacks of it may be in 'work'" in done.err
+        assert world.tokens()[0] == ["m0", "m2"]
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+    world.server.expunge("INBOX", [min(world.server.messages("INBOX"))])
+    world.server.renumber("INBOX")
+    refuse_select(world, "work")
+    world.sync(*args)
+    assert world.tokens() == (["m0", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_mailbox_that_cannot_be_compared_keeps_no_other_from_its_numbers(
+        scripted):
+    """What is new in it is of another size than what goes up again."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    for n in range(3):
+        world.server.append("work", message("w%d" % n, size=3000 + 100 * n))
+    world.sync()
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("new"))
+    for box in "INBOX", "work":
+        world.server.renumber(box)
+    spoil(world, [2], "NO", "work")
+    done = world.sync(status=65)
+    assert "work: the server sends no octets of uid 2" in done.err
+    assert world.tokens() == (["m0", "m1", "m2", "new"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens("work") == (["w0", "w1", "w2"],) * 2
+    world.assert_settled()
+
+
+def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
+    """Neither is known to be the message that is gone from the mailbox that is
+    numbered anew."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    world.local.add("work", lf(message("mX")), "x.x.host")
+    spoil(world, [1], "NO", "work")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "work: uid 1" in done.err
+        assert world.tokens()[0] == ["m0", "m2"]
+        assert world.tokens("work") == (["m1"], ["mX"])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
+def test_what_is_kept_waits_for_what_may_have_moved(scripted):
+    """With deletes: keep it would stay where it was, and come down beside it."""
+    world = scripted(deletes="keep")
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.local.add("work", lf(message("mX")), "x.x.host")
+    spoil(world, [1], "NO", "work")
+    for _ in range(2):
+        assert "work: uid 1" in world.sync(status=65).err
+        assert world.tokens() == (["m0", "m2"], ["m0", "m1", "m2"])
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    assert world.tokens("work") == (["m1", "mX"],) * 2
+    world.assert_settled()
+
+
+def test_moved_there_and_it_waits_for_a_file_to_be_read(scripted):
+    """A pass in which all that is new in the other mailbox waits."""
+    world = scripted()
+    as_somebody(world)
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.renumber("INBOX")
+    path = world.local.add("work", lf(message("new", size=9000)), "1.x.host")
+    shut(path)
+    world.sync(status=65)
+    path.chmod(0o644)
+    give(path)
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("work") == (["m1", "new"],) * 2
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("how", ["renumbered", "mod-sequence"])
 def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
         scripted, how):
@@ -401,6 +600,22 @@ def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
     world.assert_settled()
 
 
+def test_moved_there_and_nothing_may_go_up(scripted):
+    """With direction: pull, too, the file follows its message."""
+    world = scripted(direction="pull")
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.server.expunge("INBOX", [1])
+    world.server.renumber("INBOX")
+    s = world.summary()
+    assert (s["moved"], s["pulled"]) == (1, 0)
+    assert world.tokens() == (["m2"], ["m0", "m2"])
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_idle()
+
+
 def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
     """It was copied by a mail program, could not be fetched, and the original
     was deleted; then that mailbox gets new numbers."""
@@ -417,6 +632,145 @@ def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
         assert "work: uid 1" in world.sync(status=65).err
         assert world.tokens()[0] == ["m0", "m2"]
         assert world.tokens("work") == (["m1"], [])
+
+
+@pytest.mark.parametrize("how", ["renumbered", "mod-sequence", "UIDNEXT"])
+def test_a_move_out_of_a_mailbox_that_is_not_opened_waits(scripted, how):
+    """By the listing its rows will mean nothing."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 3, work)
+    if how == "UIDNEXT":
+        inbox.uidnext = 3
+    else:
+        numbers_mean_nothing(world, how)
+    refuse_select(world, "INBOX")
+    for _ in range(2):
+        world.sync(status=65)
+        assert world.tokens("work") == (["m2"], [])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    assert world.tokens("work") == (["m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_move_waits_however_many_messages_are_of_its_size(scripted):
+    world = scripted()
+    for box in "later", "work":
+        world.server.create(box)
+    for n in range(300):
+        world.server.append("INBOX", message("%02x" % (n % 256)))
+    world.fill(2, "later")
+    later, work = (world.script.store.find(b) for b in ("later", "work"))
+    world.script.store.move(later, 2, work)
+    world.server.renumber("later")
+    refuse_select(world, "later")
+    world.sync(status=65)
+    assert world.tokens("work") == (["m1"], [])
+    world.script.well()
+    world.sync()
+    assert world.tokens("later") == (["m0"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("direction", [None, "pull"])
+@pytest.mark.parametrize("size, flags", [(0, []), (20000, []),
+                                         (20000, ["\\Draft"])])
+def test_a_mod_sequence_went_back_and_it_has_a_new_uid(scripted, size, flags,
+                                                       direction):
+    """Another program has put it back already."""
+    world = scripted()
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n, size=size), flags)
+    world.sync()
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("m1", size=size), flags)
+    numbers_mean_nothing(world, "mod-sequence")
+    world.write_config(direction=direction)
+    s = world.summary()
+    assert (s["adopted"], s["pushed"], s["pulled"]) == (1, 0, 0)
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_a_mod_sequence_went_back_and_what_is_new_cannot_be_compared(scripted):
+    world = scripted()
+    world.fill(3)
+    world.server.expunge("INBOX", [2])
+    world.server.append("INBOX", message("m1"))
+    numbers_mean_nothing(world, "mod-sequence")
+    spoil(world, [4], "NO")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "uid 4" in done.err
+        assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2"],) * 2
+    world.assert_settled()
+
+
+def test_who_waits_for_another_pass_is_waited_for(scripted):
+    """INBOX does, as a file is renamed before it is compared, and has what left
+    another mailbox."""
+    world = scripted()
+    for box in "other", "work":
+        world.server.create(box)
+    world.fill(3)
+    world.server.append("other", message("o1", size=3000))
+    world.sync()
+    inbox, other, work = (world.script.store.find(b)
+                          for b in ("INBOX", "other", "work"))
+    world.script.store.move(inbox, 2, work)
+    world.script.store.move(other, 1, inbox)
+    for box in "INBOX", "other":
+        world.server.renumber(box)
+
+    def fetch(session, tag, words):
+        if session.box.name == "work" and any(b"HEADER" in w
+                                              for w in words[1]):
+            world.script.answer.clear()
+            world.set_letters("m1", "S")
+        return False
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync()
+    assert world.script.answer == {}
+    assert world.tokens() == (["m0", "m2", "o1"],) * 2
+    assert world.tokens("work") == (["m1"],) * 2
+    assert world.tokens("other") == ([],) * 2
+    world.sync()
+    world.assert_settled()
+
+
+def test_who_waits_is_waited_for(scripted):
+    """INBOX waits as above; so does the mailbox that a message left for it."""
+    world = scripted()
+    for box in "other", "work":
+        world.server.create(box)
+    world.fill(3)
+    world.server.append("other", message("o1", size=3000))
+    world.server.append("work", message("m1"), when=1600000000)
+    spoil(world, [1], "NO", "work")
+    world.sync(status=65)
+    world.script.well()
+    inbox, other = (world.script.store.find(b) for b in ("INBOX", "other"))
+    world.server.expunge("INBOX", [2])
+    world.script.store.move(other, 1, inbox)
+    for box in "INBOX", "other":
+        world.server.renumber(box)
+    for _ in range(2):
+        assert "work: uid 1" in world.sync(status=65).err
+        assert world.tokens() == (["m0", "m2", "o1"], ["m0", "m1", "m2"])
+        assert world.tokens("other") == ([], ["o1"])
+    world.server.expunge("work", [1])
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2", "o1"],) * 2
+    assert world.tokens("other") == ([],) * 2
+    world.assert_settled()
 
 
 def renumber(world, *tokens):

@@ -141,6 +141,20 @@ def test_deletes_keep_also_what_expunge_would_take(world):
     assert local_tokens(world) == remote_tokens(world) == ["b"]
 
 
+@pytest.mark.parametrize("how", ["pull", "push", "adopt"])
+def test_expunge_takes_what_is_marked_when_it_comes(world, how):
+    world.write_config(expunge=True)
+    fill(world, "a")
+    world.sync()
+    if how != "push":
+        fill(world, "b", flags=["\\Deleted"])
+    if how != "pull":
+        world.local.add("INBOX", message("b"), "1.b.host:2,T", "cur")
+    world.sync()
+    assert local_tokens(world) == remote_tokens(world) == ["a"]
+    world.assert_settled()
+
+
 def test_deletes_keep_follows_moves(world):
     fill(world, "a")
     world.server.create("Work")
@@ -264,6 +278,31 @@ def test_max_age(world):
     world.assert_idle()
     world.write_config(max_age=50)
     world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+@pytest.mark.parametrize("settings", [{"max_size": "20K"}, {"max_age": 30}])
+def test_what_is_over_a_limit_by_now_moves(world, settings, side):
+    """It is not new: nothing of it is carried over, and it stays on both
+    sides."""
+    world.server.create("Work")
+    world.server.append("INBOX", message("a", size=30000),
+                        when=time.time() - 40 * 86400)
+    fill(world, "b")
+    world.sync()
+    world.write_config(**settings)
+    if side == "here":
+        (_, _, path), = [f for f in world.local.files("INBOX")
+                         if token(f[2]) == "a"]
+        os.rename(path, world.root / "Work" / "cur" / (path.name + ":2,"))
+    else:
+        world.server.select("INBOX")
+        world.server.do("uid", "move", "1", "Work")
+        world.server.close()
+    assert world.summary()["moved"] == 1
+    assert local_tokens(world, "Work") == remote_tokens(world, "Work") == ["a"]
+    assert local_tokens(world) == remote_tokens(world) == ["b"]
     world.assert_settled()
 
 

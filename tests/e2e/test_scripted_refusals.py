@@ -92,6 +92,23 @@ def test_what_a_move_became_is_asked_of_the_messages_that_there_are(
 
 
 @pytest.mark.parametrize("answer", REFUSALS)
+def test_an_expunge_that_is_refused_brings_nothing_back(scripted, answer):
+    """What carries \\Deleted went here; there it goes once the server lets it."""
+    world = scripted(expunge=True)
+    world.fill(3)
+    world.set_letters("m1", "T")
+    world.script.answer[b"UID EXPUNGE"] = answer
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "EXPUNGE" in done.err
+        assert world.tokens() == (["m0", "m1", "m2"], ["m0", "m2"])
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
 def test_a_body_that_is_refused_costs_that_message(scripted, answer):
     world = scripted()
     world.fill(3)

@@ -135,7 +135,7 @@ tell(int b, uint32_t uid, uint8_t content)
 	for (size_t i = 0; i < pl.n; i++) {
 		struct op *op = &pl.op[i];
 
-		if (op->kind == OP_PULL && op->box == (uint32_t)b &&
+		if (op_is_new_there(op) && op->box == (uint32_t)b &&
 		    op->uid == uid) {
 			op->known = true;
 			memset(op->row.sha, 0, sizeof op->row.sha);

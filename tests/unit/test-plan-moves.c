@@ -373,6 +373,26 @@ test_case_16_a_renumbered_file_moves(void **state)
 }
 
 static void
+test_case_16_keeps_the_agreed_flags(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	box[0].r.renumbered = true;
+	row(0, 7, "cur/a:2,S", 1, FLAG_SEEN);
+	file(0, "cur/a:2,FS", 1, FLAG_SEEN | FLAG_FLAGGED);
+	there(1, 7, 1, FLAG_ANSWERED);
+	merge();
+	tell(1, 7, 1);
+	finish();
+	op = only(OP_LMOVE, CASE_R_MOVED);
+	assert_int_equal(op->row.l.sys, FLAG_SEEN);
+	assert_int_equal(op->row.r.sys, FLAG_SEEN);
+	assert_int_equal(op->shown.sys, FLAG_SEEN | FLAG_FLAGGED);
+	assert_true(op->behind);
+}
+
+static void
 test_moves_do_not_brake(void **state)
 {
 	char name[40];
@@ -495,6 +515,36 @@ test_case_29_is_noted_once(void **state)
 	box[1].r.v[1].has_meta = false;
 	plan();
 	assert_int_equal(pl.n, 0);
+}
+
+/* It moves, and is not copied: what stays where it is costs nobody anything. */
+static void
+test_case_29_what_moves_is_not_new(void **state)
+{
+	size_t skipped = 0;
+
+	(void)state;
+	policy.max_size = 1001;
+	row(0, 7, "cur/a:2,", 2, 0);
+	row(0, 8, "cur/b:2,", 3, 0);
+	row(0, 9, "cur/c:2,", 4, 0);
+	file(0, "cur/a:2,", 2, 0);
+	file(0, "cur/c:2,", 4, 0);
+	there(0, 8, 3, 0);
+	there(0, 9, 4, 0);
+	there(1, 30, 2, 0);
+	there(1, 31, 4, 0);
+	file(1, "cur/b:2,", 3, 0);
+	file(1, "cur/c:2,", 4, 0);
+	merge();
+	tell(1, 30, 2);
+	finish();
+	assert_int_equal(find(OP_LMOVE)->uid, 30);
+	assert_int_equal(find(OP_RMOVE)->from_uid, 8);
+	assert_int_equal(pl.box[0].ldeletes + pl.box[0].rdeletes, 0);
+	for (size_t i = 0; i < pl.n; i++)
+		skipped += pl.op[i].kind == OP_SKIP;
+	assert_int_equal(skipped, 2);
 }
 
 static void
@@ -640,6 +690,7 @@ main(void)
 	    T(test_a_delete_serves_once),
 	    T(test_a_swap_is_two_moves),
 	    T(test_case_16_a_renumbered_file_moves),
+	    T(test_case_16_keeps_the_agreed_flags),
 	    T(test_moves_do_not_brake),
 	    T(test_case_28_keep),
 	    T(test_case_28_does_not_stop_case_18),
@@ -648,6 +699,7 @@ main(void)
 	    T(test_case_28_a_move_on_the_server_is_followed),
 	    T(test_case_29_too_large_both_ways),
 	    T(test_case_29_is_noted_once),
+	    T(test_case_29_what_moves_is_not_new),
 	    T(test_case_29_ends_with_the_limit),
 	    T(test_case_29_too_old),
 	    T(test_direction_pull_changes_nothing_there),
