@@ -8,7 +8,7 @@
  *	watch.c    was it changed by us alone
  *	read.c     content, for comparison and upload
  *	deliver.c  a message that comes down
- *	change.c   flags, durability
+ *	change.c   flags; durability, also of what others did
  *	disks.c    whole file systems made durable
  *	move.c     to another mailbox
  *	copy.c     into another mailbox

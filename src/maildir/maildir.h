@@ -261,6 +261,15 @@ int maildir_sync(struct maildir *m, struct span path, struct err *e);
 /* The same of N mailboxes; of more than a few, as maildir_deliver_flush(). */
 int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
     struct err *e);
+/*
+ * The octets of N files that others wrote, those of one mailbox together; of
+ * more than a few, as maildir_deliver_flush().  What is gone counts as done.
+ */
+struct maildir_name {
+	struct span path, file;
+};
+int maildir_sync_files(struct maildir *m, const struct maildir_name *v,
+    size_t n, struct err *e);
 
 /*
  * The file systems that mailboxes are on, to be made durable as a whole with

@@ -441,6 +441,8 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0;
 	     pass += !r->slicing) {
 		arena_init(&r->pass);
+		r->theirs = NULL;
+		r->ntheirs = r->theirscap = 0;
 		/* the first one has what the tree was made of */
 		if (r->passes++ > 0)
 			rc = count_rows(r, policy, e);
