@@ -1,7 +1,8 @@
 /*
  * Rules of this file:
  *  1. The socket never blocks; the only wait is net_wait(), with a deadline
- *     and the cancel.
+ *     and the cancel.  With a fast peer there is never anything to wait for, so
+ *     stream_flush() asks for the cancel, too.
  *  2. While there is something to send, what comes in is taken in too (up to
  *     IN_MAX), so that two full pipes cannot wait for each other.
  *  3. Compressed or not, octets go out at the same moments: what is queued is
@@ -301,6 +302,8 @@ stream_flush(struct stream *s, struct err *e)
 {
 	struct span p = buf_span(&s->out);
 
+	if (cancel_check(s->conf->cancel, e) < 0)
+		return e->code;
 	if (s->lost.code) {
 		buf_clear(&s->out);
 		return 0;
