@@ -222,6 +222,9 @@ move_all(struct maildir *m, int from, int to, const struct map *seen,
 		return e->code;
 	}
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
+		rc = cancel_check(m->cancel, e);
+		if (rc < 0)
+			break;
 		if (fstatat(from, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;

@@ -43,6 +43,13 @@ int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
 void maildir_free(struct maildir **m);
 DEFINE_AUTO(maildir)
 int maildir_fd(const struct maildir *m); /* the root, borrowed */
+/*
+ * From now on what may take long (a listing, a scan, whole mailboxes into the
+ * bin, all that comes out of it) ends with ERR_CANCELED once C, which is
+ * borrowed, is raised; between two messages, as a kill would.
+ */
+struct cancel;
+void maildir_set_cancel(struct maildir *m, const struct cancel *c);
 /* Do inode numbers of its file system outlive a mount?  (Networks, FUSE: no.) */
 bool maildir_inodes_stay(const struct maildir *m);
 
@@ -97,7 +104,6 @@ bool maildir_is_another(struct maildir *m, struct span path,
  * system are too coarse (whole seconds): such a stamp must be stored as
  * MAILDIR_STAMP_NONE unless it is over two seconds old.
  */
-struct cancel;
 bool maildir_stamp_settle(const struct maildir_stamp *s,
     const struct cancel *c);
 

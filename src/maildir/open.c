@@ -86,6 +86,12 @@ maildir_fd(const struct maildir *m)
 	return m->root;
 }
 
+void
+maildir_set_cancel(struct maildir *m, const struct cancel *c)
+{
+	m->cancel = c;
+}
+
 struct span
 maildir_shown(struct span path)
 {

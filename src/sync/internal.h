@@ -413,8 +413,8 @@ const struct sbox *apply_next(
 int apply_open_bin(struct run *r, struct err *e);
 
 /* undo.c: runs older than bin_days go for good. */
-int bin_expire(
-    const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e);
+int bin_expire(const struct config_account *a, int64_t now,
+    const struct cancel *cancel, uint32_t *n_r, struct err *e);
 
 /* The ops of one kind in B's round 1, as an array in the pass's arena. */
 size_t apply_ops(struct run *r, const struct sbox *b, enum op_kind kind,
