@@ -292,6 +292,13 @@ struct maildir_disks {
 };
 int maildir_disks_add(struct maildir_disks *d, struct maildir *m,
     struct span path, struct err *e);
+/*
+ * Those of what N deliveries have in tmp/, by descriptors that were there before
+ * it was written: of an error that somebody else was told already, one that is
+ * opened now would say nothing (syncfs(2)).
+ */
+int maildir_deliver_disks(struct maildir_delivery *const *v, size_t n,
+    struct maildir_disks *d, struct err *e);
 int maildir_disks_sync(const struct maildir_disks *d, struct err *e);
 void maildir_disks_release(struct maildir_disks *d);
 
