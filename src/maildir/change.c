@@ -44,7 +44,7 @@ maildir_sync(struct maildir *m, struct span path, struct err *e)
 
 	if (maildir_whole_box(m, path, &b, e) < 0)
 		return e->code;
-	if (fsync(b->new) != 0 || fsync(b->cur) != 0)
+	if (fs_fsync_dir(b->new) != 0 || fs_fsync_dir(b->cur) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "fsync '%.*s'",
 		    SPAN_ARG(maildir_shown(path)));
 	return 0;

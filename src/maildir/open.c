@@ -118,7 +118,7 @@ enter(int fd, const char *part, bool make)
 	made = make && mkdirat(fd, part, 0700) == 0;
 	if (make && !made && errno != EEXIST)
 		return -1;
-	if (made && fsync(fd) != 0)
+	if (made && fs_fsync_dir(fd) != 0)
 		return -1;
 	return fs_open_dir(fd, part);
 }

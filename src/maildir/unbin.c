@@ -96,7 +96,7 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	}
 	if (rc == 0 && errno != 0)
 		rc = bin_error(path, errno, e);
-	if (rc == 0 && (fsync(to) != 0 || fsync(from) != 0))
+	if (rc == 0 && (fs_fsync_dir(to) != 0 || fs_fsync_dir(from) != 0))
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	closedir(d);
 	if (rc == 0)
