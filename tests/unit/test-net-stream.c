@@ -182,7 +182,6 @@ test_how_connections_end(void **state)
 	sv.conf.silence_ms = 30;
 	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
 	assert_int_equal(ERR_TIMEOUT, stream_fill(s, &e));
-	stream_set_silence(s, 60000);
 	assert_int_equal(0, cancel_new(&c, &e));
 	sv.conf.cancel = c;
 	cancel_raise(c);
@@ -190,6 +189,36 @@ test_how_connections_end(void **state)
 	stream_free(&s);
 	assert_int_equal(ERR_CANCELED, stream_open(&sv.conf, &s, &e));
 	cancel_free(&c);
+	stop(&sv);
+}
+
+/* Never silent for long, and never done. */
+static void
+drip(int fd)
+{
+	do
+		(void)usleep(20000);
+	while (send(fd, ".", 1, MSG_NOSIGNAL) == 1);
+}
+
+static void
+test_a_deadline_holds_for_those_who_drip(void **state)
+{
+	struct server sv = {0};
+	struct stream *s = NULL;
+	int64_t begin = clock_mono_ms();
+	struct err e;
+	int rc;
+
+	(void)state;
+	start(&sv, drip);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	stream_set_deadline(s, 200);
+	do
+		rc = stream_fill(s, &e);
+	while (rc == 0 && clock_mono_ms() - begin < 4000);
+	assert_int_equal(rc, ERR_TIMEOUT);
+	stream_free(&s);
 	stop(&sv);
 }
 
@@ -282,6 +311,7 @@ main(void)
 	    cmocka_unit_test(
 		test_what_was_said_last_is_read_though_nothing_can_be_sent),
 	    cmocka_unit_test(test_how_connections_end),
+	    cmocka_unit_test(test_a_deadline_holds_for_those_who_drip),
 	    cmocka_unit_test(test_a_cancel_is_seen_by_those_who_never_wait),
 	    cmocka_unit_test(test_tls_with_one_who_does_not_speak_it),
 	    cmocka_unit_test(test_what_was_said_before_starttls_is_an_attack),
