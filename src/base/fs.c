@@ -171,12 +171,18 @@ parent_of(const char *path, char *out, size_t n)
 }
 
 int
+fs_fsync_dir(int fd)
+{
+	return fsync(fd) == 0 || errno == EINVAL ? 0 : -1;
+}
+
+int
 fs_sync_dir(int dirfd, const char *path, struct err *e)
 {
 	/* links are followed, as they were when something was put there */
 	AUTO_FD fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || fsync(fd) != 0)
+	if (fd < 0 || fs_fsync_dir(fd) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "sync directory '%s'",
 		    path);
 	return 0;

@@ -60,6 +60,11 @@ uint32_t fs_clean_temp(int dirfd);
 /* May NAME be such a file, of whatever machine? */
 bool fs_is_temp(struct span name);
 
+/*
+ * fsync(2) of the directory FD; -1 and errno.  Some file systems (9p, vboxsf)
+ * know of no such thing and say EINVAL: names are as durable there as they get.
+ */
+int fs_fsync_dir(int fd);
 int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
 
 /*

@@ -286,7 +286,7 @@ imap_logout(struct imap *s)
 	if (s->broken)
 		return;
 	s->leaving = true;
-	stream_set_silence(s->st, LOGOUT_MS);
+	stream_set_deadline(s->st, LOGOUT_MS);
 	imap_begin(s, "LOGOUT");
 	if (imap_send(s, &e) != 0)
 		return;

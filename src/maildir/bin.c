@@ -52,7 +52,7 @@ is_copied(int from, const char *name, int to, const char *as)
 	AUTO_FD b = fs_open_read(to, as);
 
 	return a >= 0 && b >= 0 && same_bytes(a, b) && fsync(b) == 0 &&
-	       fsync(to) == 0;
+	       fs_fsync_dir(to) == 0;
 }
 
 /* AS is taken by another file: a new base, the same info. */
@@ -186,7 +186,7 @@ maildir_bin_sync(
 
 		if (fd < 0 && errno == ENOENT)
 			continue; /* nothing came from there */
-		if (fd < 0 || fsync(fd) != 0)
+		if (fd < 0 || fs_fsync_dir(fd) != 0)
 			return err_sys(e, ERR_SCOPE_BOX, errno,
 			    "fsync the bin's '%s'", dir);
 	}
@@ -222,6 +222,9 @@ move_all(struct maildir *m, int from, int to, const struct map *seen,
 		return e->code;
 	}
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
+		rc = cancel_check(m->cancel, e);
+		if (rc < 0)
+			break;
 		if (fstatat(from, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
@@ -240,7 +243,7 @@ move_all(struct maildir *m, int from, int to, const struct map *seen,
 	if (rc == 0 && errno != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "read a directory");
 	if ((rc == 0 || rc == ERR_STALE) &&
-	    (fsync(to) != 0 || fsync(from) != 0))
+	    (fs_fsync_dir(to) != 0 || fs_fsync_dir(from) != 0))
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	closedir(d);
 	return rc;
@@ -320,7 +323,7 @@ remove_dir(struct maildir *m, struct span path, struct err *e)
 	if (parent < 0 ||
 	    (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&
 		errno != EEXIST) ||
-	    fsync(parent) != 0)
+	    fs_fsync_dir(parent) != 0)
 		return err_sys(
 		    e, ERR_SCOPE_BOX, errno, "remove '%.*s'", SPAN_ARG(path));
 	return 0;
@@ -349,7 +352,7 @@ maildir_bin_box(struct maildir *m, struct span path, const struct lview *seen,
 	map_release(&bases);
 	if (rc == 0)
 		rc = bin_sub(m, box, path, "", NULL, bin_fd, e);
-	if (rc == 0 && fsync(box) != 0)
+	if (rc == 0 && fs_fsync_dir(box) != 0)
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync '%.*s'",
 		    SPAN_ARG(maildir_shown(path)));
 	if (rc == 0 && path.n)

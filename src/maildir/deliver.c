@@ -95,12 +95,21 @@ create_tmp(struct maildir_delivery *d, int *fd_r, struct err *e)
 	return 0;
 }
 
-/* Many may wait for their batch: they keep a name and no file open (5). */
-static void
-keep_names(struct maildir_delivery *d)
+/*
+ * Many may wait for their batch: they keep a name and no file open (5).  Over a
+ * network and behind FUSE what was written may go, and fail, only with close().
+ */
+static int
+keep_names(struct maildir_delivery *d, struct err *e)
 {
 	char *base, *tmp;
+	int rc = close(d->fd);
 
+	d->fd = -1;
+	if (rc != 0) {
+		err_sys(e, ERR_SCOPE_BOX, errno, "close");
+		return maildir_write_error(d->path, e);
+	}
 	d->kept = xasprintf("%.*s%c%.*s%c%s", SPAN_ARG(d->path), 0,
 	    SPAN_ARG(d->base), 0, d->tmp);
 	base = d->kept + d->path.n + 1;
@@ -111,8 +120,7 @@ keep_names(struct maildir_delivery *d)
 	arena_release(&d->mem);
 	maildir_give_digest(d->m, &d->digest);
 	buf_release(&d->out);
-	close(d->fd);
-	d->fd = -1;
+	return 0;
 }
 
 int
@@ -259,8 +267,9 @@ maildir_deliver_finish(struct maildir_delivery *d, int64_t idate,
 		 * lose the message. */
 		(void)futimens(d->fd, t);
 	}
+	if (keep_names(d, e) < 0)
+		return e->code;
 	*c_r = c;
-	keep_names(d);
 	return 0;
 }
 
@@ -280,16 +289,25 @@ flush_one(const struct maildir_delivery *d, struct err *e)
 }
 
 int
+maildir_deliver_disks(struct maildir_delivery *const *v, size_t n,
+    struct maildir_disks *d, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0 && !d->singly; i++)
+		if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
+			rc = maildir_disks_add_dir(
+			    d, v[i]->tmp_dir, v[i]->path, e);
+	return rc;
+}
+
+int
 maildir_deliver_flush(
     struct maildir_delivery *const *v, size_t n, struct err *e)
 {
 	struct maildir_disks disks = {.singly = n <= FSYNC_MAX};
-	int rc = 0;
+	int rc = maildir_deliver_disks(v, n, &disks, e);
 
-	for (size_t i = 0; i < n && rc == 0 && !disks.singly; i++)
-		if (i == 0 || !span_eq(v[i]->path, v[i - 1]->path))
-			rc = maildir_disks_add_dir(
-			    &disks, v[i]->tmp_dir, v[i]->path, e);
 	for (size_t i = 0; i < n && rc == 0 && disks.singly; i++)
 		rc = flush_one(v[i], e);
 	if (rc == 0)

@@ -8,7 +8,7 @@
  *	watch.c    was it changed by us alone
  *	read.c     content, for comparison and upload
  *	deliver.c  a message that comes down
- *	change.c   flags, durability
+ *	change.c   flags; durability, also of what others did
  *	disks.c    whole file systems made durable
  *	move.c     to another mailbox
  *	copy.c     into another mailbox
@@ -21,6 +21,7 @@
 #ifndef MAILDIR_INTERNAL_H
 #define MAILDIR_INTERNAL_H
 
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/map.h"
 #include "mail/digest.h"
@@ -38,6 +39,7 @@ struct maildir_box {
 
 struct maildir {
 	int root;
+	const struct cancel *cancel; /* borrowed; NULL: none */
 	enum layout layout;
 	char host[256];
 	uint64_t seq;

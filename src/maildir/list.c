@@ -195,7 +195,9 @@ walk(struct walk *w, struct span path, unsigned depth, struct err *e)
 
 	if (++w->seen > DIRS_MAX || depth > DEPTH_MAX)
 		return toobig(path, e);
-	rc = read_dir(w, path, &dir, &sub, e);
+	rc = cancel_check(w->m->cancel, e);
+	if (rc == 0)
+		rc = read_dir(w, path, &dir, &sub, e);
 	/* In the nested layout the root holds mailboxes and is none. */
 	if (rc == 0 && (path.n || !nested))
 		add_dir(w, dir);

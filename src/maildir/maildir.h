@@ -43,6 +43,13 @@ int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
 void maildir_free(struct maildir **m);
 DEFINE_AUTO(maildir)
 int maildir_fd(const struct maildir *m); /* the root, borrowed */
+/*
+ * From now on what may take long (a listing, a scan, whole mailboxes into the
+ * bin, all that comes out of it) ends with ERR_CANCELED once C, which is
+ * borrowed, is raised; between two messages, as a kill would.
+ */
+struct cancel;
+void maildir_set_cancel(struct maildir *m, const struct cancel *c);
 /* Do inode numbers of its file system outlive a mount?  (Networks, FUSE: no.) */
 bool maildir_inodes_stay(const struct maildir *m);
 
@@ -97,7 +104,6 @@ bool maildir_is_another(struct maildir *m, struct span path,
  * system are too coarse (whole seconds): such a stamp must be stored as
  * MAILDIR_STAMP_NONE unless it is over two seconds old.
  */
-struct cancel;
 bool maildir_stamp_settle(const struct maildir_stamp *s,
     const struct cancel *c);
 
@@ -261,6 +267,15 @@ int maildir_sync(struct maildir *m, struct span path, struct err *e);
 /* The same of N mailboxes; of more than a few, as maildir_deliver_flush(). */
 int maildir_sync_many(struct maildir *m, const struct span *path, size_t n,
     struct err *e);
+/*
+ * The octets of N files that others wrote, those of one mailbox together; of
+ * more than a few, as maildir_deliver_flush().  What is gone counts as done.
+ */
+struct maildir_name {
+	struct span path, file;
+};
+int maildir_sync_files(struct maildir *m, const struct maildir_name *v,
+    size_t n, struct err *e);
 
 /*
  * The file systems that mailboxes are on, to be made durable as a whole with
@@ -277,6 +292,13 @@ struct maildir_disks {
 };
 int maildir_disks_add(struct maildir_disks *d, struct maildir *m,
     struct span path, struct err *e);
+/*
+ * Those of what N deliveries have in tmp/, by descriptors that were there before
+ * it was written: of an error that somebody else was told already, one that is
+ * opened now would say nothing (syncfs(2)).
+ */
+int maildir_deliver_disks(struct maildir_delivery *const *v, size_t n,
+    struct maildir_disks *d, struct err *e);
 int maildir_disks_sync(const struct maildir_disks *d, struct err *e);
 void maildir_disks_release(struct maildir_disks *d);
 

@@ -86,6 +86,12 @@ maildir_fd(const struct maildir *m)
 	return m->root;
 }
 
+void
+maildir_set_cancel(struct maildir *m, const struct cancel *c)
+{
+	m->cancel = c;
+}
+
 struct span
 maildir_shown(struct span path)
 {
@@ -112,7 +118,7 @@ enter(int fd, const char *part, bool make)
 	made = make && mkdirat(fd, part, 0700) == 0;
 	if (make && !made && errno != EEXIST)
 		return -1;
-	if (made && fsync(fd) != 0)
+	if (made && fs_fsync_dir(fd) != 0)
 		return -1;
 	return fs_open_dir(fd, part);
 }

@@ -110,7 +110,7 @@ rename_box(const struct place *from, const struct place *to, struct span path,
 		return err_sys(e, ERR_SCOPE_BOX, errno,
 		    "rename '%.*s' to '%.*s'", SPAN_ARG(path),
 		    SPAN_ARG(topath));
-	if (fsync(to->dir) != 0 || fsync(from->dir) != 0)
+	if (fs_fsync_dir(to->dir) != 0 || fs_fsync_dir(from->dir) != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	return 0;
 }

@@ -101,6 +101,10 @@ scan_dir(struct scan *s, int box, const char *sub, struct err *e)
 		    SPAN_ARG(maildir_shown(s->path)), sub);
 	}
 	while ((errno = 0, x = readdir(d)) != NULL) {
+		if (cancel_check(s->m->cancel, e) < 0) {
+			closedir(d);
+			return e->code;
+		}
 		s->m->seen_temp |= fs_is_temp(span_str(x->d_name));
 		if (name_is_message(span_str(x->d_name)) &&
 		    is_regular(dirfd(d), x) && !is_known(s, sub, x->d_name))
@@ -197,7 +201,7 @@ scan_once(struct scan *s, struct maildir_stamp *stamp_r, bool *settled_r,
 		rc = maildir_whole_box(s->m, s->path, &b, e);
 	if (rc < 0)
 		return rc;
-	*settled_r = maildir_stamp_settle(&before, NULL);
+	*settled_r = maildir_stamp_settle(&before, s->m->cancel);
 	s->unknown = 0;
 	s->m->seen_temp = false;
 	if (s->known)

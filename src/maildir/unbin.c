@@ -89,11 +89,14 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	 */
 	(void)fs_clean_temp(from);
 	rc = maildir_make_at(box, span_str(sub), &to, e);
-	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL)
-		rc = put_back(u, from, x->d_name, to, e);
+	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
+		rc = cancel_check(u->m->cancel, e);
+		if (rc == 0)
+			rc = put_back(u, from, x->d_name, to, e);
+	}
 	if (rc == 0 && errno != 0)
 		rc = bin_error(path, errno, e);
-	if (rc == 0 && (fsync(to) != 0 || fsync(from) != 0))
+	if (rc == 0 && (fs_fsync_dir(to) != 0 || fs_fsync_dir(from) != 0))
 		rc = err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
 	closedir(d);
 	if (rc == 0)

@@ -1,7 +1,8 @@
 /*
  * Rules of this file:
  *  1. The socket never blocks; the only wait is net_wait(), with a deadline
- *     and the cancel.
+ *     and the cancel.  With a fast peer there is never anything to wait for, so
+ *     stream_flush() asks for the cancel, too.
  *  2. While there is something to send, what comes in is taken in too (up to
  *     IN_MAX), so that two full pipes cannot wait for each other.
  *  3. Compressed or not, octets go out at the same moments: what is queued is
@@ -30,7 +31,7 @@ struct stream {
 	const struct net_conf *conf;
 	int fd;
 	bool loopback;
-	int64_t silence_ms;
+	int64_t deadline; /* clock_mono_ms(); that of silence may be earlier */
 	struct net_tls_session *tls; /* NULL: plain */
 	struct net_deflate *deflate; /* NULL: not compressed */
 	struct buf out;
@@ -51,7 +52,7 @@ stream_open(const struct net_conf *conf, struct stream **s_r, struct err *e)
 
 	s->conf = conf;
 	s->fd = -1;
-	s->silence_ms = conf->silence_ms;
+	s->deadline = INT64_MAX;
 	buf_init(&s->out, OUT_MAX);
 	buf_init(&s->packed, OUT_MAX);
 	if (net_dial(conf, deadline, &s->fd, &s->loopback, e) < 0 ||
@@ -259,6 +260,14 @@ lose(struct stream *s, struct err *e)
 	return 0;
 }
 
+static int64_t
+wait_until(const struct stream *s)
+{
+	int64_t silent = clock_mono_ms() + s->conf->silence_ms;
+
+	return silent < s->deadline ? silent : s->deadline;
+}
+
 /* All of P, which the server may be slow to take (rule 2). */
 static int
 send_all(struct stream *s, struct span p, struct err *e)
@@ -290,7 +299,7 @@ send_all(struct stream *s, struct span p, struct err *e)
 				continue;
 		}
 		if (net_wait(s->conf, s->fd, (short)(wevents | revents),
-			clock_mono_ms() + s->silence_ms, "sending", e) < 0)
+			wait_until(s), "sending", e) < 0)
 			return e->code;
 	}
 	return 0;
@@ -301,6 +310,8 @@ stream_flush(struct stream *s, struct err *e)
 {
 	struct span p = buf_span(&s->out);
 
+	if (cancel_check(s->conf->cancel, e) < 0)
+		return e->code;
 	if (s->lost.code) {
 		buf_clear(&s->out);
 		return 0;
@@ -355,16 +366,16 @@ stream_fill(struct stream *s, struct err *e)
 		case NET_IO_AGAIN:
 			break;
 		}
-		if (net_wait(s->conf, s->fd, events,
-			clock_mono_ms() + s->silence_ms, "reading", e) < 0)
+		if (net_wait(s->conf, s->fd, events, wait_until(s), "reading",
+			e) < 0)
 			return e->code;
 	}
 }
 
 void
-stream_set_silence(struct stream *s, int64_t ms)
+stream_set_deadline(struct stream *s, int64_t ms)
 {
-	s->silence_ms = ms;
+	s->deadline = clock_mono_ms() + ms;
 }
 
 struct stream_stats

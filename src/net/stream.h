@@ -90,8 +90,8 @@ struct span stream_peek(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 int stream_fill(struct stream *s, struct err *e);
 
-/* Another limit on silence than the configuration's, from now on. */
-void stream_set_silence(struct stream *s, int64_t ms);
+/* MS from now the last wait ends, however often the peer breaks its silence. */
+void stream_set_deadline(struct stream *s, int64_t ms);
 
 /* Counters for reports. A round trip: a wait for data after having written. */
 struct stream_stats {

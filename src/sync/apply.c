@@ -54,6 +54,8 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct group *g = &r->group[op->group];
 
 	report_op(r, b, op);
+	g->theirs |= op->kind == OP_ADOPT || op->kind == OP_PUSH ||
+		     op->kind == OP_RCOPY;
 	g->left--;
 	if (g->left > 0 || g->failed)
 		return;
@@ -72,6 +74,8 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (op->left_uid)
 		journal_del_pair(
 		    batch, r->box[op->left_box].j.id, op->left_uid);
+	if (g->theirs)
+		record_theirs(r, b, g->row->file);
 	journal_put_pair(batch, b->j.id, g->row);
 }
 
@@ -156,7 +160,7 @@ set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (rc == 0) {
 		g->row->l = shown;
 		g->row->file = file;
-		b->wrote_l = true;
+		b->wrote_l = b->undurable = true;
 		apply_done(r, b, batch, op);
 		return 0;
 	}
@@ -300,24 +304,15 @@ struct rows {
 	size_t n;
 };
 
-/* Rule 2, and then the transaction; the rows are begun anew. */
+/* The transaction (and rule 2 before it); the rows are begun anew. */
 static int
 flush_rows(struct run *r, struct rows *x, struct err *e)
 {
-	struct span *path = arena_array(&r->pass, x->n + 1, sizeof *path);
 	struct journal_batch *batch = x->batch;
-	size_t n = 0;
 	int rc;
 
 	x->batch = journal_begin(r->j, r->kw);
-	for (size_t i = 0; i < x->n; i++)
-		if (x->v[i]->wrote_l)
-			path[n++] = x->v[i]->j.path;
-	rc = maildir_sync_many(r->m, path, n, e);
-	if (rc == 0)
-		rc = record_commit_many(r, x->v, x->n, &batch, e);
-	else
-		journal_batch_free(&batch);
+	rc = record_commit_many(r, x->v, x->n, &batch, e);
 	if (rc != 0)
 		rc = report_contain_many(r, x->v, x->n, e);
 	x->n = 0;

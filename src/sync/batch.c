@@ -136,6 +136,26 @@ fail_part(struct batch *x, struct part *p, struct err *e)
 	return rc;
 }
 
+/*
+ * The disk failed, and said so once: that concerns whatever had been written
+ * by then, also of the part that was being filled.  The next pass, or run,
+ * fetches it anew.
+ */
+static int
+fail_all(struct batch *x, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < 3 && rc == 0; i++) {
+		struct err same = *e;
+
+		rc = fail_part(x, &x->part[i], &same);
+	}
+	if (rc == 0)
+		err_clear(e);
+	return rc;
+}
+
 /* What cannot go on for any of them; the files without rows are adopted. */
 static int
 give_up(struct batch *x, struct err *e)
@@ -277,8 +297,10 @@ static int
 start_durable(struct batch *x, struct err *e)
 {
 	struct maildir_disks disks = {0};
-	int rc = add_disks(x, x->files, &disks, e);
+	int rc = maildir_deliver_disks(x->files->d, x->files->n, &disks, e);
 
+	if (rc != 0)
+		rc = fail_part(x, x->files, e);
 	if (rc == 0)
 		rc = add_disks(x, x->names, &disks, e);
 	if (rc == 0 && disks.singly)
@@ -317,13 +339,8 @@ turn(struct batch *x, bool ahead, struct err *e)
 	struct part *done = x->names;
 	int rc = committer_wait(x->c, e);
 
-	if (rc != 0) {
-		struct err same = *e;
-
-		rc = fail_part(x, x->names, &same);
-		if (rc == 0)
-			rc = fail_part(x, x->files, e);
-	}
+	if (rc != 0)
+		rc = fail_all(x, e);
 	if (rc == 0)
 		rc = record(x, x->names, e);
 	if (rc == 0)

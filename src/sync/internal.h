@@ -38,7 +38,10 @@
  * Invariants:
  *  1. A row is put into the journal only after its effects on both sides are
  *     durable; a message whose ops did not all succeed keeps its old row (or
- *     none), and the next observation decides again.
+ *     none), and the next observation decides again.  What others did here is
+ *     made durable, too, before a row has it: they may not have done so, and a
+ *     power cut that takes back a file or a name would look like a person who
+ *     removes the message or its flag.
  *  2. The cursor recorded is the HIGHESTMODSEQ of the SELECT that began the
  *     observation, and only when every effect of that observation is done or
  *     on hold.  Changes that we make ourselves lie beyond it; the pass that
@@ -137,6 +140,7 @@ struct sbox {
 	size_t del_from, del_to; /* round 2 */
 	bool undone;		 /* some effect neither done nor on hold */
 	bool wrote_r, wrote_l;
+	bool undurable; /* names here that may not be on disk (invariant 1) */
 	bool keep_cursor, keep_stamp;
 	bool deferred; /* something of it waits (slice.c): the marks stay */
 	bool waits;    /* all of it does, but for what moves from it */
@@ -196,6 +200,9 @@ struct run {
 	struct plan plan;
 	struct group *group; /* by op.group */
 	size_t transfer_from, transfer_to; /* in plan.op */
+	/* files of others, of rows that are to be committed (invariant 1) */
+	struct maildir_name *theirs;
+	size_t ntheirs, theirscap;
 };
 
 /* A new file that could not be read, or waits. */
@@ -210,6 +217,7 @@ struct group {
 	uint32_t left; /* ops of round 1 not yet done */
 	bool failed;
 	bool moved;	  /* of LMOVE: the file is where it belongs */
+	bool theirs;	  /* the file is one that others wrote */
 	struct pair *row; /* as it will be recorded; in one of the ops */
 };
 
@@ -409,8 +417,8 @@ const struct sbox *apply_next(
 int apply_open_bin(struct run *r, struct err *e);
 
 /* undo.c: runs older than bin_days go for good. */
-int bin_expire(
-    const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e);
+int bin_expire(const struct config_account *a, int64_t now,
+    const struct cancel *cancel, uint32_t *n_r, struct err *e);
 
 /* The ops of one kind in B's round 1, as an array in the pass's arena. */
 size_t apply_ops(struct run *r, const struct sbox *b, enum op_kind kind,
@@ -451,8 +459,10 @@ int push_all(struct run *r, struct err *e);
 /* record.c */
 /* A batch for B: the mailbox has an id afterwards. */
 struct journal_batch *record_begin(struct run *r, struct sbox *b);
-/* Commits what was put, and B's record when it changed; an empty batch
- * writes nothing. Frees the batch. */
+/* A row of B, to be committed, has FILE, which others wrote. */
+void record_theirs(struct run *r, const struct sbox *b, struct span file);
+/* Commits what was put, and B's record when it changed, once what others did
+ * here is durable; an empty batch writes nothing. Frees the batch. */
 int record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e);
 /* A batch of several mailboxes: each joins it, before it is put into. */

@@ -274,6 +274,8 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 	if (!b->l.complete && !b->l.damaged)
 		b->rescan = true;
 	b->seen = b->l.complete && !b->l.damaged ? before : MAILDIR_STAMP_NONE;
+	/* whoever changed it need not have made that durable */
+	b->undurable |= !b->l.damaged && (b->l.n > 0 || b->l_gone.n > 0);
 	b->l.replaced = maildir_is_another(
 	    r->m, b->j.path, &b->j.stamp, journal_written_ns(r->j));
 	/* What this changes is not done yet, and no directory tells of it. */

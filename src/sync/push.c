@@ -6,6 +6,8 @@
  * The file keeps its name; the UID that APPENDUID tells goes to the journal.
  * Without it, or when the answer is lost, there is no row: the next
  * observation finds a new file and a new UID of equal content and pairs them.
+ * A UID that has a row already is that of another file, whose row it keeps: some
+ * servers do not store once more what they have.
  */
 #include "sync/internal.h"
 
@@ -28,6 +30,7 @@ struct push_box {
 	struct sbox *b;
 	size_t n, answered;
 	bool joined; /* the batch */
+	struct uidset given; /* owned: to the messages that went up */
 };
 
 struct push {
@@ -125,6 +128,28 @@ leave_old_row(
 	journal_put_pair(batch, b->j.id, old);
 }
 
+/* Has UID, which X's server gave to a message, been another one's? */
+static int
+is_taken(struct push *p, struct push_box *x, uint32_t uid, bool *taken_r,
+    struct err *e)
+{
+	struct sbox *b = x->b;
+	struct uidset one;
+	uint64_t n = 0;
+	int rc = 0;
+
+	/* what is new there is not below the UIDNEXT of the SELECT */
+	if (b->j.id && (b->r.uidnext == 0 || uid < b->r.uidnext)) {
+		uidset_init(&one);
+		uidset_add(&one, uid);
+		rc = journal_count_in(p->r->j, b->j.id, &one, &n, e);
+		uidset_release(&one);
+	}
+	*taken_r = n > 0 || uidset_has(&x->given, uid);
+	uidset_add(&x->given, uid);
+	return rc;
+}
+
 static int
 take_result(struct push *p, const struct imap_appended *res, struct err *e)
 {
@@ -132,6 +157,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	struct group *g = &p->r->group[m->op->group];
 	struct journal_batch *batch = batch_of(p, m->x);
 	struct sbox *b = m->x->b;
+	bool taken;
 
 	m->x->answered++;
 	report_progress(p->r, b, m->x->answered, m->x->n);
@@ -145,6 +171,15 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 			p->r->no_upload = true;
 		refused(p, m, res->why);
 		return 0;
+	}
+	if (res->uid && res->uidvalidity == b->r.uidvalidity) {
+		if (is_taken(p, m->x, res->uid, &taken, e) < 0)
+			return e->code;
+		if (taken) {
+			refuse(p, m, "the server has such a message already, "
+				     "and did not store it once more");
+			return 0;
+		}
 	}
 	record_drop_hold(
 	    p->r, b, batch, record_find_hold(b, 0, m->file->base));
@@ -355,6 +390,7 @@ add_box(struct push *p, struct sbox *b)
 	struct op **v;
 
 	*x = (struct push_box){.b = b, .n = apply_ops(p->r, b, OP_PUSH, &v)};
+	uidset_init(&x->given);
 	if (x->n == 0)
 		return;
 	if (b->remote_missing) {
@@ -405,5 +441,7 @@ push_all(struct run *r, struct err *e)
 		(void)commit(&p, &late);
 	journal_batch_free(&p.batch);
 	buf_release(&p.ahead);
+	for (size_t i = 0; i < p.nall; i++)
+		uidset_release(&p.all[i].given);
 	return rc;
 }

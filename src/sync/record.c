@@ -46,6 +46,50 @@ record_begin(struct run *r, struct sbox *b)
 	return batch;
 }
 
+void
+record_theirs(struct run *r, const struct sbox *b, struct span file)
+{
+	r->theirs = arena_grow(&r->pass, r->theirs, r->ntheirs, &r->theirscap,
+	    sizeof *r->theirs);
+	r->theirs[r->ntheirs++] =
+	    (struct maildir_name){.path = b->j.path, .file = file};
+}
+
+/* The names in those of V where some may not be on disk. */
+static int
+sync_names(struct run *r, struct sbox *const *v, size_t n, struct err *e)
+{
+	struct span *path = arena_array(&r->pass, n + 1, sizeof *path);
+	size_t k = 0;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->undurable)
+			path[k++] = v[i]->j.path;
+	rc = maildir_sync_many(r->m, path, k, e);
+	if (rc == ERR_STALE) {
+		/* one was removed meanwhile: so are its names */
+		rc = 0;
+		for (size_t i = 0; i < k && rc == 0; i++) {
+			rc = maildir_sync(r->m, path[i], e);
+			rc = rc == ERR_STALE ? 0 : rc;
+		}
+	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		v[i]->undurable = false;
+	return rc;
+}
+
+/* Invariant 1. */
+static int
+make_durable(struct run *r, struct sbox *const *v, size_t n, struct err *e)
+{
+	int rc = maildir_sync_files(r->m, r->theirs, r->ntheirs, e);
+
+	r->ntheirs = 0;
+	return rc == 0 ? sync_names(r, v, n, e) : rc;
+}
+
 int
 record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e)
@@ -63,7 +107,11 @@ record_commit_many(struct run *r, struct sbox *const *v, size_t n,
 		v[i]->j.synced = r->now;
 		journal_put_box(*batch, &v[i]->j);
 	}
-	rc = journal_commit(batch, e);
+	rc = make_durable(r, v, n, e);
+	if (rc == 0)
+		rc = journal_commit(batch, e);
+	else
+		journal_batch_free(batch);
 	for (size_t i = 0; i < n; i++) {
 		if (rc == 0)
 			v[i]->recorded = v[i]->j;

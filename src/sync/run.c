@@ -96,6 +96,8 @@ run_open(struct run *r, bool remote, struct err *e)
 		rc = journal_keywords(r->j, r->kw, e);
 	if (rc == 0)
 		rc = open_maildir(r, e);
+	if (rc == 0 && r->m)
+		maildir_set_cancel(r->m, r->o->cancel);
 	if (rc == 0 && remote)
 		rc = connect_server(r, e);
 	return rc;
@@ -443,6 +445,8 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 	for (int pass = 0; pass < SYNC_PASSES && more && rc == 0;
 	     pass += !r->slicing) {
 		arena_init(&r->pass);
+		r->theirs = NULL;
+		r->ntheirs = r->theirscap = 0;
 		/* the first one has what the tree was made of */
 		if (r->passes++ > 0)
 			rc = count_rows(r, policy, e);
@@ -499,7 +503,7 @@ clean_bin(struct run *r)
 	uint32_t n = 0;
 
 	if (!r->o->dry_run && r->rep->run[0] != '\0' &&
-	    bin_expire(r->a, r->now, &n, &e) != 0)
+	    bin_expire(r->a, r->now, r->o->cancel, &n, &e) != 0)
 		log_warn(r->o->log, "%s: %s", r->a->name, e.text);
 }
 

@@ -72,14 +72,17 @@ sync_undo(const struct config_account *a, const char *run,
 		rc = journal_lock(a->state_dir, &lock, e);
 	if (rc == 0)
 		rc = maildir_open(&m, a->maildir, a->layout, e);
-	if (rc == 0)
+	if (rc == 0) {
+		maildir_set_cancel(m, cancel);
 		rc = maildir_unbin(m, fd, n_r, e);
+	}
 	return rc;
 }
 
-/* rm -r below DIRFD, without following anything. */
+/* rm -r below DIRFD, without following anything; CANCEL leaves the rest. */
 static int
-remove_tree(int dirfd, const char *name, int depth)
+remove_tree(
+    int dirfd, const char *name, int depth, const struct cancel *cancel)
 {
 	int fd, rc = 0;
 	struct dirent *d;
@@ -95,7 +98,9 @@ remove_tree(int dirfd, const char *name, int depth)
 		return -1;
 	while (rc == 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rc = remove_tree(fd, d->d_name, depth + 1);
+			rc = cancel_raised(cancel) ? -1
+						   : remove_tree(fd, d->d_name,
+							 depth + 1, cancel);
 	closedir(dir);
 	return rc == 0 ? unlinkat(dirfd, name, AT_REMOVEDIR) : rc;
 }
@@ -131,8 +136,8 @@ is_elsewhere(const struct config_account *a, int fd)
 }
 
 int
-bin_expire(
-    const struct config_account *a, int64_t now, uint32_t *n_r, struct err *e)
+bin_expire(const struct config_account *a, int64_t now,
+    const struct cancel *cancel, uint32_t *n_r, struct err *e)
 {
 	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
 	int fd = state < 0 ? -1 : fs_open_dir(state, "bin");
@@ -147,7 +152,8 @@ bin_expire(
 	if (!dir)
 		return err_sys(
 		    e, ERR_SCOPE_BOX, errno, "read '%s/bin'", a->state_dir);
-	while (rc == 0 && (d = readdir(dir)) != NULL) {
+	while (rc == 0 && !cancel_raised(cancel) &&
+	       (d = readdir(dir)) != NULL) {
 		struct stat st;
 
 		/* the directory was last written during its run */
@@ -160,9 +166,9 @@ bin_expire(
 				clean_tree(fd, d->d_name, 0);
 			continue;
 		}
-		if (remove_tree(fd, d->d_name, 0) == 0)
+		if (remove_tree(fd, d->d_name, 0, cancel) == 0)
 			(*n_r)++;
-		else
+		else if (!cancel_raised(cancel))
 			rc = err_sys(e, ERR_SCOPE_BOX, errno,
 			    "remove '%s/bin/%s'", a->state_dir, d->d_name);
 	}

@@ -171,6 +171,28 @@ class Small(Story):
         os.unlink(file_of(world, "INBOX", "a3"))
 
 
+class Sudden(Story):
+    """Both sides agree; what people do then they do right before the run."""
+
+    synced = True
+    new_boxes = False
+
+    def before(self, server):
+        for n in range(3):
+            server.append("INBOX", self.text("a%d" % n))
+
+    came = 0
+
+    def suddenly(self, world, files):
+        """So many more messages, and another flag."""
+        to(world, file_of(world, "INBOX", "a1"), "INBOX",
+           "F" if self.came else "S")
+        for n in range(self.came, self.came + files):
+            world.local.add("INBOX", lf(self.text("n%d" % n)),
+                            "1800000001.n%d.here" % n)
+        self.came += files
+
+
 class First(Story):
     """The first run: nothing here, not even a directory."""
 

@@ -1,5 +1,7 @@
 """The power fails before and after every call that changes something."""
 
+import shutil
+
 import pytest
 
 import stories
@@ -34,6 +36,45 @@ def test_power_cut(island, attempt, kind):
 def test_power_cut_after_the_end(island):
     """What a run that ended well has done is on the disk."""
     assert island.trial(Fault(), island.place.cut) == []
+
+
+@pytest.fixture(params=["one disk", "two disks"])
+def sudden(request, scratch, dovecot, library, binary):
+    """A scene in which people do things right before the run, and do not make
+    them durable; the journal is on the same disk as the Maildir, or not."""
+    base = scratch / ("CutSudden%d" % request.param_index)
+    try:
+        place = Image(base)
+    except (NoImage, OSError) as e:
+        pytest.skip("no file system whose power can be cut: %s" % e)
+    try:
+        s = Scene(base, dovecot, Mochila(binary), stories.Sudden(), library,
+                  place)
+        s.restore()
+        if request.param == "two disks":
+            shutil.copytree(s.world.state, base / "state")
+            s.world.state = base / "state"
+            s.configure(s.world.user)
+            s.must_run()  # the journal is another file now
+            place.flush()
+        yield s
+    finally:
+        place.close()
+
+
+def test_power_cut_after_people_were_there(sudden):
+    """What a row says is here is on the disk, whoever put it here: else the
+    cut would look like a person who removes it."""
+    s = sudden
+    for files in 1, 20:
+        s.story.suddenly(s.world, files)
+        s.must_run()
+        there, here = s.look()
+        assert there == here
+        assert sum(there["INBOX"].values()) == 3 + s.story.came
+        s.place.cut()
+        s.must_run()
+        assert s.look() == (there, here)
 
 
 def test_it_would_be_noticed(island):

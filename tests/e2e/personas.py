@@ -14,6 +14,7 @@ class Persona:
     message_limit = 0
     append_limit = 0
     needs_crlf = False
+    merges = False          # what is there already is not stored once more
     line_limit = 0
     labels = False
 

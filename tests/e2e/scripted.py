@@ -524,6 +524,9 @@ class Session:
             raise No("NO [TOOBIG] over the limit")
         flags = [f for f in flags
                  if "\\*" in box.permanent or f in box.permanent]
-        uid = self.store.append(box, data, flags, when)
+        uid = next((u for u, m in box.mail.items() if m.body == data), None) \
+            if self.persona.merges else None
+        if uid is None:
+            uid = self.store.append(box, data, flags, when)
         if "UIDPLUS" in self.caps.split():
             self.code = "[APPENDUID %d %d]" % (box.uidvalidity, uid)

@@ -651,6 +651,33 @@ def test_a_disk_that_fails_in_between(world, inject):
     world.assert_settled()
 
 
+def test_directories_that_cannot_be_fsynced(world):
+    """9p and vboxsf know no fsync() of a directory, and say EINVAL."""
+    world.server.create("gone")
+    for box in "INBOX", "gone":
+        world.server.append(box, message("old-%s" % box))
+    world.sync()
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.server.create("more")
+    world.server.append("more", message("n"))
+    world.server.do("delete", "gone")
+    world.local.add("INBOX", message("here"), "1.here.host")
+    world.server.close()
+    places = [world.root] + [
+        world.root / box / sub for box in ("INBOX", "more", "gone")
+        for sub in (".", "cur", "new", "tmp")]
+    whole = strace(world, [os.path.normpath(p) for p in places],
+                   "fsync:error=EINVAL")
+    world.sync()
+    world.binary = whole
+    assert sorted(flags_by_token(world)) == [
+        "here", "m0", "m1", "m2", "old-INBOX"]
+    assert len(world.local.files("more")) == 1
+    assert not (world.root / "gone").exists()
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "xx_YY"])
 def test_any_locale(world, locale):
     world.env = lambda env=world.env: {**env(), "LC_ALL": locale}

@@ -462,6 +462,55 @@ def test_the_disk_fails_one_mailbox_where_syncfs_does_nothing(scripted):
     world.assert_settled()
 
 
+def test_what_comes_while_the_disk_fails_is_in_doubt(scripted):
+    """The system tells of an error once, and not of what: also of octets that
+    it wrote for the part that was still being filled."""
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    world = scripted()
+    world.server.create("a")
+    for n in range(256):  # a part of a batch
+        world.server.append("INBOX", message("i%d" % n))
+    for n in range(9):
+        world.server.append("a", message("a%d" % n))
+    env = {**world.env(), **Fault("errno:EIO", 1, "syncfs").env(
+        faultat.build(world.base)),
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    done = subprocess.run(
+        [world.binary, "-c", str(world.config), "sync"], env=env,
+        capture_output=True, timeout=60)
+    assert done.returncode == 65 and b"Input/output" in done.stderr
+    assert not world.local.files("INBOX") and not world.local.files("a")
+    world.sync()
+    for box in "INBOX", "a":
+        there, here = world.tokens(box)
+        assert there == here
+    world.assert_settled()
+
+
+def test_a_file_that_cannot_be_closed_is_not_whole(scripted):
+    """As where octets go over a network only then."""
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    world = many(scripted, 12)
+    env = {**world.env(), **Fault(
+        "errno:EIO", 2, "close", "/%s/tmp/mochila-" % BOXES[1]).env(
+        faultat.build(world.base)),
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    done = subprocess.run(
+        [world.binary, "-c", str(world.config), "sync"], env=env,
+        capture_output=True, timeout=60)
+    assert done.returncode == 65 and b"Input/output" in done.stderr
+    assert not world.local.files(BOXES[1])
+    for box in BOXES[0], BOXES[2]:
+        there, here = world.tokens(box)
+        assert there == here
+    world.sync()
+    there, here = world.tokens(BOXES[1])
+    assert there == here
+    world.assert_settled()
+
+
 @pytest.mark.some(4)
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("how", ["errno:EIO", "errno:ENOSPC", "kill",

@@ -114,3 +114,28 @@ def test_a_limit_that_is_not_true_may_be_passed_over(scripted):
     world.local.add("INBOX", message("more"), "2.more.host")
     assert world.summary(status=65)["pushed"] == 1
     assert len(world.server.messages("INBOX")) == 1
+
+
+class Merging(Persona):
+    merges = True
+
+
+def test_what_is_there_already_is_not_stored_once_more(scripted):
+    """The UID of APPENDUID is then one that another file has; that one keeps
+    it, and each run says which waits."""
+    world = scripted(Merging)
+    for n in range(3):
+        world.local.add("INBOX", message("same"), "%d.a.host" % n)
+    done = world.sync(status=65)
+    assert done.err.count("did not store it once more") == 2
+    row, = world.dump()
+    world.local.add("INBOX", message("other"), "9.b.host")
+    world.script.commands.clear()
+    assert "2 messages wait" in world.sync(status=65).err
+    assert sum(c.startswith(b"APPEND") for c in world.script.commands) == 1
+    assert row in world.dump() and len(world.dump()) == 2
+    # the one that has it goes: not so its like
+    (world.root / "INBOX" / row["file"].split("/", 1)[1]).unlink()
+    world.sync(status=None)
+    assert len(world.local.files("INBOX")) == 3
+    assert world.tokens()[1].count("same") == 2

@@ -3,6 +3,7 @@ do, nothing is lost, and once they behave both sides become equal."""
 
 import json
 import re
+import time
 
 import pytest
 
@@ -107,6 +108,27 @@ def test_what_was_refused_is_not_asked_for_again_at_once(scripted):
         world.sync(status=65)
         assert not {"APPEND", "UID FETCH"} & {
             n.decode() for n in world.script.names()}
+
+
+def test_a_server_that_does_not_let_go(scripted):
+    """What it says after LOGOUT keeps nobody: the work is done."""
+    world = scripted()
+    world.fill(2)
+
+    def drip(session, tag, words):
+        try:
+            while True:
+                session.raw(b".")
+                time.sleep(0.5)
+        except OSError:
+            raise Hangup
+
+    world.script.answer = {b"LOGOUT": drip}
+    begin = time.monotonic()
+    world.sync()
+    assert time.monotonic() - begin < 8
+    world.script.answer = {}
+    world.assert_settled()
 
 
 @pytest.mark.some(8)

@@ -148,7 +148,7 @@ stream_fill(struct stream *s, struct err *e)
 }
 
 void
-stream_set_silence(struct stream *s, int64_t ms)
+stream_set_deadline(struct stream *s, int64_t ms)
 {
 	(void)s;
 	(void)ms;

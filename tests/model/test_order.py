@@ -52,6 +52,13 @@ def is_commit(name, args):
     return name == "pwrite64" and "data.mdb" in args
 
 
+def transactions(calls):
+    """Where LMDB makes its pages durable; what leads to them is written then,
+    and not before."""
+    return [i for i, (name, args) in enumerate(calls)
+            if name == "fdatasync" and "data.mdb" in args]
+
+
 @pytest.mark.parametrize("count", [2, 12])
 def test_pull(world, count):
     """File, name, row: each is durable before the next."""
@@ -128,6 +135,52 @@ def test_flags_in_many_mailboxes(world, fuse):
         for sub in ("cur", "new") if fuse else ():
             assert first_after(
                 calls, i, is_sync("/%s/%s>" % (box, sub))) < commit
+
+
+@pytest.mark.parametrize("fuse", [(), ("-e", FUSE)], ids=["", "fuse"])
+@pytest.mark.parametrize("count", [2, 12])
+def test_push(world, count, fuse):
+    """Others need not have made durable what they put here: it is before the
+    row says that it is here."""
+    world.server.append("INBOX", message("old"))
+    world.sync()
+    for n in range(count):
+        world.local.add("INBOX", message("m%d" % n), "%d.up.host" % n)
+    (_, _, path), = [x for x in world.local.files("INBOX")
+                     if b"message old" in x[2].read_bytes()]
+    path.rename(path.parent.parent / "cur" / (path.name + ":2,S"))
+    world.server.close()
+    calls = traced(world, *fuse)
+    # the flag's row comes first, and then those of the files
+    flag, files = transactions(calls)[:2]
+    for sub in "new", "cur":
+        assert first_after(calls, -1, is_sync("INBOX/%s>" % sub)) < flag
+    if count > 4 and not fuse:
+        assert first_after(calls, -1, lambda x, _: x == "syncfs") < files
+    else:
+        assert not [args for name, args in calls if name == "syncfs"]
+        for n in range(count):
+            assert first_after(calls, -1, is_sync(
+                "INBOX/new/%d.up.host>" % n)) < files
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_adopt(world, count):
+    """The same of files that are paired with what is on the server."""
+    for n in range(count):
+        world.server.append("INBOX", message("m%d" % n))
+    for n in range(count):
+        world.local.add("INBOX", message("m%d" % n), "%d.up.host" % n)
+    world.server.close()
+    calls = traced(world)
+    first = transactions(calls)[0]
+    for sub in "new", "cur":
+        assert first_after(calls, -1, is_sync("INBOX/%s>" % sub)) < first
+    if count > 4:
+        assert first_after(calls, -1, lambda x, _: x == "syncfs") < first
+    for n in range(count if count <= 4 else 0):
+        assert first_after(calls, -1, is_sync(
+            "INBOX/new/%d.up.host>" % n)) < first
 
 
 def test_flags(world):

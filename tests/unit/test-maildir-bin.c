@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/cancel.h"
 #include "maildir.h"
 
 static int
@@ -304,6 +305,46 @@ test_maildirpp_mailboxes_too(void **state)
 	close(bin);
 }
 
+static void
+test_a_cancel_ends_what_may_take_long(void **state)
+{
+	struct fixture *f = *state;
+	int bin = open_bin(f, "run");
+	struct maildir_dir *dirs;
+	struct maildir_stamp stamp;
+	struct lview v, seen;
+	struct cancel *c;
+	size_t ndirs;
+	uint64_t n;
+	struct err e;
+
+	put(f, "box/cur/1.a:2,S", "one");
+	assert_int_equal(0, maildir_create(f->m, SPAN("gone"), &e));
+	put(f, "gone/cur/2.b:2,S", "two");
+	assert_int_equal(0, bin_box(f, "gone", bin, &e));
+	seen = scan(f, "box");
+	assert_int_equal(0, cancel_new(&c, &e));
+	maildir_set_cancel(f->m, c);
+	assert_int_equal(0, maildir_list(f->m, &f->mem, &dirs, &ndirs, &e));
+	cancel_raise(c);
+	assert_int_equal(ERR_CANCELED,
+	    maildir_list(f->m, &f->mem, &dirs, &ndirs, &e));
+	assert_int_equal(ERR_CANCELED, maildir_scan(f->m, SPAN("box"),
+	    &f->letters, &f->mem, &v, &stamp, NULL, &e));
+	assert_int_equal(ERR_CANCELED,
+	    maildir_bin_box(f->m, SPAN("box"), &seen, bin, &e));
+	assert_int_equal(ERR_CANCELED, maildir_unbin(f->m, bin, &n, &e));
+	assert_content(f, "box/cur/1.a:2,S", "one", 3);
+	assert_content(f, ".bin/run/gone/cur/2.b:2,S", "two", 3);
+	/* done again, it does all */
+	maildir_set_cancel(f->m, NULL);
+	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
+	assert_int_equal(n, 1);
+	assert_content(f, "gone/cur/2.b:2,S", "two", 3);
+	cancel_free(&c);
+	close(bin);
+}
+
 int
 main(void)
 {
@@ -318,6 +359,7 @@ main(void)
 	    T(test_letters_that_nothing_explains_are_left_out),
 	    T(test_letters_in_use_get_no_meaning),
 	    T(test_mail_that_was_not_seen_keeps_its_mailbox),
+	    T(test_a_cancel_ends_what_may_take_long),
 	    cmocka_unit_test_setup_teardown(test_maildirpp_mailboxes_too,
 		setup_maildirpp, teardown),
 	};

@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -66,6 +67,20 @@ say_nothing(int fd)
 
 	while (read(fd, &c, 1) == 1)
 		continue;
+}
+
+/* Takes what comes, and says more than anybody can wait for. */
+static void
+talk_and_listen(int fd)
+{
+	char p[65536] = {0};
+	ssize_t n;
+
+	do {
+		n = recv(fd, p, sizeof p, MSG_DONTWAIT);
+		if (n != 0)
+			n = send(fd, p, sizeof p, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
 }
 
 static void
@@ -167,13 +182,67 @@ test_how_connections_end(void **state)
 	sv.conf.silence_ms = 30;
 	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
 	assert_int_equal(ERR_TIMEOUT, stream_fill(s, &e));
-	stream_set_silence(s, 60000);
 	assert_int_equal(0, cancel_new(&c, &e));
 	sv.conf.cancel = c;
 	cancel_raise(c);
 	assert_int_equal(ERR_CANCELED, stream_fill(s, &e));
 	stream_free(&s);
 	assert_int_equal(ERR_CANCELED, stream_open(&sv.conf, &s, &e));
+	cancel_free(&c);
+	stop(&sv);
+}
+
+/* Never silent for long, and never done. */
+static void
+drip(int fd)
+{
+	do
+		(void)usleep(20000);
+	while (send(fd, ".", 1, MSG_NOSIGNAL) == 1);
+}
+
+static void
+test_a_deadline_holds_for_those_who_drip(void **state)
+{
+	struct server sv = {0};
+	struct stream *s = NULL;
+	int64_t begin = clock_mono_ms();
+	struct err e;
+	int rc;
+
+	(void)state;
+	start(&sv, drip);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	stream_set_deadline(s, 200);
+	do
+		rc = stream_fill(s, &e);
+	while (rc == 0 && clock_mono_ms() - begin < 4000);
+	assert_int_equal(rc, ERR_TIMEOUT);
+	stream_free(&s);
+	stop(&sv);
+}
+
+static void
+test_a_cancel_is_seen_by_those_who_never_wait(void **state)
+{
+	static const char p[1u << 17];
+	struct server sv = {0};
+	struct cancel *c;
+	struct stream *s = NULL;
+	struct err e;
+
+	(void)state;
+	start(&sv, talk_and_listen);
+	assert_int_equal(0, cancel_new(&c, &e));
+	sv.conf.cancel = c;
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(0, stream_fill(s, &e));
+	stream_consume(s, stream_peek(s).n);
+	(void)usleep(100000); /* by now there is more */
+	cancel_raise(c);
+	assert_int_equal(ERR_CANCELED, stream_fill(s, &e));
+	assert_int_equal(ERR_CANCELED, stream_write(s, p, sizeof p, &e));
+	stream_free(&s);
 	cancel_free(&c);
 	stop(&sv);
 }
@@ -242,6 +311,8 @@ main(void)
 	    cmocka_unit_test(
 		test_what_was_said_last_is_read_though_nothing_can_be_sent),
 	    cmocka_unit_test(test_how_connections_end),
+	    cmocka_unit_test(test_a_deadline_holds_for_those_who_drip),
+	    cmocka_unit_test(test_a_cancel_is_seen_by_those_who_never_wait),
 	    cmocka_unit_test(test_tls_with_one_who_does_not_speak_it),
 	    cmocka_unit_test(test_what_was_said_before_starttls_is_an_attack),
 	    cmocka_unit_test(test_names_that_do_not_exist),
