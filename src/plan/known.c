@@ -157,6 +157,42 @@ see_names(struct known_tree *b, size_t i)
 	}
 }
 
+/* Is there a mailbox whose numbers went back? */
+static bool
+is_back(const struct known_tree *b)
+{
+	for (size_t i = 0; i < b->nj; i++) {
+		const struct tree_journal *j = &b->j[i];
+		const struct tree_remote *r;
+
+		if (b->m[i].rhow == TREE_NOT || j->uidvalidity == 0)
+			continue;
+		r = &b->r[b->m[i].r];
+		if (r->uidvalidity != j->uidvalidity)
+			continue;
+		if ((r->uidnext > 0 && r->uidnext < j->uidnext) ||
+		    (r->modseq > 0 && r->modseq < j->modseq))
+			return true;
+	}
+	return false;
+}
+
+/* case 120, where it would be case 105: tree.c, rule 8 */
+static void
+see_back(struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
+	struct known *k = &b->k[i];
+
+	k->back = b->r_back && k->r == KNOWN_NONE && k->l != KNOWN_NONE &&
+	    !k->left && p->list_complete && p->write_l && !p->keep &&
+	    !span_eq(b->j[i].name, SPAN("INBOX"));
+	if (!k->back)
+		return;
+	b->l_of[k->l] = KNOWN_NONE;
+	k->l = KNOWN_NONE;
+}
+
 /* The name that somebody here gave it, for the server. */
 static void
 name_of_here(struct known_tree *b, struct known *k)
@@ -292,6 +328,7 @@ know(struct known_tree *b, bool first)
 			b->lost += !r;
 		}
 		see_names(b, i);
+		see_back(b, i);
 		choose_place(b, i);
 		if (!k->bad)
 			k->left |= !known_selected(b, k->name, r);
@@ -431,6 +468,7 @@ known_settle(struct known_tree *b)
 	b->l_of = arena_array(mem, b->nl + 1, sizeof *b->l_of);
 	b->rm = arena_array(mem, b->nj + b->nr + 1, sizeof *b->rm);
 	b->lm = arena_array(mem, b->nj + b->nl + b->nr + 1, sizeof *b->lm);
+	b->r_back = is_back(b);
 	index_places(b, false);
 	/* Each time one more mailbox is seen otherwise, so this ends. */
 	do {

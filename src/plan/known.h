@@ -21,6 +21,7 @@ struct known {
 	enum tree_case why;
 	bool bad;  /* why says what is wrong with its new name */
 	bool left; /* not selected */
+	bool back; /* case 120 */
 	/*
 	 * What an earlier attempt found not to work.  What floats stays where
 	 * it is; when that is aside, because its place was taken meanwhile, it
@@ -48,6 +49,7 @@ struct known_tree {
 	struct rename_steps steps;
 	struct map r_by_wire, l_by_path; /* where they are now */
 	size_t had, lost; /* how many LIST should have, and does not */
+	bool r_back; /* tree.c, rule 8 */
 
 	/* tree.c */
 	struct map r_by_case, l_by_case;

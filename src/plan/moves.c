@@ -11,8 +11,8 @@
  *     with those that are seen: what was changed since on either side is
  *     merged by the next pass as if it had never moved.
  *  4. Keywords are letters whose meaning belongs to a mailbox.  A file that
- *     somebody else moved may show others now, or none: no change of keywords
- *     is concluded from that.
+ *     somebody else moved into another one may show others now, or none: no
+ *     change of keywords is concluded from that.
  *  5. Limits (case 29) are for what is new.  A move carries nothing over; were
  *     it none, the message would go from the side that it was moved on.
  */
@@ -140,14 +140,17 @@ not_deleted(struct moves *m, const struct op *op)
 }
 
 /*
- * The flags of the last agreement, OLD; the file shows SHOWN.  Invariant 4:
- * taken as agreed on both sides, those of its keywords that the server does
- * not show go from the file, and those that it shows come to it.
+ * The flags of the last agreement, OLD; the file shows SHOWN.  Invariant 4,
+ * unless SAME mailbox: taken as agreed on both sides, those of its keywords
+ * that the server does not show go from the file, and those that it shows come
+ * to it.
  */
 static void
-set_base(struct pair *row, const struct pair *old, struct flags shown)
+set_base(struct pair *row, const struct pair *old, struct flags shown,
+    bool same)
 {
-	row->l = row->r = shown;
+	row->l = same ? old->l : shown;
+	row->r = same ? old->r : shown;
 	row->l.sys = old->l.sys;
 	row->r.sys = old->r.sys;
 }
@@ -227,7 +230,8 @@ moved_twice(struct moves *m, struct op *p)
 		p->row.l = q->old_l;
 		p->row.r = q->old_r;
 		if (f) {
-			set_base(&p->row, &f->row, q->row.l);
+			set_base(
+			    &p->row, &f->row, q->row.l, f->box == q->box);
 			leaves(p, f);
 		}
 		p->behind = !flags_eq(seen, p->row.r);
@@ -276,7 +280,7 @@ uid_comes(struct op *p, enum op_kind kind, enum plan_case why, uint32_t from,
 	p->from = from;
 	p->from_uid = old->uid;
 	p->shown = p->row.l;
-	set_base(&p->row, old, p->shown);
+	set_base(&p->row, old, p->shown, from == p->box);
 	p->row.idate = old->idate;
 }
 
@@ -329,7 +333,7 @@ match_adopt(struct moves *m, size_t at)
 		m->used[i] = true;
 	}
 	a->shown = shown;
-	set_base(&a->row, &f->row, shown);
+	set_base(&a->row, &f->row, shown, f->box == a->box);
 	leaves(a, f);
 	a->behind = !flags_eq(seen, a->row.r);
 }

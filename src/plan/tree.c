@@ -14,6 +14,9 @@
  *     "direction: push".
  *  7. A rename that cannot be done as such is a deletion and a new mailbox;
  *     messages are matched by their content then.
+ *  8. A server where the numbers of a mailbox went back was put back from a
+ *     backup, which knows nothing of a mailbox that is younger: what it lacks
+ *     is forgotten, so that it is new here, and made there again.
  */
 #include "plan/tree.h"
 
@@ -67,6 +70,8 @@ tree_case_words(enum tree_case why)
 		return "mailbox gone on one side; left alone on the other";
 	case TREE_CASE_REFUSED:
 		return "mailbox renamed; the other side refuses the new name";
+	case TREE_CASE_R_BACK:
+		return "the server is as it was before this mailbox was made";
 	}
 	return "?";
 }
@@ -188,7 +193,7 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	}
 }
 
-/* cases 101, 105 to 107, 111 to 119 */
+/* cases 101, 105 to 107, 111 to 120 */
 static void
 from_journal(struct known_tree *b, size_t i)
 {
@@ -220,8 +225,9 @@ from_journal(struct known_tree *b, size_t i)
 		op = p->write_l && !p->keep
 		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
 		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else { /* case 107 */
-		op = add_known(b, i, TREE_FORGET, TREE_CASE_BOTH_GONE);
+	} else { /* cases 107 and 120 */
+		op = add_known(b, i, TREE_FORGET,
+		    k->back ? TREE_CASE_R_BACK : TREE_CASE_BOTH_GONE);
 	}
 	name_by_place(b, i, op);
 }
@@ -329,6 +335,8 @@ by_order(const void *a, const void *b)
 		c = span_cmp(x->wire, y->wire);
 	if (c == 0)
 		c = span_cmp(x->path, y->path);
+	if (c == 0) /* case 120: and then it is new */
+		c = (y->kind == TREE_FORGET) - (x->kind == TREE_FORGET);
 	return dx ? -c : c;
 }
 

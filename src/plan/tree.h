@@ -17,6 +17,7 @@ struct tree_journal {
 	struct span wire, name, path;
 	uint64_t rows;
 	uint32_t uidvalidity, uidnext, messages; /* 0: unknown */
+	uint64_t modseq;			 /* 0: unknown */
 	struct span mailboxid;			 /* "": unknown */
 	uint64_t cur_ino, new_ino;		 /* 0: unknown */
 };
@@ -27,6 +28,7 @@ struct tree_remote {
 	bool selectable; /* neither \Noselect nor \NonExistent */
 	bool virtual;    /* \All, \Flagged, \Important: shows other mailboxes */
 	uint32_t uidvalidity, uidnext, messages; /* 0: unknown */
+	uint64_t modseq;			 /* 0: unknown */
 	struct span mailboxid;			 /* "": unknown */
 };
 
@@ -81,7 +83,7 @@ enum tree_kind {
 	TREE_CREATE_R,  /* only here, not in the journal: make it there */
 	TREE_DELETE_L,  /* journal says both had it; gone on the server */
 	TREE_DELETE_R,  /* gone here */
-	TREE_FORGET,    /* gone on both sides */
+	TREE_FORGET,    /* gone on both sides; or to be new here once more */
 	TREE_SKIP,      /* cannot be synced; text says why */
 	TREE_RENAME_R,  /* renamed here: rename it there, then sync */
 	TREE_RENAME_L,  /* renamed there: rename it here, then sync */
@@ -111,7 +113,8 @@ enum tree_case {
 	TREE_CASE_ONE_WAY = 117,   /* renamed, but that side is not written to */
 	TREE_CASE_POLICY = 118,    /* gone on one side; direction or deletes
 				      leave it alone on the other */
-	TREE_CASE_REFUSED = 119    /* renamed; the other side refuses the name */
+	TREE_CASE_REFUSED = 119,   /* renamed; the other side refuses the name */
+	TREE_CASE_R_BACK = 120     /* gone on a server that is as it was before */
 };
 
 struct tree_op {

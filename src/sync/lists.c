@@ -134,6 +134,7 @@ journal_side(struct run *r, struct lists *ls)
 		    .uidvalidity = j->uidvalidity,
 		    .uidnext = j->uidnext,
 		    .messages = j->messages,
+		    .modseq = j->highestmodseq,
 		    .mailboxid = j->mailboxid,
 		    .cur_ino = j->stamp.cur_ino,
 		    .new_ino = j->stamp.new_ino,
@@ -162,6 +163,7 @@ remote_side(struct run *r, struct lists *ls)
 		    .uidvalidity = x->uidvalidity,
 		    .uidnext = x->uidnext,
 		    .messages = x->messages,
+		    .modseq = x->highestmodseq,
 		    .mailboxid = x->mailboxid,
 		};
 	}

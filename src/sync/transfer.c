@@ -14,6 +14,9 @@
  *  3. COPYUID is believed only for the UIDVALIDITY that was observed.  Where
  *     it is not told, the new UID is found by its Message-ID, or not at all:
  *     then the next pass decides.
+ *  4. What a letter meant where somebody moved a file from ends there.  One
+ *     without a meaning where it is now goes: it would be that of whoever
+ *     names the letter next.
  */
 #include "sync/internal.h"
 
@@ -21,6 +24,7 @@
 #include "mail/header.h"
 
 #define HEAD_OCTETS 16384
+#define NO_KEYWORD (UINT32_MAX - 1) /* of a letter that nothing shows */
 
 void
 transfer_undone(struct run *r, const struct op *op)
@@ -435,6 +439,38 @@ base_of_copies(struct run *r, struct op **v, size_t n, struct err *e)
 	return rc;
 }
 
+/* Invariant 4. */
+static int
+drop_letters(struct run *r, struct sbox *b, struct op *op, struct err *e)
+{
+	const struct kwletters *old = &r->box[op->from].j.letters;
+	struct kwletters letters = b->letters;
+	struct flags shown;
+	struct span file;
+	bool any = false;
+	int rc;
+
+	for (unsigned i = 0; i < 26; i++) {
+		if (letters.id[i] != 0 || old->id[i] == 0)
+			continue;
+		letters.id[i] = NO_KEYWORD;
+		any = true;
+	}
+	if (!any || op->from == op->box)
+		return 0;
+	rc = maildir_set_flags(r->m, &r->pass, b->j.path, op->file, op->shown,
+	    &letters, &shown, &file, e);
+	if (rc == 0) {
+		b->wrote_l |= !span_eq(file, op->file);
+		op->file = r->group[op->group].row->file = file;
+	} else if (e->scope <= ERR_SCOPE_MSG) {
+		/* the next pass finds out what became of it */
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
 /*
  * RCOPY or RMOVE ops from one mailbox into another.  *whose_r: the one that is
  * to blame for an error.
@@ -448,6 +484,9 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	struct err first = {0};
 	int rc = v[0]->kind == OP_RCOPY ? base_of_copies(r, v, n, e) : 0;
 
+	for (size_t i = 0; i < n && rc == 0 && r->a->direction != CONFIG_PUSH;
+	     i++)
+		rc = drop_letters(r, b, v[i], e);
 	if (rc != 0)
 		return rc;
 	batch = record_begin(r, b);

@@ -257,6 +257,9 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		return 0;
 	case TREE_FORGET:
 		*skip_r = true;
+		if (op->why == TREE_CASE_R_BACK)
+			report_box(r, b, "forget", (int)op->why,
+			    tree_case_words(op->why));
 		return gone_forget(r, b, e);
 	case TREE_LEAVE:
 		*skip_r = true;
@@ -570,7 +573,9 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0 && wanted(r, tp->op[i].name))
+		/* case 120: the next run would not see it any more */
+		if (rc == 0 && (wanted(r, tp->op[i].name) ||
+				   tp->op[i].why == TREE_CASE_R_BACK))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)
 			leave_out(r, ls, &tp->op[i]);

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "crash"))
 
 import faultat  # noqa: E402
 from faultat import Fault  # noqa: E402
+from relay import Line  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from test_mailboxes import fill, ids, rename_there, settle  # noqa: E402
 from test_races import meddle  # noqa: E402, F401 (a fixture)
@@ -228,6 +229,54 @@ def test_inbox_is_never_renamed(world):
     assert world.local.mailboxes() == ["INBOX", "old"]
     assert world.local.files("INBOX") == []
     assert len(world.local.files("old")) == 3
+    world.assert_settled()
+
+
+# a server that was put back from a backup
+
+
+@pytest.mark.parametrize("how", [
+    "uidnext", "modseq", "one mailbox", "cut", "pull"])
+def test_a_restored_server_lacks_what_is_younger(world, how):
+    """It is no deletion of a mailbox; what is only here goes up again."""
+    fill(world, "a", 2)
+    settle(world)
+    there, kept = world.server_process.maildir(world.user), world.base / "kept"
+    subprocess.run(["cp", "-a", there, kept], check=True)
+    if how == "modseq":
+        world.server.store("a", 1, "+FLAGS", ["\\Seen"])
+    else:
+        world.server.append("a", message("late"))
+    fill(world, "young", 3)
+    settle(world)
+    before = sorted(p.read_bytes() for p in world.root.rglob("young/*/*"))
+    assert len(before) == 3
+    shutil.rmtree(there)
+    subprocess.run(["cp", "-a", kept, there], check=True)
+    if how == "one mailbox":
+        world.sync("home:a")
+    elif how == "cut":
+        line = Line(world.server.port, lose=("CREATE", 1))
+        world.write_config(port=line.port)
+        world.sync(status=69)
+        line.wait()
+        line.close()
+        assert line.hit
+        world.write_config(port=world.server.port)
+    elif how == "pull":
+        world.write_config(direction="pull")
+    world.sync()
+    assert sorted(p.read_bytes()
+                  for p in world.root.rglob("young/*/*")) == before
+    assert not list(world.state.rglob("bin/*/*"))
+    if how == "pull":
+        assert "young" not in world.server.mailboxes()
+        world.server.close()
+        world.assert_idle()
+        return
+    assert len(world.server.messages("young")) == 3
+    world.server.close()
+    world.sync()
     world.assert_settled()
 
 

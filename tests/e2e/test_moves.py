@@ -188,6 +188,22 @@ def test_case_23_the_copy_is_as_its_file_says(world, letters, want, how):
     world.assert_settled()
 
 
+def test_case_23_keywords_in_the_same_mailbox(world):
+    """Letters mean there what they mean: the file says which it has."""
+    pair(world, flags=("\\Seen", "work", "home"))
+    (_, _, path), = world.local.files("INBOX")
+    letter = {name: c for c, name in world.local.letters("INBOX").items()}
+    table = path.parent.parent / "dovecot-keywords"
+    table.write_text(table.read_text() + "25 later\n")
+    copy = path.parent / ("copy.host:2," + letter["home"] + "z")
+    copy.write_bytes(path.read_bytes())
+    sync(world, copied=1)
+    found = {p: flags for _, flags, p in world.local.files("INBOX")}
+    assert found == {copy: {"home", "later"},
+                     path: {"\\Seen", "work", "home"}}
+    world.assert_settled()
+
+
 def test_case_23_twice_into_the_same_mailbox(world):
     pair(world)
     (_, _, path), = world.local.files("INBOX")

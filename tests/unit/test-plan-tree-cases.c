@@ -1,5 +1,5 @@
 /*
- * Cases 101 to 119 of doc/merge-table.md, each by itself.  What is expected
+ * Cases 101 to 120 of doc/merge-table.md, each by itself.  What is expected
  * comes from the words of the table.
  */
 #include "lists.h"
@@ -313,6 +313,40 @@ test_case_118_gone_on_one_side_and_kept_on_the_other(void **state)
 	expect(&in, "sync101 k, leave118 x, ");
 }
 
+static void
+test_case_120_the_server_is_as_it_was_before(void **state)
+{
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_j(&in, "x", 5);
+	add_l(&in, "x", false);
+	in.j[0].uidvalidity = in.r[0].uidvalidity = 7;
+	in.j[0].uidnext = in.r[0].uidnext = 10;
+	in.j[0].modseq = in.r[0].modseq = 20;
+	expect(&in, "sync101 a, deleteL105 x, ");
+	in.r[0].uidnext = 9;
+	expect(&in, "sync101 a, forget120 x, createR103 x, ");
+	/* nothing is made there, and nothing goes here */
+	in.p.write_r = false;
+	expect(&in, "sync101 a, forget120 x, ");
+	in.p.write_r = true;
+	in.r[0].uidnext = 10;
+	in.r[0].modseq = 19;
+	expect(&in, "sync101 a, forget120 x, createR103 x, ");
+	/* it is not told, or of another mailbox */
+	in.r[0].modseq = 0;
+	expect(&in, "sync101 a, deleteL105 x, ");
+	in.r[0].modseq = 19;
+	in.r[0].uidvalidity = 8;
+	expect(&in, "sync101 a, deleteL105 x, ");
+	/* where nothing would be deleted, nothing is */
+	in.r[0].uidvalidity = 7;
+	in.p.keep = true;
+	expect(&in, "sync101 a, leave118 x, ");
+}
+
 /* The caller says so once the other side has refused it. */
 static void
 test_case_119_a_refused_name_is_reported(void **state)
@@ -361,6 +395,7 @@ main(void)
 	    T(test_case_117_the_other_side_is_not_written_to),
 	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
 	    T(test_case_119_a_refused_name_is_reported),
+	    T(test_case_120_the_server_is_as_it_was_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
