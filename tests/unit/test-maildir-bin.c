@@ -315,7 +315,7 @@ test_a_cancel_ends_what_may_take_long(void **state)
 	struct lview v, seen;
 	struct cancel *c;
 	size_t ndirs;
-	uint64_t n;
+	struct maildir_unbinned n;
 	struct err e;
 
 	put(f, "box/cur/1.a:2,S", "one");
@@ -339,7 +339,7 @@ test_a_cancel_ends_what_may_take_long(void **state)
 	/* done again, it does all */
 	maildir_set_cancel(f->m, NULL);
 	assert_int_equal(0, maildir_unbin(f->m, bin, &n, &e));
-	assert_int_equal(n, 1);
+	assert_int_equal(n.messages, 1);
 	assert_content(f, "gone/cur/2.b:2,S", "two", 3);
 	cancel_free(&c);
 	close(bin);
