@@ -18,6 +18,7 @@
  *	moves.c    which new messages are in another mailbox already
  *	identify.c octets of those, held against files
  *	putoff.c   what waits: what could not be read, and others at work
+ *	renumber.c what else waits where a mailbox has new numbers
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
@@ -347,17 +348,29 @@ void putoff_unread(struct run *r);
 void putoff_gone(struct run *r);
 /* moves into mailboxes that the server has not got any more; */
 void putoff_into_missing(struct run *r);
-/* those UIDs of mailbox number BOX, to be pulled, that are there. */
+/* those UIDs of mailbox number BOX, to be pulled, that are there; */
 int putoff_untold(
     struct run *r, uint32_t box, struct uidset *untold, struct err *e);
-/* PULL, to be pulled, may be a file of mailbox number BOX that has moved on; */
+/* PULL may be a file of mailbox number BOX that has another name by now; */
 void putoff_unsampled(struct run *r, struct op *pull, uint32_t box);
-/* what waits on the server, and may be what would go up again; */
-int putoff_held(struct run *r, struct err *e);
-/* the same, of mailboxes that are not looked at; */
-void putoff_unseen(struct run *r);
-/* what may belong to a mailbox that takes no part with its new numbers. */
-int putoff_cut_off(struct run *r, struct err *e);
+/*
+ * what may be a message of SIZE octets: until the next pass (AGAIN) or run.  A
+ * mailbox that is numbered anew loses its rows, and with them what tells that a
+ * file of it is no new one: it takes no part at all;
+ */
+void putoff_like(struct run *r, uint64_t size, bool again);
+/* OP. */
+void putoff_op(struct run *r, struct op *op);
+
+/*
+ * renumber.c: what would go up again waits, for what waits on the server and may
+ * be it;
+ */
+int renumber_held(struct run *r, struct err *e);
+/* for mailboxes that are not looked at; */
+void renumber_unseen(struct run *r);
+/* and what may be of a mailbox that takes no part for such a reason waits. */
+int renumber_cut_off(struct run *r, struct err *e);
 
 /*
  * transfer.c: between mailboxes; after apply_rows() of all of them, but for

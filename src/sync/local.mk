@@ -8,7 +8,8 @@ libsync_a_SOURCES = \
 	src/sync/local.c src/sync/moves.c src/sync/moves.h \
 	src/sync/observe.c src/sync/pull.c src/sync/push.c \
 	src/sync/putoff.c \
-	src/sync/record.c src/sync/rename.c src/sync/report.c \
+	src/sync/record.c src/sync/rename.c src/sync/renumber.c \
+	src/sync/report.c \
 	src/sync/run.c src/sync/slice.c src/sync/survey.c src/sync/transfer.c \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
 	src/sync/undo.c src/sync/verify.c

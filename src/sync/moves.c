@@ -258,12 +258,12 @@ moves_find(struct run *r, struct err *e)
 	candidates_of_plan(&s);
 	rc = rows_for_all(&s, e);
 	if (rc == 0)
-		rc = putoff_held(r, e);
+		rc = renumber_held(r, e);
 	if (rc == 0 && s.n > 0)
 		rc = identify_all(&s, e);
 	if (rc == 0) {
-		putoff_unseen(r);
-		rc = putoff_cut_off(r, e);
+		renumber_unseen(r);
+		rc = renumber_cut_off(r, e);
 	}
 	if (rc == 0) {
 		drop_failed(r);

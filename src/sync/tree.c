@@ -302,7 +302,10 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	return b;
 }
 
-/* Not asked for in this run, as one that failed: see putoff.c, rules 5 and 8. */
+/*
+ * Not asked for in this run, as one that failed: see rule 5 of putoff.c, and
+ * rule 3 of renumber.c.
+ */
 static void
 leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
