@@ -188,8 +188,15 @@ start(struct fixture *f, const char *const *script)
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof a;
 	struct err e = {0};
+	const char **kept;
+	size_t lines = 0;
 
-	f->server.script = script;
+	/* the server may have some of it to say after the test's last line */
+	while (script[lines])
+		lines++;
+	kept = arena_array(&f->mem, lines + 1, sizeof *kept);
+	memcpy(kept, script, lines * sizeof *kept);
+	f->server.script = kept;
 	f->server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(0,
 	    bind(f->server.listener, (struct sockaddr *)&a, n));
