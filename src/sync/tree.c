@@ -318,6 +318,7 @@ leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b = place_box(r, ls, op);
 	b->failed = b->left_out = true;
 	b->local_missing = op->kind == TREE_CREATE_L;
+	b->remote_missing = op->kind == TREE_CREATE_R;
 	r->nbox++;
 }
 
