@@ -88,28 +88,30 @@ hold_against_waiting(struct run *r, const struct map *sizes)
 	}
 }
 
+/* The sizes of what would go up again; of what is KEPT here, too. */
+static void
+take_sizes(const struct run *r, bool kept, struct map *sizes)
+{
+	map_init(sizes);
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+
+		if (op_goes_up_again(op) || (kept && op->kind == OP_KEEP))
+			map_set_u64(sizes, op->row.size, 1);
+	}
+}
+
 int
 renumber_held(struct run *r, struct err *e)
 {
 	struct map sizes, kept;
-	bool any = false;
 	int rc = 0;
 
-	map_init(&sizes);
-	map_init(&kept);
-	for (size_t i = 0; i < r->plan.n; i++) {
-		const struct op *op = &r->plan.op[i];
-		bool again = op_goes_up_again(op);
-
-		any |= again;
-		if (again)
-			map_set_u64(&sizes, op->row.size, 1);
-		if (again || op->kind == OP_KEEP)
-			map_set_u64(&kept, op->row.size, 1);
-	}
+	take_sizes(r, false, &sizes);
+	take_sizes(r, true, &kept);
 	if (kept.n > 0)
 		hold_against_waiting(r, &kept);
-	for (size_t i = 0; i < r->nbox && any && rc == 0; i++) {
+	for (size_t i = 0; i < r->nbox && sizes.n > 0 && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
 		if (b->failed || b->gone || b->remote_missing ||
@@ -189,10 +191,7 @@ renumber_unseen(struct run *r)
 	struct map sizes;
 	size_t out;
 
-	map_init(&sizes);
-	for (size_t i = 0; i < r->plan.n; i++)
-		if (op_goes_up_again(&r->plan.op[i]))
-			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
+	take_sizes(r, false, &sizes);
 	for (size_t i = 0; i < r->nbox && sizes.n > 0; i++)
 		if (has_unseen(&r->box[i]) && !r->box[i].measured)
 			wait_for(r, &r->box[i]);
