@@ -94,6 +94,16 @@ class ScriptedWorld(World):
         self.assert_equal()
         return uids
 
+    def moved_there(self, n, *uids):
+        """N messages are synced, then UIDS of INBOX are moved to "work" on the
+        server; both mailboxes there."""
+        self.server.create("work")
+        self.fill(n)
+        inbox, work = (self.script.store.find(b) for b in ("INBOX", "work"))
+        for uid in uids:
+            self.script.store.move(inbox, uid, work)
+        return inbox, work
+
     def tokens(self, box="INBOX"):
         """What distinguishes the messages on the server, and here."""
         there = [m["body"] for m in self.server.messages(box).values()]

@@ -288,10 +288,7 @@ def test_a_move_that_cannot_be_compared_waits(scripted, how):
     """Moved on the server, and UIDVALIDITY of what it left is another one: it
     is not uploaded there while nobody knows what the new one is."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.renumber("INBOX")
     spoil(world, [1], how, "work")
     for _ in range(2):
@@ -310,11 +307,7 @@ def test_of_two_moves_one_cannot_be_compared(scripted):
     """The other one waits with it: were it fetched by itself, nothing would
     tell any more that its file is no new message."""
     world = scripted()
-    world.server.create("work")
-    world.fill(4)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    for uid in 2, 3:
-        world.script.store.move(inbox, uid, work)
+    world.moved_there(4, 2, 3)
     world.server.renumber("INBOX")
     spoil(world, [2], "NO", "work")
     for _ in range(2):
@@ -334,10 +327,7 @@ def test_a_move_whose_file_is_renamed_before_it_is_compared(scripted, part):
     """The same, when it is this side that cannot be asked: PART of the message
     is about to come as a mail reader gives the file another name."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.renumber("INBOX")
 
     def fetch(session, tag, words):
@@ -474,10 +464,7 @@ def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
     """Neither is known to be the message that is gone from the mailbox that is
     numbered anew."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.renumber("INBOX")
     world.local.add("work", lf(message("mX")), "x.x.host")
     spoil(world, [1], "NO", "work")
@@ -496,10 +483,7 @@ def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
 def test_what_is_kept_waits_for_what_may_have_moved(scripted):
     """With deletes: keep it would stay where it was, and come down beside it."""
     world = scripted(deletes="keep")
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.local.add("work", lf(message("mX")), "x.x.host")
     spoil(world, [1], "NO", "work")
     for _ in range(2):
@@ -515,10 +499,7 @@ def test_moved_there_and_it_waits_for_a_file_to_be_read(scripted):
     """A pass in which all that is new in the other mailbox waits."""
     world = scripted()
     as_somebody(world)
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.renumber("INBOX")
     path = world.local.add("work", lf(message("new", size=9000)), "1.x.host")
     shut(path)
@@ -536,10 +517,7 @@ def test_moved_there_and_the_line_is_cut_while_rows_are_made_anew(
         scripted, how):
     """The numbers of what it left went back, too."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    inbox, work = world.moved_there(3, 2)
     if how == "renumbered":
         world.server.renumber("INBOX")
     else:
@@ -581,10 +559,7 @@ def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
 def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
     """Its row there is what tells that its file is no new message."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 3, work)
+    world.moved_there(3, 3)
     world.server.append("work", message("another one"))
     world.server.renumber("INBOX")
     spoil(world, [2], "NO")
@@ -603,10 +578,7 @@ def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
 def test_moved_there_and_nothing_may_go_up(scripted):
     """With direction: pull, too, the file follows its message."""
     world = scripted(direction="pull")
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.expunge("INBOX", [1])
     world.server.renumber("INBOX")
     s = world.summary()
@@ -638,10 +610,7 @@ def test_what_waits_elsewhere_may_be_what_would_go_up_again(scripted):
 def test_a_move_out_of_a_mailbox_that_is_not_opened_waits(scripted, how):
     """By the listing its rows will mean nothing."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 3, work)
+    inbox, work = world.moved_there(3, 3)
     if how == "UIDNEXT":
         inbox.uidnext = 3
     else:

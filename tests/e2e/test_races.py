@@ -302,10 +302,7 @@ def test_a_file_renamed_just_before_it_follows_its_message(scripted):
     """UIDVALIDITY of the mailbox that it leaves changed: no row would know it
     in the next pass."""
     world = scripted()
-    world.server.create("work")
-    world.fill(3)
-    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
-    world.script.store.move(inbox, 2, work)
+    world.moved_there(3, 2)
     world.server.renumber("INBOX")
     path = world.file_of("m1")
 
