@@ -329,6 +329,20 @@ is_due(const struct sbox *b, bool wrote, bool looked)
 	       (wrote || b->rescan || b->waits || (b->deferred && looked));
 }
 
+/* As the passes until now have left them. */
+static int
+read_holds(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc = 0;
+
+	b->nhold = 0;
+	arena_release(&b->hold_mem);
+	if (b->j.id)
+		rc = journal_holds(
+		    r->j, b->j.id, &b->hold_mem, &b->hold, &b->nhold, e);
+	return rc == 0 ? 0 : report_contain(r, b, e);
+}
+
 /* What has to be looked at once more; *more_r: is there anything? */
 static int
 next_pass(struct run *r, bool *more_r, struct err *e)
@@ -360,12 +374,8 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		    !(b->dirty_l || b->dirty_r))
 			continue;
 		*more_r = true;
-		b->nhold = 0;
-		arena_release(&b->hold_mem);
-		if (rc == 0 && b->j.id &&
-		    journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold,
-			&b->nhold, e) != 0)
-			rc = report_contain(r, b, e);
+		if (rc == 0)
+			rc = read_holds(r, b, e);
 	}
 	return rc;
 }
@@ -381,12 +391,14 @@ print_plan(struct run *r)
 
 /*
  * Messages at which the connection ended in earlier runs: when all else is
- * done, those where it did so the least often come first.
+ * done, those where it did so the least often come first.  What waited until
+ * it was known what they are, in any mailbox, is looked at with them.
  */
-static bool
-next_suspects(struct run *r)
+static int
+next_suspects(struct run *r, bool *more_r, struct err *e)
 {
 	uint32_t level = 0;
+	int rc = 0;
 
 	for (size_t i = 0; i < r->nbox; i++) {
 		const struct sbox *b = &r->box[i];
@@ -398,15 +410,20 @@ next_suspects(struct run *r)
 				level = b->hold[k].tries;
 	}
 	r->suspects = level;
-	for (size_t i = 0; i < r->nbox && level; i++)
-		for (size_t k = 0; k < r->box[i].nhold; k++)
-			if (r->box[i].hold[k].kind == JHOLD_SUSPECT &&
-			    r->box[i].hold[k].tries == level) {
-				r->box[i].dirty_r = true;
-				/* files of its size may wait for it */
-				r->box[i].dirty_l |= r->box[i].nuntold > 0;
-			}
-	return level != 0;
+	*more_r = level != 0;
+	for (size_t i = 0; i < r->nbox && level && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->failed || b->gone)
+			continue;
+		for (size_t k = 0; k < b->nhold; k++)
+			b->dirty_r |= b->hold[k].kind == JHOLD_SUSPECT &&
+				      b->hold[k].tries == level;
+		b->dirty_l |= b->undone || (b->dirty_r && b->nuntold > 0);
+		if (b->dirty_l || b->dirty_r)
+			rc = read_holds(r, b, e);
+	}
+	return rc;
 }
 
 /* What the brake measures deletes by, as this run has left it by now. */
@@ -487,11 +504,15 @@ passes(struct run *r, struct err *e)
 	    .max_size = r->a->max_size,
 	    .not_before = run_not_before(r),
 	};
-	int rc;
+	bool more = true;
+	int rc = 0;
 
-	do
+	while (more && rc == 0) {
 		rc = settle(r, &policy, e);
-	while (rc == 0 && !r->o->dry_run && next_suspects(r));
+		more = false;
+		if (rc == 0 && !r->o->dry_run)
+			rc = next_suspects(r, &more, e);
+	}
 	return rc;
 }
 

@@ -134,7 +134,8 @@ def test_the_manual_names_what_a_program_is_told(world):
         world.server.append("INBOX", message("m%d" % n))
     world.sync()
     world.write_config(max_size="1K", max_deletes=0)
-    world.local.add("INBOX", message("new"), "1.new.host")
+    world.local.add(
+        "INBOX", message("new").replace(b"\r\n", b"\n"), "1.new.host")
     world.local.add("INBOX", message("bad\0"), "2.bad.host")
     world.server.append("INBOX", message("large", size=5000))
     world.server.store("INBOX", 1, "+FLAGS", ["\\Seen"])
@@ -204,6 +205,33 @@ def test_a_message_that_ends_the_connection_waits(scripted):
     assert x["hold"]["kind"] == "suspect"
     assert [(s["op"], s["case"]) for s in x["next"]] == [("wait", 14)]
     assert world.summary()["pulled"] == 1
+    world.assert_settled()
+
+
+def test_what_waited_for_a_message_that_ended_the_connection(scripted):
+    """Nobody knows yet whether the new file here is the very message that
+    ended the connection, nor, so, whether it came out of Work, where one of
+    its size is gone.  Once the message was fetched, both are known."""
+    world = scripted()
+    world.server.create("Work")
+    gone = world.server.append("Work", message("old"))
+    world.sync()
+    world.server.append("INBOX", message("bad"))
+
+    def hang_up(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+
+    world.script.answer[b"UID FETCH"] = hang_up
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+    world.local.add(
+        "INBOX", message("new").replace(b"\r\n", b"\n"), "1.new.host")
+    shutil.rmtree(world.root / "Work")
+    done = world.sync("-v", "--allow-deletes")
+    assert ["delete on server Work uid %d" % gone in done.out,
+            "push INBOX" in done.out, "pull INBOX" in done.out,
+            "Work" in world.server.mailboxes()] == [True, True, True, False]
     world.assert_settled()
 
 
