@@ -3,11 +3,12 @@
 of doc/reliability.md.
 
 	table.py MOCHILA [--mbsync] [--story NAME]... [--only KIND]...
-	         [--every N] [--part I/N]
+	         [--every N] [--part I/N] [--count]
 
 A line for each kind goes to the standard output, and one for each thing that
 was wrong to the standard error.  --every N tries every Nth point, --part I/N
-makes the Ith of N parts of the work (for several at once).
+makes the Ith of N parts of the work (for several at once), --count says how
+many points there are and tries none.
 """
 
 import argparse
@@ -54,6 +55,9 @@ def class_of(text):
 
 def run(scene, kind, args, name):
     trials = kind.trials(scene)[::args.every]
+    if args.count:
+        print("%s | %s | %d" % (name, kind.name, len(trials)), flush=True)
+        return
     bad, begin = Counter(), time.monotonic()
     for words, trial in trials:
         wrong = trial()
@@ -90,6 +94,7 @@ def main():
     parser.add_argument("--story", action="append", choices=STORIES)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--part", default="1/1")
+    parser.add_argument("--count", action="store_true")
     args = parser.parse_args()
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda *_: sys.exit(1))

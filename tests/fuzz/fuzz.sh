@@ -43,16 +43,28 @@ says() { # TARGET WORD
 	sed -n "s|^/\\* fuzz-$2: *\\(.*[^ ]\\) *\\*/\$|\\1|p" "tests/fuzz/fuzz-$1.c"
 }
 
+sanitized() { # OPTION...
+	clang -std=c11 -D_GNU_SOURCE -g -O1 -I"$top/src" -I"$work" \
+		-fno-sanitize-recover=undefined "$@"
+}
+
+# What all of them need, once.
+build_common() {
+	rm -rf "$work/common" "$work/common.a"
+	mkdir "$work/common"
+	(cd "$work/common" &&
+		sanitized -fsanitize=fuzzer-no-link,address,undefined -c \
+			"$top"/src/base/*.c "$top"/src/mail/*.c &&
+		ar rc ../common.a ./*.o)
+}
+
 build() { # TARGET
-	source=tests/fuzz/fuzz-$1.c
 	extra=$(says "$1" sources)
 	libs=$(says "$1" libs)
 	# shellcheck disable=SC2086
-	clang -std=c11 -D_GNU_SOURCE -g -O1 -Isrc -I"$work" \
-		-fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined \
-		"$source" $extra src/base/*.c src/mail/*.c \
-		-o "$work/fuzz-$1" $libs -lcrypto -lpthread
+	sanitized -fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz-$1.c" \
+		$extra "$work/common.a" -o "$work/fuzz-$1" $libs -lcrypto \
+		-lpthread
 }
 
 fuzz() { # TARGET OPTION... DIRECTORY...
@@ -125,6 +137,7 @@ one() { # TARGET
 	return $status
 }
 
+build_common
 # As many at once as there are processors.
 status=0 pids=
 jobs=$(nproc)
