@@ -236,6 +236,7 @@ dial_all(const struct net_conf *conf, const struct addrinfo *list,
 
 		rc = dial_one(conf, a, now + (deadline - now) / left, fd_r, e);
 		if (rc == 0) {
+			err_clear(e); /* of the addresses before it */
 			*loopback_r = is_loopback(a->ai_addr);
 			return 0;
 		}

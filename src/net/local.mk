@@ -19,6 +19,8 @@ tests_unit_test_net_deflate_LDADD = $(net_test_libs)
 tests_unit_test_net_stream_SOURCES = tests/unit/peer.h \
 	tests/unit/test-net-stream.c
 tests_unit_test_net_stream_LDADD = $(net_test_libs)
+tests_unit_test_net_stream_LDFLAGS = -Wl,--wrap=getaddrinfo \
+	-Wl,--wrap=freeaddrinfo
 tests_unit_test_net_trust_SOURCES = tests/unit/tempdir.h \
 	tests/unit/test-net-trust.c
 tests_unit_test_net_trust_LDADD = $(net_test_libs)

@@ -1,6 +1,7 @@
 #include "peer.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <signal.h>
 #include <string.h>
 
@@ -302,6 +303,69 @@ test_names_that_do_not_exist(void **state)
 	assert_int_equal(err_exit_status(&e), 69);
 }
 
+/*
+ * A name with two addresses, which only the test knows of; the linker puts
+ * these in the place of libc's (src/net/local.mk).
+ */
+static struct addrinfo *two_addresses;
+
+int __real_getaddrinfo(const char *host, const char *port,
+    const struct addrinfo *hints, struct addrinfo **list_r);
+int __wrap_getaddrinfo(const char *host, const char *port,
+    const struct addrinfo *hints, struct addrinfo **list_r);
+void __real_freeaddrinfo(struct addrinfo *list);
+void __wrap_freeaddrinfo(struct addrinfo *list);
+
+int
+__wrap_getaddrinfo(const char *host, const char *port,
+    const struct addrinfo *hints, struct addrinfo **list_r)
+{
+	if (strcmp(host, "two.test") != 0)
+		return __real_getaddrinfo(host, port, hints, list_r);
+	*list_r = two_addresses;
+	return 0;
+}
+
+void
+__wrap_freeaddrinfo(struct addrinfo *list)
+{
+	if (list != two_addresses)
+		__real_freeaddrinfo(list);
+}
+
+/* "localhost" is ::1 first, and most servers here listen at 127.0.0.1 only. */
+static void
+test_the_second_address_answers(void **state)
+{
+	struct sockaddr_in in[2];
+	struct addrinfo a[2];
+	struct server gone = {0}, sv = {0};
+	struct stream *s = NULL;
+	struct err e = {0};
+
+	(void)state;
+	start(&gone, hang_up);
+	start(&sv, echo);
+	for (int i = 0; i < 2; i++) {
+		in[i] = (struct sockaddr_in){.sin_family = AF_INET,
+		    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		    .sin_port = htons(i ? sv.conf.port : gone.conf.port)};
+		a[i] = (struct addrinfo){.ai_family = AF_INET,
+		    .ai_socktype = SOCK_STREAM,
+		    .ai_addr = (struct sockaddr *)&in[i],
+		    .ai_addrlen = sizeof in[i],
+		    .ai_next = i ? NULL : &a[1]};
+	}
+	stop(&gone);
+	two_addresses = a;
+	sv.conf.host = "two.test";
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	assert_int_equal(0, e.code);
+	assert_string_equal("", e.text);
+	stream_free(&s);
+	stop(&sv);
+}
+
 int
 main(void)
 {
@@ -316,6 +380,7 @@ main(void)
 	    cmocka_unit_test(test_tls_with_one_who_does_not_speak_it),
 	    cmocka_unit_test(test_what_was_said_before_starttls_is_an_attack),
 	    cmocka_unit_test(test_names_that_do_not_exist),
+	    cmocka_unit_test(test_the_second_address_answers),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
