@@ -156,7 +156,7 @@ def ordinary_user(base):
                    "--regid=%d" % entry.pw_gid, "--clear-groups", "--"]
 
 
-CONF = """
+CONF = """{first}
 base_dir = {base}/run
 state_dir = {base}/state
 log_path = {base}/log/dovecot.log
@@ -164,9 +164,6 @@ instance_name = mochila-test-{port}
 protocols = imap
 listen = 127.0.0.1
 ssl = yes
-ssl_cert = <{cert}
-ssl_key = <{key}
-disable_plaintext_auth = no
 auth_mechanisms = plain login
 default_internal_user = {user}
 default_internal_group = {group}
@@ -178,25 +175,43 @@ service anvil {{
 service stats {{
   chroot =
 }}
-# processes that serve one session after the other: to begin one is most of what
-# a short session costs
-service imap {{
-  service_count = 1000
-}}
 service imap-login {{
   chroot =
-  service_count = 0
   process_min_avail = 1
   inet_listener imap {{
-    address = 127.0.0.1
     port = {port}
   }}
   inet_listener imaps {{
-    address = 127.0.0.1
     port = {tls_port}
     ssl = yes
   }}
 }}
+mail_max_userip_connections = 0
+mailbox_list_index = yes
+maildir_very_dirty_syncs = no
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+{last}
+{extra}
+"""
+
+# What 2.4 (Debian 13) calls by other names: before and behind CONF.  Processes
+# serve one session after the other, since to begin one is most of what a short
+# session costs.
+FIRST_24 = """dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0"""
+LAST_23 = """
+service imap {{
+  service_count = 1000
+}}
+service imap-login {{
+  service_count = 0
+}}
+ssl_cert = <{cert}
+ssl_key = <{key}
+disable_plaintext_auth = no
 passdb {{
   driver = static
   args = password={password}
@@ -206,19 +221,34 @@ userdb {{
   args = uid={uid} gid={gid} home={base}/mail/%u
 }}
 mail_location = maildir:~/Maildir
-mail_max_userip_connections = 0
-mailbox_list_index = yes
-maildir_very_dirty_syncs = no
-namespace inbox {{
-  inbox = yes
-  separator = /
+"""
+LAST_24 = """
+service imap {{
+  restart_request_count = 1000
 }}
-{extra}
+service imap-login {{
+  restart_request_count = unlimited
+}}
+ssl_server_cert_file = {cert}
+ssl_server_key_file = {key}
+auth_allow_cleartext = yes
+passdb static {{
+  password = {password}
+}}
+userdb static {{
+  fields {{
+    uid = {uid}
+    gid = {gid}
+    home = {base}/mail/%{{user}}
+  }}
+}}
+mail_driver = maildir
+mail_path = ~/Maildir
 """
 
 
 class Dovecot(Kind):
-    """Dovecot 2.3 with QRESYNC; EXTRA is more configuration."""
+    """Dovecot 2.3 or 2.4 with QRESYNC; EXTRA is more configuration."""
 
     name = "Dovecot"
     lists_ghosts = True
@@ -232,11 +262,14 @@ class Dovecot(Kind):
         self.conf = base / "dovecot.conf"
         self.conf.touch()
         entry, become = ordinary_user(base)
+        values = {
+            "base": base, "port": self.port, "tls_port": self.tls_port,
+            "cert": cert, "key": key, "user": entry.pw_name,
+            "group": grp.getgrgid(entry.pw_gid).gr_name,
+            "uid": entry.pw_uid, "gid": entry.pw_gid, "password": PASSWORD}
+        first, last = (FIRST_24, LAST_24) if self.is_24() else ("", LAST_23)
         self.conf.write_text(CONF.format(
-            base=base, port=self.port, tls_port=self.tls_port, cert=cert,
-            key=key, user=entry.pw_name,
-            group=grp.getgrgid(entry.pw_gid).gr_name, uid=entry.pw_uid,
-            gid=entry.pw_gid, password=PASSWORD, extra=extra))
+            first=first, last=last.format(**values), extra=extra, **values))
         with open(base / "log" / "out", "ab") as log:
             self.master = subprocess.Popen(
                 become + [self.binary(), "-F", "-c", str(self.conf)],
@@ -249,10 +282,15 @@ class Dovecot(Kind):
     def binary():
         return shutil.which("dovecot") or "/usr/sbin/dovecot"
 
-    def version(self):
-        done = subprocess.run([self.binary(), "--version"], check=True,
+    @classmethod
+    def version(cls):
+        done = subprocess.run([cls.binary(), "--version"], check=True,
                               capture_output=True, text=True)
         return done.stdout.split()[0]
+
+    @classmethod
+    def is_24(cls):
+        return not cls.version().startswith("2.3")
 
     def maildir(self, user):
         return self.base / "mail" / user / "Maildir"
@@ -288,8 +326,9 @@ class DovecotNomodseq(Dovecot):
     modseq = False
 
     def __init__(self, base):
-        super().__init__(base, "mail_location = maildir:~/Maildir:"
-                               "INDEX=MEMORY\n")
+        super().__init__(base, "mail_index_path = MEMORY\n" if self.is_24()
+                         else "mail_location = maildir:~/Maildir:"
+                              "INDEX=MEMORY\n")
 
 
 class DovecotDeflate(Dovecot):
@@ -298,6 +337,5 @@ class DovecotDeflate(Dovecot):
     name = "Dovecot, COMPRESS"
 
     def __init__(self, base):
-        super().__init__(base, "protocol imap {\n"
-                               "  mail_plugins = imap_zlib\n"
-                               "}\n")
+        super().__init__(base, "" if self.is_24() else
+                         "protocol imap {\n  mail_plugins = imap_zlib\n}\n")
