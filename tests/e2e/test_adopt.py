@@ -853,8 +853,8 @@ def test_what_ended_the_connection_is_compared_and_not_fetched(scripted):
 # equal in size and at both ends
 
 
-@pytest.mark.parametrize("size, flags", [(5000, ""), (60000, ""), (300000, ""),
-                                         (300000, "D")])
+@pytest.mark.parametrize("size, flags", [(5000, ""), (60000, ""),
+                                         (3000000, ""), (300000, "D")])
 def test_one_letter_in_the_middle_makes_another_message(world, size, flags):
     one = message("a", size=size)
     at = len(one) // 2
