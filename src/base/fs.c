@@ -483,13 +483,16 @@ copy_across(int fromdir, const char *from, int todir, const char *to,
 	}
 	/* the copy is durable before the original goes */
 	rc = sync_parent(todir, to, e);
-	if (rc == 0 && unlinkat(fromdir, from, 0) != 0) {
+	if (rc != 0) {
+		unlinkat(todir, to, 0);
+	} else if (unlinkat(fromdir, from, 0) != 0) {
 		rc = err_sys(e, ERR_SCOPE_MSG, errno, "remove '%s'", from);
 		/*
-		 * Renamed meanwhile: with the copy there would be two messages.
-		 * But if it is gone, the copy is all that there is.
+		 * It was renamed meanwhile, or cannot be removed: with the copy
+		 * there would be two messages.  But if it is gone, the copy is
+		 * all that there is.
 		 */
-		if (e->sys == ENOENT && !fs_network_type(in) &&
+		if (!fs_network_type(in) &&
 		    fstat(in, &st) == 0 && st.st_nlink > 0)
 			unlinkat(todir, to, 0);
 	}

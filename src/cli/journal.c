@@ -37,14 +37,15 @@ dump(const struct cli *c, struct journal *j, struct kwtab *kw, struct err *e)
 	int rc;
 
 	arena_init(&mem);
-	rc = journal_keywords(j, kw, e);
-	if (rc == 0)
-		rc = journal_boxes(j, &mem, &v, &n, e);
+	rc = journal_boxes(j, &mem, &v, &n, e);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct pairs p;
 
 		arena_init(&rows);
 		rc = journal_pairs(j, v[i].id, &rows, &p, e);
+		/* a run may have added some, for these rows */
+		if (rc == 0)
+			rc = journal_keywords(j, kw, e);
 		for (size_t k = 0; rc == 0 && k < p.n; k++) {
 			dump_row(&rows, &v[i], &p.v[k], kw);
 			rc = cancel_check(c->cancel, e);

@@ -98,8 +98,10 @@ take_answer(struct stores *x, struct store_out *o, struct err *e)
 	int rc;
 
 	uidset_init(&modified);
-	if (resp_code_is(&s->resp, "MODIFIED") &&
-	    resp_code_set(&s->resp, &modified)) {
+	if (resp_code_is(&s->resp, "MODIFIED")) {
+		/* what cannot be read may be any of them */
+		if (!resp_code_set(&s->resp, &modified))
+			uidset_add_set(&modified, &o->uids);
 		uidset_add_set(x->modified, &modified);
 		uidset_remove_set(&o->uids, &modified);
 	}

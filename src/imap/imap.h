@@ -469,9 +469,12 @@ int imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
  * BOX.
  */
 int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
-/* The same of UIDs LO to HI; nothing is held against EXISTS. */
+/*
+ * The same of UIDs LO to HI; nothing is held against EXISTS.  !*said_r: the
+ * server said OK and no (readable) answer, so that absence from SET says nothing.
+ */
 int imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
-    struct uidset *set, struct err *e);
+    struct uidset *set, bool *said_r, struct err *e);
 
 /* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
 int imap_create(struct imap *s, struct span wire, struct err *e);

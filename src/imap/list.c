@@ -128,9 +128,27 @@ add_items(struct imap *s)
  */
 #define ID_ITEM "(MAILBOXID)"
 
+/* Tags of STATUS commands whose answers are to be read; FIRST 0: none. */
+struct asked {
+	struct listing *l;
+	uint32_t first, last;
+};
+
 static int
-ask_status(struct imap *s, struct span wire, bool id, struct err *e)
+read_asked(struct imap *s, struct asked *a, struct err *e)
 {
+	if (a->first == 0)
+		return 0;
+	a->first = 0;
+	return read_listing(s, a->l, a->last, e);
+}
+
+static int
+ask_status(struct imap *s, struct asked *a, struct span wire, bool id,
+    struct err *e)
+{
+	int rc;
+
 	imap_begin(s, "STATUS ");
 	wire_cmd_astring(&s->cmd, wire);
 	wire_cmd_raw(&s->cmd, " ");
@@ -138,37 +156,37 @@ ask_status(struct imap *s, struct span wire, bool id, struct err *e)
 		wire_cmd_raw(&s->cmd, ID_ITEM);
 	else
 		add_items(s);
-	return imap_send(s, e);
+	/* A name that waits for "+" waits alone: imap_send() knows no others. */
+	if (s->cmd.nwait && read_asked(s, a, e) < 0)
+		return e->code;
+	rc = imap_send(s, e);
+	if (rc != 0) /* 1: it was refused at its name, and that is read */
+		return rc < 0 ? rc : 0;
+	a->last = s->tag;
+	if (a->first == 0)
+		a->first = a->last;
+	return 0;
 }
 
 /* One STATUS for each mailbox that has no numbers yet, in a window. */
 static int
 ask_each(struct imap *s, struct listing *l, struct err *e)
 {
-	uint32_t first = 0, last = 0;
+	struct asked a = {.l = l};
 	int rc = 0;
 
 	for (size_t i = 0; i < l->n && rc == 0; i++) {
 		if ((l->v[i].attrs & ATTR_NOSELECT) ||
 		    (l->v[i].has & HAS_MESSAGES))
 			continue;
-		rc = ask_status(s, l->v[i].wire, false, e);
-		if (rc >= 0 && (s->caps & IMAP_CAP_OBJECTID))
-			rc = ask_status(s, l->v[i].wire, true, e);
-		if (rc == 1)
-			rc = 0; /* refused early; the answer was read */
-		last = s->tag;
-		if (!first)
-			first = last;
+		rc = ask_status(s, &a, l->v[i].wire, false, e);
+		if (rc == 0 && (s->caps & IMAP_CAP_OBJECTID))
+			rc = ask_status(s, &a, l->v[i].wire, true, e);
 		/* NO concerns that mailbox alone: SELECT will say what it is. */
-		if (rc == 0 && last - first >= STATUS_WINDOW) {
-			rc = read_listing(s, l, last, e);
-			first = 0;
-		}
+		if (rc == 0 && a.first && a.last - a.first >= STATUS_WINDOW)
+			rc = read_asked(s, &a, e);
 	}
-	if (rc == 0 && first)
-		rc = read_listing(s, l, last, e);
-	return rc;
+	return rc == 0 ? read_asked(s, &a, e) : rc;
 }
 
 static void

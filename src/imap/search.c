@@ -4,6 +4,8 @@
  *     until then it goes on below what was looked at.
  *  2. What names fewer messages than EXISTS counted is not what there is.
  *  3. SEARCH and ESEARCH are taken, whichever was asked for: servers mix them.
+ *  4. An OK behind no answer, or behind one that cannot be read, names nothing;
+ *     that is not to say that nothing is there.
  */
 #include "imap/internal.h"
 
@@ -25,19 +27,24 @@ imap_send_search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
 	return imap_send(s, e);
 }
 
-/* Its answer; the UIDs are added to SET. */
+/* Its answer; the UIDs are added to SET.  *said: unless there is none. */
 static int
-take_search(struct imap *s, struct uidset *set, struct err *e)
+take_search(struct imap *s, struct uidset *set, bool *said, struct err *e)
 {
+	bool any = false;
+
 	for (;;) {
 		int rc = imap_next(s, e);
 
-		if (rc == IMAP_GOT_STREAM)
+		if (rc == IMAP_GOT_STREAM) {
 			rc = imap_stream_drop(s, e);
-		else if (rc == 0 && s->resp.type == RESP_SEARCH)
+		} else if (rc == 0 && s->resp.type == RESP_SEARCH) {
 			uidset_add_set(set, &s->resp.set);
+			any = true;
+		}
 		if (rc < 0)
 			return rc;
+		*said &= any || imap_tag_number(s) != s->tag;
 		if (imap_tag_number(s) == s->tag)
 			return imap_check_ok(s, ERR_SCOPE_BOX, e,
 			    "UID SEARCH");
@@ -46,15 +53,16 @@ take_search(struct imap *s, struct uidset *set, struct err *e)
 
 static int
 search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
-    struct uidset *set, struct err *e)
+    struct uidset *set, bool *said_r, struct err *e)
 {
+	*said_r = true;
 	uidset_clear(set);
 	for (;;) {
 		uint32_t low;
 		int rc = imap_send_search(s, lo, hi, key, e);
 
 		if (rc == 0)
-			rc = take_search(s, set, e);
+			rc = take_search(s, set, said_r, e);
 		if (rc < 0)
 			return rc;
 		low = imap_limited(s);
@@ -76,15 +84,17 @@ search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
 
 int
 imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
-    struct uidset *set, struct err *e)
+    struct uidset *set, bool *said_r, struct err *e)
 {
-	return search(s, lo, hi, "", set, e);
+	return search(s, lo, hi, "", set, said_r, e);
 }
 
 int
 imap_search_deleted(struct imap *s, struct uidset *set, struct err *e)
 {
-	return search(s, 1, UINT32_MAX, " DELETED", set, e);
+	bool said;
+
+	return search(s, 1, UINT32_MAX, " DELETED", set, &said, e);
 }
 
 int
@@ -92,10 +102,11 @@ imap_search_uids(struct imap *s, struct uidset *set, struct err *e)
 {
 	uint64_t due = s->exists + s->expunged;
 	uint64_t n;
+	bool said;
 	int rc;
 
 	/* Also where EXISTS is 0: that is what may have to be settled. */
-	rc = imap_search_range(s, 1, UINT32_MAX, set, e);
+	rc = imap_search_range(s, 1, UINT32_MAX, set, &said, e);
 	if (rc < 0)
 		return rc;
 	n = uidset_count(set);

@@ -1,3 +1,7 @@
+/*
+ * A run may write meanwhile, and what is held against each other here has to be
+ * of one moment: all is read in one transaction.
+ */
 #include "journal/internal.h"
 
 #include "base/map.h"
@@ -9,6 +13,7 @@ struct checking {
 	struct journal *j;
 	struct buf *out;
 	uint64_t n;
+	size_t keywords; /* that there are */
 };
 
 /* One line, with nothing in it that a terminal obeys. */
@@ -45,7 +50,7 @@ check_flags(struct checking *c, const struct jbox *b, uint32_t uid,
     struct flags f)
 {
 	for (uint32_t i = 0; i < f.n; i++)
-		if (f.kw[i] > c->j->keywords)
+		if (f.kw[i] > c->keywords)
 			finding(c, "%.*s: uid %u: unknown keyword number %u",
 			    SPAN_ARG(b->name), uid, f.kw[i]);
 }
@@ -56,7 +61,7 @@ check_letters(struct checking *c, const struct jbox *b)
 	for (int i = 0; i < 26; i++) {
 		uint32_t id = b->letters.id[i];
 
-		if (id > c->j->keywords && id != KW_PASSED)
+		if (id > c->keywords && id != KW_PASSED)
 			finding(c, "%.*s: letter %c: unknown keyword number %u",
 			    SPAN_ARG(b->name), 'a' + i, id);
 	}
@@ -280,8 +285,35 @@ check_tables(struct checking *c, const struct map *ids, struct err *e)
 		rc = check_strays(c, txn, t[i], ids, e);
 	if (rc == 0)
 		rc = check_sizes(c, txn, e);
-	mdb_txn_abort(txn);
+	journal_end_read(c->j, txn);
 	return rc;
+}
+
+/* From here on the journal is as it is now. */
+static int
+freeze(struct checking *c, struct err *e)
+{
+	MDB_stat st;
+	int rc;
+
+	if (journal_begin_read(c->j, &c->j->frozen, e) < 0)
+		return e->code;
+	if (!c->j->frozen)
+		return 0;
+	rc = mdb_stat(c->j->frozen, c->j->dbi[T_KEYWORD], &st);
+	if (rc != 0)
+		return journal_mdb_error(c->j, rc, "stat", e);
+	c->keywords = st.ms_entries;
+	return 0;
+}
+
+static void
+unfreeze(struct checking *c)
+{
+	MDB_txn *txn = c->j->frozen;
+
+	c->j->frozen = NULL;
+	journal_end_read(c->j, txn);
 }
 
 int
@@ -298,7 +330,9 @@ journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
 	arena_init(&mem);
 	map_init(&paths);
 	map_init(&ids);
-	rc = journal_boxes(j, &mem, &v, &n, e);
+	rc = freeze(&c, e);
+	if (rc == 0)
+		rc = journal_boxes(j, &mem, &v, &n, e);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		map_set_u64(&ids, v[i].id, i);
 		if (!map_add(&paths, v[i].path, i))
@@ -308,6 +342,7 @@ journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
 	}
 	if (rc == 0)
 		rc = check_tables(&c, &ids, e);
+	unfreeze(&c);
 	map_release(&paths);
 	map_release(&ids);
 	arena_release(&mem);

@@ -140,8 +140,7 @@ journal_files_end(struct journal_files **w)
 	x->j->walks--;
 	if (x->cursor)
 		mdb_cursor_close(x->cursor);
-	if (x->txn)
-		mdb_txn_abort(x->txn);
+	journal_end_read(x->j, x->txn);
 	xfree(x);
 	*w = NULL;
 }

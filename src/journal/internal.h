@@ -50,6 +50,7 @@ struct journal {
 	uint64_t next_box;
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
+	MDB_txn *frozen;   /* all that is read is read in it; NULL: nothing is */
 	uint64_t touched;  /* places of the map, about, since it was made */
 	int unmapped;      /* why there is no map, an errno; 0: there is */
 };
@@ -89,6 +90,7 @@ int journal_begin_txn(struct journal *j, unsigned flags, MDB_txn **txn_r);
  */
 int journal_begin_read(struct journal *j, MDB_txn **txn_r,
     struct err *e);
+void journal_end_read(const struct journal *j, MDB_txn *txn);
 
 /*
  * sound.c: ERR_JOURNAL when the file changed since it was marked and cannot

@@ -334,6 +334,19 @@ find_tables(struct journal *j, struct err *e)
 	return 0;
 }
 
+/*
+ * LMDB opens the file without O_CLOEXEC.  What a password command leaves behind,
+ * as an agent, would keep it open, and could write to it.
+ */
+static void
+close_on_exec(MDB_env *env)
+{
+	int fd;
+
+	if (mdb_env_get_fd(env, &fd) == 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static int
 open_env(struct journal *j, uint64_t map, struct err *e)
 {
@@ -348,6 +361,7 @@ open_env(struct journal *j, uint64_t map, struct err *e)
 		    j->read_only ? MDB_RDONLY : 0, 0600);
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "open", e);
+	close_on_exec(j->env);
 	/* Slots of runs that were killed would keep old pages in use. */
 	(void)mdb_reader_check(j->env, &dead);
 	rc = find_tables(j, e);

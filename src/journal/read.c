@@ -10,8 +10,13 @@ int
 journal_begin_read(struct journal *j, MDB_txn **txn_r, struct err *e)
 {
 	MDB_txn *txn = NULL;
-	int rc = j->tables ? journal_fresh_map(j) : 0;
+	int rc;
 
+	if (j->frozen) {
+		*txn_r = j->frozen;
+		return 0;
+	}
+	rc = j->tables ? journal_fresh_map(j) : 0;
 	if (rc == 0 && j->tables)
 		rc = journal_begin_txn(j, MDB_RDONLY, &txn);
 	j->touched++;
@@ -19,6 +24,13 @@ journal_begin_read(struct journal *j, MDB_txn **txn_r, struct err *e)
 		return journal_mdb_error(j, rc, "begin", e);
 	*txn_r = txn;
 	return 0;
+}
+
+void
+journal_end_read(const struct journal *j, MDB_txn *txn)
+{
+	if (txn && txn != j->frozen)
+		mdb_txn_abort(txn);
 }
 
 /* Rows of a table whose keys begin with PREFIX, one after the other. */
@@ -124,7 +136,7 @@ journal_boxes(struct journal *j, struct arena *mem, struct jbox **v_r,
 			v[n++] = box;
 		}
 		rows_close(&r);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 	}
 	if (rc == 0) {
 		*v_r = arena_array(mem, n + 1, sizeof *v);
@@ -155,7 +167,7 @@ journal_keywords(struct journal *j, struct kwtab *kw, struct err *e)
 			rc = journal_damaged(j, "keywords out of order", e);
 	}
 	rows_close(&r);
-	mdb_txn_abort(txn);
+	journal_end_read(j, txn);
 	return rc;
 }
 
@@ -194,7 +206,7 @@ journal_pairs(struct journal *j, uint64_t box, struct arena *mem,
 		while (rc == 0 && (rc = rows_next(j, &r, e)) > 0)
 			rc = add_pair(j, &r, mem, &p, e);
 		rows_close(&r);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 		j->touched += p.n / ROWS_PER_PAGE;
 	}
 	buf_release(&prefix);
@@ -302,7 +314,7 @@ journal_pairs_in(struct journal *j, uint64_t box, const struct uidset *set,
 			rc = add_pair(j, &w.row, mem, &p, e);
 		if (w.cursor)
 			mdb_cursor_close(w.cursor);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 		j->touched += p.n;
 	}
 	if (rc == 0)
@@ -362,7 +374,7 @@ journal_count_in(struct journal *j, uint64_t box, const struct uidset *set,
 		rc = count_table(j, txn, T_PAIR, box, set, &n, e);
 		if (rc == 0)
 			rc = count_table(j, txn, T_HOLD, box, set, &n, e);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 	}
 	if (rc == 0)
 		*n_r = n;
@@ -383,7 +395,7 @@ journal_count(struct journal *j, uint64_t box, uint64_t *n_r, struct err *e)
 		rc = count_of(j, txn, box, &n, e);
 		if (rc == 0)
 			rc = count_table(j, txn, T_HOLD, box, &all, &n, e);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 	}
 	uidset_release(&all);
 	if (rc == 0)
@@ -432,7 +444,7 @@ add_hold_uids(
 		}
 		if (w.cursor)
 			mdb_cursor_close(w.cursor);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 	}
 	uidset_release(&all);
 	return rc;
@@ -492,7 +504,7 @@ journal_holds(struct journal *j, uint64_t box, struct arena *mem,
 			v[n++] = h;
 		}
 		rows_close(&r);
-		mdb_txn_abort(txn);
+		journal_end_read(j, txn);
 	}
 	if (rc == 0) {
 		*v_r = arena_array(mem, n + 1, sizeof *v);
@@ -559,8 +571,7 @@ journal_rows_of_size(struct journal *j, uint64_t size, size_t max,
 		rows_close(&r);
 		j->touched += n;
 	}
-	if (txn)
-		mdb_txn_abort(txn);
+	journal_end_read(j, txn);
 	if (rc == 0) {
 		*v_r = arena_array(mem, n + 1, sizeof *v);
 		if (n)

@@ -47,17 +47,32 @@ is_mail_dir(const char *name)
 	       strcmp(name, "tmp") == 0;
 }
 
+/*
+ * What NAME in DIR is, of its st_mode; 0: it is gone.  -1, errno, when that
+ * cannot be told: then nobody may say that all is back.
+ */
 static int
-put_back(struct unbin *u, int from, const char *name, int to, struct err *e)
+type_of(int dir, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	return (int)(st.st_mode & S_IFMT);
+}
+
+static int
+put_back(struct unbin *u, struct span path, int from, const char *name, int to,
+    struct err *e)
 {
 	struct arena mem;
-	struct stat st;
 	const char *as;
 	bool made;
-	int rc;
+	int rc, type = type_of(from, name);
 
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(st.st_mode))
+	if (type < 0)
+		return bin_error(path, errno, e);
+	if (type != S_IFREG)
 		return 0;
 	arena_init(&mem);
 	as = arena_printf(&mem, "%.*s",
@@ -92,7 +107,7 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
 		rc = cancel_check(u->m->cancel, e);
 		if (rc == 0)
-			rc = put_back(u, from, x->d_name, to, e);
+			rc = put_back(u, path, from, x->d_name, to, e);
 	}
 	if (rc == 0 && errno != 0)
 		rc = bin_error(path, errno, e);
@@ -288,7 +303,6 @@ read_names(int dir, struct span path, struct names *dirs, struct names *files,
 	int fd = fs_open_dir(dir, ".");
 	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
-	struct stat st;
 	int sys;
 
 	if (!d) {
@@ -297,13 +311,17 @@ read_names(int dir, struct span path, struct names *dirs, struct names *files,
 	}
 	while ((errno = 0, x = readdir(d)) != NULL) {
 		struct names *to;
+		int type;
 
 		if (strcmp(x->d_name, ".") == 0 ||
-		    strcmp(x->d_name, "..") == 0 ||
-		    fstatat(fd, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)))
+		    strcmp(x->d_name, "..") == 0)
 			continue;
-		to = S_ISDIR(st.st_mode) ? dirs : files;
+		type = type_of(fd, x->d_name);
+		if (type < 0)
+			break;
+		if (type != S_IFDIR && type != S_IFREG)
+			continue;
+		to = type == S_IFDIR ? dirs : files;
 		VEC_GROW(to->v, to->n, to->cap);
 		to->v[to->n++] = xstrdup(x->d_name);
 	}

@@ -104,6 +104,7 @@ static int
 ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	struct uidset gone, there;
+	bool said = true;
 	uint64_t n;
 	int rc;
 
@@ -115,8 +116,8 @@ ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		rc = observe_reopen(r, b, e);
 	if (rc == 0 && n > 0) {
 		rc = imap_search_range(r->imap, gone.v[0].lo,
-		    gone.v[gone.n - 1].hi, &there, e);
-		if (delta_no_answer(rc, e)) {
+		    gone.v[gone.n - 1].hi, &there, &said, e);
+		if (delta_no_answer(rc, e) || (rc == 0 && !said)) {
 			/* A listing that EXISTS agrees with has to do. */
 			*ok_r = b->r.complete;
 			err_clear(e);

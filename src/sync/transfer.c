@@ -298,13 +298,15 @@ ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
 	struct uidset set;
 	uint64_t at;
 	size_t n = 0;
+	bool said;
 	int rc;
 
 	rc = observe_reselect(r, b, e);
 	if (rc != 0)
 		return rc;
 	uidset_init(&set);
-	rc = imap_search_range(r->imap, b->r.uidnext, UINT32_MAX, &set, e);
+	rc = imap_search_range(
+	    r->imap, b->r.uidnext, UINT32_MAX, &set, &said, e);
 	if (rc == 0)
 		rc = imap_fetch_msgids(r->imap, &set, &r->pass, &id, &n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {

@@ -498,6 +498,19 @@ def test_password_command(world):
     world.assert_settled()
 
 
+def test_password_command_gets_no_file_of_ours(world):
+    """Nor does what it leaves behind, as an agent."""
+    seen = world.base / "descriptors"
+    world.sync()
+    world.write_config(password_file=None, password_command=[
+        "sh", "-c", "ls -l /proc/$$/fd > %s; echo test" % seen])
+    world.sync()
+    shown = [line for line in seen.read_text().splitlines() if "->" in line]
+    assert len(shown) >= 3, shown
+    assert not [x for x in shown
+                if str(world.base) in x and str(seen) not in x], shown
+
+
 def test_login_plain_and_login_command(world):
     world.server.append("INBOX", message("a"))
     for auth in (["plain"], ["login"]):

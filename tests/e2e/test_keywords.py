@@ -1,5 +1,6 @@
 """Keywords in any number and case; servers that have few, or drop them."""
 
+import json
 import os
 import random
 import re
@@ -519,3 +520,24 @@ def test_a_letter_of_a_file_without_a_row_stays_nameless(world):
     world.sync()
     assert world.local.letters("INBOX") == {"b": "work"}
     assert local(world)["a"][0] == {"work"}
+
+
+def test_a_dump_beside_a_run_knows_new_keywords(world):
+    """The pipe is full after the first mailbox; then a keyword comes into the
+    second one."""
+    for i in range(260):
+        world.server.append("INBOX", message("m%d" % i))
+    world.server.create("later")
+    world.server.append("later", message("one"))
+    world.sync()
+    dump = subprocess.Popen(
+        [world.binary, "-c", str(world.config), "journal", "dump", "home"],
+        stdout=subprocess.PIPE, text=True, pipesize=4096)
+    first = dump.stdout.readline()
+    world.server.store("later", 1, "+FLAGS", ["fresh"])
+    world.sync()
+    rows = [json.loads(s) for s in [first] + dump.stdout.readlines()]
+    assert dump.wait() == 0
+    assert len(rows) == 261
+    assert [r["keywords"] for r in rows if r["mailbox"] == "later"] == [
+        ["fresh"]]

@@ -121,6 +121,30 @@ def test_wrong_vanished_that_fits(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("found", [b"", b",", b",x"])
+def test_wrong_vanished_and_no_answer_to_the_search(scripted, found):
+    """All agrees, and an OK behind nothing, or behind what cannot be read,
+    does not say that they are gone."""
+    world = scripted()
+
+    def rewrite(session, line):
+        if line.startswith(b"* ESEARCH"):
+            return [line + found] if found else []
+        if line.startswith(b"* OK [HIGHESTMODSEQ"):
+            return [b"* VANISHED (EARLIER) 1:15", line]
+        return [line.replace(b"* 21 EXISTS", b"* 6 EXISTS")
+                .replace(b"(MESSAGES 21 ", b"(MESSAGES 6 ")]
+
+    liar(world, rewrite)
+    world.sync(status=None)
+    assert b"UID SEARCH" in world.script.names()
+    all_there(world)
+    world.script.well()
+    world.sync()
+    assert "new" in all_there(world)
+    world.assert_settled()
+
+
 class IcloudThatSaysEnabled(Icloud):
     enabled_line = True
 

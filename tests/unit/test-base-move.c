@@ -25,6 +25,8 @@ static struct {
 	int at;	     /* the call before which the reader comes; 0: never */
 	int calls;
 	const char *away; /* the reader's name for "a"; NULL: it deletes */
+	bool stays;	  /* "a" cannot be removed */
+	int synced;	  /* how many fsync() there are before one fails; 0: all */
 } t;
 
 /* Before a call: how many names does a kill leave? */
@@ -71,7 +73,21 @@ unlinkat(int dir, const char *name, int flags)
 {
 	if (dir == t.fd)
 		comes();
+	if (dir == t.fd && t.stays) {
+		errno = EROFS;
+		return -1;
+	}
 	return (int)syscall(SYS_unlinkat, dir, name, flags);
+}
+
+int
+fsync(int fd)
+{
+	if (t.synced > 0 && --t.synced == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
 }
 
 /* "a" and the directory "sub", which is empty. */
@@ -154,10 +170,38 @@ test_deleted_while_it_was_copied(void **state)
 	end();
 }
 
+/* Two files of one content would be two messages. */
+static void
+test_what_cannot_be_moved_stays_alone(void **state)
+{
+	struct err e;
+
+	(void)state;
+	begin(EXDEV, 0, NULL);
+	t.stays = true;
+	assert_true(fs_move(t.fd, "a", t.sub, "a", true, &e) < 0);
+	assert_int_equal(e.sys, EROFS);
+	t.stays = false;
+	assert_true(tempdir_exists(t.dir, "a"));
+	assert_int_equal(tempdir_count(t.dir, "sub"), 0);
+	end();
+	/* the copy's octets, and its name */
+	for (int n = 1; n <= 2; n++) {
+		begin(EXDEV, 0, NULL);
+		t.synced = n;
+		assert_true(fs_move(t.fd, "a", t.sub, "a", true, &e) < 0);
+		assert_int_equal(e.sys, EIO);
+		assert_true(tempdir_exists(t.dir, "a"));
+		assert_int_equal(tempdir_count(t.dir, "sub"), 0);
+		end();
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_what_cannot_be_moved_stays_alone),
 	    cmocka_unit_test(test_where_a_rename_cannot_be_told_not_to_replace),
 	    cmocka_unit_test(test_renamed_while_it_was_copied),
 	    cmocka_unit_test(test_deleted_while_it_was_copied),

@@ -40,6 +40,37 @@ test_stores_say_what_was_refused(void **state)
 		uidset_release(&v[i].uids);
 }
 
+/* Which ones were not changed is not known: perhaps none was. */
+static void
+test_stores_that_do_not_say_what_was_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_store v = {
+	    .add = true, .flags = {.sys = FLAG_SEEN}, .unchangedsince = 12};
+	struct uidset modified, failed;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID STORE 4:6 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Seen)",
+	    "S m4 OK [MODIFIED 5,] done",
+	    "C m5 UID STORE 4:6 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Seen)",
+	    "S m5 NO [MODIFIED] some");
+	struct rview r = open_inbox(f, &e);
+
+	uidset_init(&v.uids);
+	uidset_add_range(&v.uids, 4, 6);
+	for (int i = 0; i < 2; i++) {
+		uidset_init(&modified);
+		uidset_init(&failed);
+		assert_int_equal(0, imap_store(f->s, &v, 1, &f->mem, &r,
+					&modified, &failed, NULL, &e));
+		assert_true(uidset_eq(&modified, &v.uids));
+		assert_int_equal(failed.n, 0);
+		uidset_release(&modified);
+		uidset_release(&failed);
+	}
+	uidset_release(&r.vanished);
+	uidset_release(&v.uids);
+}
+
 static void
 test_expunge_names_what_goes(void **state)
 {
@@ -392,6 +423,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_stores_say_what_was_refused),
+	    T(test_stores_that_do_not_say_what_was_refused),
 	    T(test_expunge_names_what_goes),
 	    T(test_without_uidplus_expunge_takes_what_is_ours),
 	    T(test_without_uidplus_others_are_not_expunged),

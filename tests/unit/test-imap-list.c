@@ -156,6 +156,32 @@ test_what_is_there_and_cannot_be_asked(void **state)
 	}
 }
 
+/*
+ * A name that is no quoted string waits for "+", and for all answers before it;
+ * the server may refuse it there.
+ */
+static void
+test_a_name_that_has_to_wait_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_listing l;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 LIST \"\" \"*\"",
+	    "S * LIST () \"/\" x", "S * LIST () \"/\" {3}",
+	    "S \xe4\xf6\xfc", "S m3 OK",
+	    "C m4 STATUS \"x\" (MESSAGES UIDNEXT UIDVALIDITY)",
+	    "S * STATUS x (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 9)", "S m4 OK",
+	    "C m5 STATUS {3}", "S m5 NO not this one", "C m6 EXAMINE {3}",
+	    "S m6 NO nor so");
+
+	f->conf.net.silence_ms = 500;
+	assert_int_equal(e.code, 0);
+	assert_int_equal(0, imap_list(f->s, &f->mem, &l, &e));
+	assert_int_equal(l.n, 2);
+	assert_int_equal(l.v[0].messages, 1);
+	assert_int_equal(l.v[1].has, 0);
+	assert_int_equal(l.v[1].attrs, 0);
+}
+
 int
 main(void)
 {
@@ -167,6 +193,7 @@ main(void)
 	    T(test_subscriptions_that_the_listing_does_not_tell),
 	    T(test_a_server_without_subscriptions),
 	    T(test_what_is_there_and_cannot_be_asked),
+	    T(test_a_name_that_has_to_wait_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

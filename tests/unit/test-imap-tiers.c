@@ -160,7 +160,10 @@ test_searches_of_both_kinds(void **state)
 	    "C m7 UID SEARCH RETURN (ALL) UID 20:30", "S * SEARCH 9 24",
 	    "S m7 OK [MESSAGELIMIT 1 24] more",
 	    "C m8 UID SEARCH RETURN (ALL) UID 20:23", "S * ESEARCH (TAG \"x\")",
-	    "S m8 OK");
+	    "S m8 OK", "C m9 UID SEARCH RETURN (ALL) UID 20:30", "S m9 OK",
+	    "C m10 UID SEARCH RETURN (ALL) UID 20:30",
+	    "S * ESEARCH (TAG \"m10\") UID ALL 21,", "S m10 OK");
+	bool said;
 
 	assert_int_equal(e.code, 0);
 	uidset_init(&set);
@@ -174,8 +177,15 @@ test_searches_of_both_kinds(void **state)
 	/* fewer than EXISTS counts */
 	assert_int_equal(ERR_PROTO, imap_search_uids(f->s, &set, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
-	assert_int_equal(0, imap_search_range(f->s, 20, 30, &set, &e));
+	assert_int_equal(0, imap_search_range(f->s, 20, 30, &set, &said, &e));
 	assert_uids(&set, "24");
+	assert_true(said);
+	/* no answer, and none that can be read */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		    0, imap_search_range(f->s, 20, 30, &set, &said, &e));
+		assert_false(said);
+	}
 	uidset_release(&set);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "journal.h"
@@ -344,6 +345,62 @@ test_check_sees_every_table(void **state)
 	assert_int_equal(7, findings_with(f, "hold", SPAN("x"), SPAN("\1"),
 	    &out));
 	assert_non_null(strstr(out.p, "'hold': a key does not decode"));
+	buf_release(&out);
+}
+
+/* Rows, keywords and mailboxes come and go, without end. */
+static _Noreturn void
+be_a_run(struct fixture *f, uint64_t id)
+{
+	reopen(f, JOURNAL_CREATE);
+	for (uint32_t i = 1;; i++) {
+		struct journal_batch *b = journal_begin(f->j, f->kw);
+		char *name = arena_printf(&f->mem, "k%u", i);
+		uint32_t kw = kwtab_intern(f->kw, span_str(name));
+		struct jbox box = {.wire = span_str(name),
+		    .name = span_str(name), .path = span_str(name)};
+		struct pair p = row(f, i % 500 + 1);
+		uint64_t other = journal_put_box(b, &box);
+
+		p.l = (struct flags){.n = 1, .kw = &kw};
+		journal_put_pair(b, other, &p);
+		if (i % 1000 < 500)
+			journal_put_pair(b, id, &p);
+		else
+			journal_del_pair(b, id, p.uid);
+		commit(b);
+		b = journal_begin(f->j, f->kw);
+		journal_del_box(b, other);
+		commit(b);
+	}
+}
+
+/* What it holds against each other was so at one moment. */
+static void
+test_check_beside_a_run(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t n = 0, begin, id = add_box(f, "a", 100);
+	struct buf out;
+	struct err e;
+	pid_t pid;
+	int rc = 0;
+
+	buf_init(&out, 65536);
+	begin = journal_txnid(f->j);
+	journal_free(&f->j);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		be_a_run(f, id);
+	reopen(f, JOURNAL_READ);
+	while (rc == 0 && n == 0 && journal_txnid(f->j) < begin + 40)
+		rc = journal_check(f->j, &out, &n, &e);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(pid, waitpid(pid, NULL, 0));
+	assert_int_equal(rc, 0);
+	if (n > 0)
+		fail_msg("%s", out.p);
 	buf_release(&out);
 }
 
@@ -744,6 +801,7 @@ main(int argc, char **argv)
 	    T(test_deleting_and_putting_in_one_batch),
 	    T(test_check_finds_nothing_in_a_sound_journal),
 	    T(test_check_sees_every_table),
+	    T(test_check_beside_a_run),
 	    T(test_absent_journals_are_empty_and_stay_absent),
 	    T(test_reading_changes_no_byte),
 	    T(test_damaged_journals_are_left_as_they_are),

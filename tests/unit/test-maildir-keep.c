@@ -454,10 +454,36 @@ a_taken_name_stops_publishing_and_nothing_is_replaced(void **state)
 	assert_int_equal(count_at(v->fd, "a/tmp"), 0);
 }
 
+/* A directory that may be read and not searched tells names and no more. */
+static void
+what_cannot_be_told_of_the_bin_is_an_error(void **state)
+{
+	static const char *const closed[] = {"a/cur", "a"};
+	struct env *v = *state;
+	struct maildir_unbinned n;
+	struct bin b;
+
+	be_nobody(v);
+	mkbox(v, "a");
+	put(v, "a/cur/x:2,S", "one");
+	bin_open(&b, v, false);
+	assert_int_equal(bin_box(v, &b), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fchmodat(b.fd, closed[i], 0600, 0), 0);
+		assert_int_equal(ERR_IO, maildir_unbin(v->m, b.fd, &n, &v->e));
+		assert_int_equal(v->e.sys, EACCES);
+		assert_int_equal(fchmodat(b.fd, closed[i], 0700, 0), 0);
+	}
+	assert_int_equal(0, maildir_unbin(v->m, b.fd, &n, &v->e));
+	assert_int_equal(n.messages, 1);
+	bin_close(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(what_cannot_be_told_of_the_bin_is_an_error),
 	    TEST(flags_that_are_shown_already_need_the_file_as_well),
 	    TEST(flags_change_from_any_to_any),
 	    TEST(a_taken_name_makes_a_new_base_name),
