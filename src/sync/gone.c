@@ -18,6 +18,23 @@ gone_forget(struct run *r, struct sbox *b, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* What waits of it (sync_report.waiting) does so no more. */
+static int
+forget_holds(struct run *r, struct sbox *b, struct err *e)
+{
+	struct jhold *v;
+	struct arena mem;
+	size_t n = 0;
+	int rc;
+
+	arena_init(&mem);
+	rc = journal_holds(r->j, b->j.id, &mem, &v, &n, e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		r->rep->waiting -= v[i].kind == JHOLD_RETRY;
+	arena_release(&mem);
+	return rc == 0 ? gone_forget(r, b, e) : rc;
+}
+
 static bool
 has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 {
@@ -76,7 +93,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (others && r->a->direction == CONFIG_PULL) {
 		report_box(r, b, "forget", TREE_CASE_R_GONE,
 		    "deleted on the server; what is only here stays");
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 		b->gone = rc == 0;
 		return rc;
 	}
@@ -88,7 +105,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 		if (rc == 0)
 			start_afresh(b);
 		return rc;
@@ -105,7 +122,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (rc == 0) {
 		/* whoever makes it again makes another one */
 		map_del(&r->dirs, b->j.path);
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 	}
 	if (rc == 0) {
 		b->gone = true;
@@ -127,7 +144,7 @@ stays_there(struct run *r, struct sbox *b, const char *why, struct err *e)
 	if (rc != 0)
 		return rc;
 	report_box(r, b, "create here", TREE_CASE_R_ONLY, why);
-	rc = gone_forget(r, b, e);
+	rc = forget_holds(r, b, e);
 	if (rc == 0)
 		start_afresh(b);
 	return rc;
@@ -178,7 +195,7 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 		return stays_there(r, b, "the server does not delete a mailbox "
 		    "that has others below it", e);
 	if (rc == 0)
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 	if (rc == 0) {
 		b->gone = true;
 		r->rep->boxes_deleted++;

@@ -496,8 +496,8 @@ void record_ended_at(
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
-void record_policy(
-    struct sbox *b, struct journal_batch *batch, const struct op *op);
+void record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op);
 /* Is it to be looked at again in this run? */
 bool record_hold_due(const struct run *r, const struct jhold *h);
 /* The message of a hold is carried over, or gone. */

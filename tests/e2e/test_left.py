@@ -1,0 +1,90 @@
+"""What a run leaves to the next one: it says so, and does what it can itself."""
+
+import pytest
+
+from test_adopt import lf
+from world import message
+
+
+def just_before(world, word, box, deed):
+    """DEED is done before the first command WORD for BOX."""
+    done = []
+
+    def act(session, tag, words):
+        if not done and words[0] == box:
+            done.append(word)
+            deed()
+        return False
+
+    world.script.answer[word] = act
+    return done
+
+
+def delete_there(world, box):
+    with world.script.store.lock:
+        del world.script.store.boxes[box]
+
+
+# how many wait
+
+
+def refuse_body(world, uid):
+    def act(session, tag, words):
+        if words[0] == b"%d" % uid and any(
+                w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            session.line(tag + b" NO not now")
+            return True
+        return False
+
+    world.script.answer[b"UID FETCH"] = act
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_message_that_could_not_come_waits_while_it_is_there(scripted, gone):
+    world = scripted()
+    world.fill(2)
+    uid = world.server.append("INBOX", message("bad"))
+    world.local.add("INBOX", lf(message("up", size=4000)), "1.up.host")
+    refuse_body(world, uid)
+    if gone:
+        just_before(world, b"APPEND", b"INBOX",
+                    lambda: world.server.expunge("INBOX", [uid]))
+    done = world.summary(status=65)
+    assert (done["failed"], done["waiting"]) == (1, 0 if gone else 1)
+    world.script.well()
+    world.assert_idle(status=0 if gone else 65)
+
+
+def test_what_is_done_does_not_wait_in_a_mailbox_that_is_made_again(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.fill(2)
+    world.script.answer[b"APPEND"] = b"NO later"
+    world.local.add("Work", lf(message("up")), "1.up.host")
+    world.sync(status=65)
+    world.script.well()
+    delete_there(world, "Work")
+    done = world.summary()
+    assert (done["pushed"], done["waiting"]) == (1, 0)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_what_is_too_large_by_now_does_not_wait(scripted, side):
+    world = scripted()
+    if side == "here":
+        world.fill(2)
+        world.local.add("INBOX", lf(message("big", size=4000)), "1.big.host")
+        world.script.answer[b"APPEND"] = b"NO later"
+    else:
+        refuse_body(world, world.server.append(
+            "INBOX", message("big", size=4000)))
+    world.sync(status=65)
+    world.script.well()
+    world.write_config(max_size="1K")
+    # so that it is looked at, though it is not due
+    if side == "here":
+        world.local.add("INBOX", lf(message("small")), "2.small.host")
+    done = world.summary("--full")
+    assert (done["failed"], done["waiting"]) == (0, 0)
+    world.assert_idle()
