@@ -1,7 +1,11 @@
 """What a run leaves to the next one: it says so, and does what it can itself."""
 
+import os
+import shutil
+
 import pytest
 
+from scripted import Hangup
 from test_adopt import lf
 from world import message
 
@@ -20,9 +24,78 @@ def just_before(world, word, box, deed):
     return done
 
 
+def hang_up_at_bodies(world):
+    def act(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+
+    world.script.answer[b"UID FETCH"] = act
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+
+
 def delete_there(world, box):
     with world.script.store.lock:
         del world.script.store.boxes[box]
+
+
+# mailboxes that were deleted here
+
+
+def test_new_mail_in_a_mailbox_that_is_just_being_deleted(scripted):
+    """Nothing of it is new when the run looks at it."""
+    world = scripted()
+    world.server.create("Work")
+    world.fill(2)
+    shutil.rmtree(world.root / "Work")
+    moment = just_before(world, b"EXAMINE", b"Work", lambda:
+                         world.server.append("Work", message("late")))
+    world.sync()
+    assert moment
+    assert world.tokens("Work") == (["late"],) * 2
+    world.assert_settled()
+
+
+def test_a_mailbox_goes_once_those_below_it_are_gone(scripted):
+    """What is in one of these waits until INBOX, which changes, was looked at
+    once more."""
+    world = scripted()
+    for box in "Work", "Work/sub":
+        world.server.create(box)
+    world.server.append("Work/sub", message("s"))
+    world.fill(2)
+    shutil.rmtree(world.root / "Work")
+    world.server.append("INBOX", message("new"))
+
+    def delete(session, tag, words):
+        below = words[0].decode() + "/"
+        if not any(b.startswith(below) for b in world.server.mailboxes()):
+            return False
+        session.line(tag + b" NO [HASCHILDREN] others are below it")
+        return True
+
+    moment = just_before(world, b"SELECT", b"INBOX",
+                         lambda: world.set_letters("m1", "F"))
+    world.script.answer[b"DELETE"] = delete
+    world.sync()
+    assert moment
+    assert world.server.mailboxes() == os.listdir(world.root) == ["INBOX"]
+    world.assert_settled()
+
+
+def test_a_mailbox_is_deleted_here_and_one_of_its_messages_did_not_come(
+        scripted):
+    """It ended the connection, and comes when all else is done."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.sync()
+    world.server.append("Work", message("bad"))
+    hang_up_at_bodies(world)
+    shutil.rmtree(world.root / "Work")
+    world.sync("--allow-deletes")
+    assert world.tokens("Work") == (["bad"],) * 2
+    world.assert_settled()
 
 
 # how many wait
