@@ -420,6 +420,7 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 			b->dirty_r |= b->hold[k].kind == JHOLD_SUSPECT &&
 				      b->hold[k].tries == level;
 		b->dirty_l |= b->undone || (b->dirty_r && b->nuntold > 0);
+		b->dirty_r |= b->undone;
 		if (b->dirty_l || b->dirty_r)
 			rc = read_holds(r, b, e);
 	}

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from scripted import Hangup
-from test_adopt import lf
+from test_adopt import give, lf, shut
+from test_local_trouble import as_somebody
 from world import message
 
 
@@ -34,9 +35,19 @@ def hang_up_at_bodies(world):
     world.script.well()
 
 
+def move_here(world, token, box, to):
+    path = world.file_of(token, box)
+    return path.rename(world.root / to / "cur" / path.name)
+
+
 def delete_there(world, box):
     with world.script.store.lock:
         del world.script.store.boxes[box]
+
+
+def all_there(world):
+    return sorted(t for box in world.server.mailboxes()
+                  for t in world.tokens(box)[0])
 
 
 # mailboxes that were deleted here
@@ -95,6 +106,86 @@ def test_a_mailbox_is_deleted_here_and_one_of_its_messages_did_not_come(
     shutil.rmtree(world.root / "Work")
     world.sync("--allow-deletes")
     assert world.tokens("Work") == (["bad"],) * 2
+    world.assert_settled()
+
+
+# messages that ended the connection
+
+
+def test_what_waited_for_the_last_of_several_messages(scripted):
+    """One ended it twice, one once; the new file may be either of them."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.sync()
+    for token in "ba1", None, "ba2":
+        if token:
+            world.server.append("INBOX", message(token))
+        hang_up_at_bodies(world)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    shutil.rmtree(world.root / "Work")
+    world.sync("--allow-deletes")
+    assert world.server.mailboxes() == ["INBOX"]
+    assert world.tokens() == (["ba1", "ba2", "new"],) * 2
+    world.assert_settled()
+
+
+def test_moved_here_where_a_message_did_not_come(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.sync()
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    move_here(world, "old", "Work", "INBOX")
+    done = world.summary()
+    assert (done["moved"], done["pushed"]) == (1, 0)
+    assert world.tokens() == (["bad", "old"],) * 2
+    world.assert_settled()
+
+
+def moved_on_both_sides(world):
+    """Out of Work: here into INBOX, there into Xtra."""
+    uid = min(world.server.messages("Work"))
+    path = move_here(world, "old", "Work", "INBOX")
+    store = world.script.store
+    store.move(store.find("Work"), uid, store.find("Xtra"))
+    return path
+
+
+def two_in_work(world):
+    for box in "Work", "Xtra":
+        world.server.create(box)
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.sync()
+
+
+def test_moved_on_both_sides_where_a_message_did_not_come(scripted):
+    """Until it did, it may be what was moved here."""
+    world = scripted()
+    two_in_work(world)
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    moved_on_both_sides(world)
+    world.sync()
+    assert all_there(world) == ["bad", "old", "other"]
+    world.assert_settled()
+
+
+def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
+    world = scripted()
+    as_somebody(world)
+    two_in_work(world)
+    path = moved_on_both_sides(world)
+    shut(path)
+    for _ in range(2):
+        assert path.name in world.sync(status=65).err
+    path.chmod(0o644)
+    give(path)
+    world.sync()
+    assert all_there(world) == ["old", "other"]
     world.assert_settled()
 
 
