@@ -189,6 +189,45 @@ def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
     world.assert_settled()
 
 
+# mailboxes that are numbered anew
+
+
+def test_moved_here_into_one_that_is_where_a_message_did_not_come(scripted):
+    """Which one that was, the old numbers do not say any more: all of it waits
+    until the rows of the new ones are there, and no longer."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.fill(2)
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    world.server.renumber("INBOX")
+    move_here(world, "old", "Work", "INBOX")
+    done = world.summary()
+    assert (done["moved"], done["pushed"], done["copied"]) == (1, 0, 0)
+    assert world.tokens("Work") == (["other"],) * 2
+    world.assert_settled()
+
+
+def test_new_mail_of_the_size_of_one_in_one_that_is_left_out(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("w0"))
+    world.fill(2)
+    world.server.renumber("Work")
+    world.server.append("INBOX", message("m9"))
+    world.local.add("INBOX", lf(message("f9")), "1.f9.host")
+    for _ in range(2):
+        err = world.sync("home:INBOX", status=65).err
+        assert err.count("it may be a message of 'Work'") == 2
+        assert "uid 3: it may" in err and "1.f9.host: it may" in err
+        assert world.tokens() == (["m0", "m1", "m9"], ["f9", "m0", "m1"])
+    world.sync()
+    assert world.tokens() == (["f9", "m0", "m1", "m9"],) * 2
+    world.assert_settled()
+
+
 # how many wait
 
 
