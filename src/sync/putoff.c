@@ -268,6 +268,7 @@ putoff_gone(struct run *r)
 	const struct maildir_dir *unknown;
 	struct err e = {0};
 	bool any = false, changed;
+	const char *left;
 
 	for (size_t i = 0; i < r->plan.n; i++)
 		any |= takes_for_gone(r, &r->plan.op[i]);
@@ -276,18 +277,21 @@ putoff_gone(struct run *r)
 	/* in this order: what leaves an unknown one meanwhile changes others */
 	changed = find_unknown(r, &unknown, &e) != 0;
 	changed |= have_changed(r);
-	if (unknown && !r->appeared)
-		log_info(r->o->log,
-		    "%s: the mailbox '%.*s' has appeared meanwhile; the next "
-		    "run sees whether what is gone here is there",
-		    r->a->name, SPAN_ARG(unknown->path));
-	r->appeared |= unknown != NULL;
+	if (unknown && r->appeared.n == 0)
+		r->appeared = arena_span(&r->mem, unknown->path);
+	left = r->appeared.n == 0
+		   ? NULL
+		   : arena_printf(&r->mem,
+			 "'%.*s' has appeared meanwhile, and what is gone "
+			 "here may be in it",
+			 SPAN_ARG(r->appeared));
 	for (size_t i = 0; i < r->plan.n; i++) {
 		struct op *op = &r->plan.op[i];
 
-		if ((!changed && !r->appeared) || !takes_for_gone(r, op))
+		if ((!changed && !left) || !takes_for_gone(r, op))
 			continue;
-		r->box[op->box].rescan |= !r->appeared;
+		r->box[op->box].rescan |= left == NULL;
+		r->box[op->box].left = left;
 		putoff_op(r, op);
 	}
 }

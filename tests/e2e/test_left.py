@@ -1,5 +1,6 @@
 """What a run leaves to the next one: it says so, and does what it can itself."""
 
+import json
 import os
 import shutil
 
@@ -48,6 +49,51 @@ def delete_there(world, box):
 def all_there(world):
     return sorted(t for box in world.server.mailboxes()
                   for t in world.tokens(box)[0])
+
+
+# a mailbox that appears while the run looks at the others
+
+
+@pytest.mark.parametrize("how", ["-q", "--json", "held"])
+def test_moved_into_a_mailbox_that_appears(scripted, how):
+    """It is in no list of this run."""
+    world = scripted(max_deletes=0)
+    world.server.create("Work")
+    for n in range(4):
+        world.server.append("Work", message("w%d" % n))
+    world.fill(5)
+    world.set_letters("m0", "S")
+    world.server.append("INBOX", message("new"))
+    if how == "held":
+        world.server.expunge("Work", [1, 2])
+
+    def deed():
+        world.local.make("New")
+        move_here(world, "m1", "INBOX", "New")
+
+    moment = just_before(world, b"SELECT", b"INBOX", deed)
+    done = world.sync("--json" if how == "--json" else "-q",
+                      status=3 if how == "held" else 75)
+    assert moment
+    text = ("'New' has appeared meanwhile, and what is gone here may be in "
+            "it; the next run takes it up")
+    if how == "--json":
+        *_, left, last = map(json.loads, done.out.splitlines())
+        assert (left["event"], left["mailbox"], left["text"]) == (
+            "left", "INBOX", text)
+        assert (last["left"], last["status"], last["failed"]) == (1, 75, 0)
+    else:
+        lines = done.err.splitlines()
+        assert "home: INBOX: " + text in lines[-1]
+        assert len(lines) == 1 + (how == "held")
+    assert "m1" in world.tokens()[0]
+    world.script.well()
+    if how == "held":
+        world.sync("--allow-deletes")
+    else:
+        assert world.summary()["moved"] == 1
+    assert world.tokens("New") == (["m1"],) * 2
+    world.assert_settled()
 
 
 # mailboxes that were deleted here
