@@ -81,7 +81,8 @@ json_event(const struct sync_event *ev)
 	    [SYNC_EVENT_PLAN] = "plan",
 	    [SYNC_EVENT_PROGRESS] = "progress",
 	    [SYNC_EVENT_HELD] = "held",
-	    [SYNC_EVENT_FAILED] = "failed"};
+	    [SYNC_EVENT_FAILED] = "failed",
+	    [SYNC_EVENT_LEFT] = "left"};
 	json_t *o = json_object();
 
 	cli_json_add(o, "event", json_string(name[ev->kind]));
@@ -152,6 +153,7 @@ print_or_log(struct cli_feed *f, const struct sync_event *ev)
 		break;
 	case SYNC_EVENT_HELD:
 	case SYNC_EVENT_FAILED:
+	case SYNC_EVENT_LEFT:
 		log_event(s, ev);
 		break;
 	}
@@ -194,6 +196,13 @@ cli_feed_init(struct cli_feed *f, struct cli_sink *to)
 	*f = (struct cli_feed){.sink = {take_event}, .to = to};
 }
 
+/* What failed, or waits, may be what all passes tried in vain. */
+static bool
+is_unsettled(const struct sync_report *r)
+{
+	return r->unsettled && r->failed == 0 && r->waiting == 0;
+}
+
 static void
 json_summary(const struct sync_report *r)
 {
@@ -207,6 +216,7 @@ json_summary(const struct sync_report *r)
 	    {"failed", r->failed}, {"bytes_in", r->bytes_in},
 	    {"bytes_out", r->bytes_out}, {"round_trips", r->round_trips},
 	    {"adopted", r->adopted}, {"waiting", r->waiting},
+	    {"left", r->left},
 	    {"mailboxes_created", r->boxes_created},
 	    {"mailboxes_deleted", r->boxes_deleted},
 	    {"mailboxes_renamed", r->boxes_renamed}};
@@ -221,7 +231,7 @@ json_summary(const struct sync_report *r)
 		cli_json_add(o, "run", json_string(r->run));
 	if (r->err.code)
 		cli_json_add(o, "error", cli_json_span(span_str(r->err.text)));
-	else if (r->status == CLI_LATER)
+	else if (is_unsettled(r))
 		cli_json_add(o, "error", json_string(UNSETTLED));
 	cli_json_add(o, "status", json_integer(r->status));
 	cli_json_line(stdout, o);
@@ -314,7 +324,7 @@ cli_feed_end(struct cli_feed *f, const struct sync_report *r)
 		(void)cli_fail(s->c, r->account, &r->err);
 	else if (r->waiting && r->failed == 0 && !a->json)
 		say_waiting(s, r);
-	else if (r->status == CLI_LATER && !a->json)
+	else if (is_unsettled(r) && !a->json)
 		log_error(s->c->log, "%s: " UNSETTLED, r->account);
 	if (a->json)
 		json_summary(r);

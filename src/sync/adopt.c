@@ -56,7 +56,8 @@ is_untold(const struct sbox *b, const struct lmsg *m)
 
 /*
  * Rule 4; also in a pass that looks at this side alone.  What waits may have
- * been moved here, and is not gone from where it was.
+ * been moved here, and is not gone from where it was.  (Where the mailbox is
+ * numbered anew, it waits for the next pass only: apply.c, drop_old_holds.)
  */
 static void
 wait_for_untold(struct adoption *a)
@@ -69,7 +70,7 @@ wait_for_untold(struct adoption *a)
 		if (!is_untold(b, m))
 			continue;
 		m->hold = b->undone = true;
-		putoff_note_unread(a->r, m, false);
+		putoff_note_unread(a->r, m, b->r.renumbered);
 	}
 }
 

@@ -261,12 +261,12 @@ rows_of_box(
 	n = apply_ops(r, b, OP_KEEP, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(batch, b->j.id, v[i]->uid);
-		record_policy(b, batch, v[i]);
+		record_policy(r, b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	n = apply_ops(r, b, OP_SKIP, &v);
 	for (size_t i = 0; i < n; i++) {
-		record_policy(b, batch, v[i]);
+		record_policy(r, b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	/* its twin is fetched in this pass, and copied in the next */

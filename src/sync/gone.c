@@ -18,6 +18,23 @@ gone_forget(struct run *r, struct sbox *b, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* What waits of it (sync_report.waiting) does so no more. */
+static int
+forget_holds(struct run *r, struct sbox *b, struct err *e)
+{
+	struct jhold *v;
+	struct arena mem;
+	size_t n = 0;
+	int rc;
+
+	arena_init(&mem);
+	rc = journal_holds(r->j, b->j.id, &mem, &v, &n, e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		r->rep->waiting -= v[i].kind == JHOLD_RETRY;
+	arena_release(&mem);
+	return rc == 0 ? gone_forget(r, b, e) : rc;
+}
+
 static bool
 has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 {
@@ -76,7 +93,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (others && r->a->direction == CONFIG_PULL) {
 		report_box(r, b, "forget", TREE_CASE_R_GONE,
 		    "deleted on the server; what is only here stays");
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 		b->gone = rc == 0;
 		return rc;
 	}
@@ -88,7 +105,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 		if (rc == 0)
 			start_afresh(b);
 		return rc;
@@ -105,7 +122,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (rc == 0) {
 		/* whoever makes it again makes another one */
 		map_del(&r->dirs, b->j.path);
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 	}
 	if (rc == 0) {
 		b->gone = true;
@@ -127,7 +144,7 @@ stays_there(struct run *r, struct sbox *b, const char *why, struct err *e)
 	if (rc != 0)
 		return rc;
 	report_box(r, b, "create here", TREE_CASE_R_ONLY, why);
-	rc = gone_forget(r, b, e);
+	rc = forget_holds(r, b, e);
 	if (rc == 0)
 		start_afresh(b);
 	return rc;
@@ -143,12 +160,44 @@ has_skipped(const struct run *r, const struct sbox *b)
 	return has_op(r, b, OP_SKIP, false);
 }
 
+/* A message that is there, and could not come yet. */
+static bool
+has_held(const struct sbox *b)
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].uid)
+			return true;
+	return false;
+}
+
+/* Below B, deleted here as well.  *again_r: in the next pass, as it seems. */
+static bool
+has_child_to_go(const struct run *r, const struct sbox *b, bool *again_r)
+{
+	bool any = false;
+
+	*again_r = false;
+	for (size_t i = 0; i < r->nbox; i++) {
+		const struct sbox *x = &r->box[i];
+
+		if (x == b || x->gone || !x->local_missing || x->left_out ||
+		    x->j.wire.n <= b->j.wire.n ||
+		    !span_starts(x->j.wire, b->j.wire) ||
+		    x->j.wire.p[b->j.wire.n] != b->j.delim)
+			continue;
+		any = true;
+		*again_r |= x->rescan && !x->failed;
+	}
+	return any;
+}
+
 /* Deleted here; its messages on the server are expunged by now. */
 static int
 finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 {
 	struct rview now = {0};
 	uint32_t exists;
+	bool again;
 	int rc;
 
 	if (has_op(r, b, OP_WAIT, false))
@@ -165,20 +214,29 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 		return stays_there(r, b,
 		    "what is too large or too old to come here is in it", e);
 	if (exists > 0) {
-		/* somebody put mail there meanwhile: the next run decides */
 		log_info(r->o->log,
 		    "%s: %.*s: new mail on the server, not deleted there",
 		    r->a->name, SPAN_ARG(b->j.name));
+		/* what came meanwhile is for the next pass */
+		b->undone |= r->a->direction != CONFIG_PUSH;
+		b->rescan |= b->undone && !has_held(b);
 		return 0;
 	}
 	rc = imap_unselect(r->imap, e);
 	if (rc == 0)
 		rc = imap_delete(r->imap, b->j.wire, e);
+	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0 &&
+	    has_child_to_go(r, b, &again)) {
+		err_clear(e);
+		b->undone = true;
+		b->rescan |= again;
+		return 0;
+	}
 	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
 		return stays_there(r, b, "the server does not delete a mailbox "
 		    "that has others below it", e);
 	if (rc == 0)
-		rc = gone_forget(r, b, e);
+		rc = forget_holds(r, b, e);
 	if (rc == 0) {
 		b->gone = true;
 		r->rep->boxes_deleted++;

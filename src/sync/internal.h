@@ -140,6 +140,7 @@ struct sbox {
 	size_t op_from, op_to;	 /* round 1 */
 	size_t del_from, del_to; /* round 2 */
 	bool undone;		 /* some effect neither done nor on hold */
+	const char *left;	 /* why until the next run; run's arena */
 	bool wrote_r, wrote_l;
 	bool undurable; /* names here that may not be on disk (invariant 1) */
 	bool keep_cursor, keep_stamp;
@@ -167,7 +168,7 @@ struct run {
 	struct kwtab *kw;
 	struct map told; /* failures that were reported; keys in mem */
 	struct map dirs; /* paths of directories that are known; keys in mem */
-	bool appeared; /* there is a mailbox here that is not known */
+	struct span appeared; /* a mailbox here that is not known; "" none */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
 	struct sbox *box;
@@ -496,8 +497,8 @@ void record_ended_at(
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
-void record_policy(
-    struct sbox *b, struct journal_batch *batch, const struct op *op);
+void record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op);
 /* Is it to be looked at again in this run? */
 bool record_hold_due(const struct run *r, const struct jhold *h);
 /* The message of a hold is carried over, or gone. */
@@ -512,6 +513,8 @@ void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text);
+/* At the end: what no pass has done, and is left to the next run. */
+void report_undone(struct run *r);
 /* N deletes of B (NULL: of the account) that --allow-deletes would let go. */
 void report_held(
     struct run *r, const struct sbox *b, uint64_t n, const char *why);

@@ -14,13 +14,16 @@ libsync_a_SOURCES = \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
 	src/sync/undo.c src/sync/verify.c
 
-sync_tests = tests/unit/test-sync-record
+sync_tests = tests/unit/test-sync-record tests/unit/test-sync-report
 check_PROGRAMS += $(sync_tests)
 TESTS += $(sync_tests)
 
 tests_unit_test_sync_record_SOURCES = tests/unit/test-sync-record.c \
 	tests/unit/journal.h tests/unit/tempdir.h
-tests_unit_test_sync_record_LDADD = libsync.a libimap.a libjournal.a \
+tests_unit_test_sync_record_LDADD = $(sync_libs)
+tests_unit_test_sync_report_SOURCES = tests/unit/test-sync-report.c
+tests_unit_test_sync_report_LDADD = $(sync_libs)
+sync_libs = libsync.a libimap.a libjournal.a \
 	libmaildir.a libconfig.a libnet.a libplan.a libwire.a libmail.a \
 	libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS) $(LMDB_LIBS) $(YAML_LIBS) \
 	$(ZLIB_LIBS) $(GSASL_LIBS) $(PTHREAD_LIBS)

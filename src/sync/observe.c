@@ -400,6 +400,7 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 
 	b->observed = true;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
+	b->left = NULL;
 	uidset_init(&b->l_look);
 	uidset_init(&b->l_gone);
 	rc = local_observe(r, b, e);

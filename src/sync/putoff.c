@@ -8,7 +8,8 @@
  *  2. A new file that cannot be read, or waits (adopt.c, rule 4), may be one
  *     that was moved, and then it is no better than none: what is gone here, and
  *     was as long, stays on the server; until the next pass, when that reads the
- *     file again.
+ *     file again.  What is gone on both sides may have been moved on both: its
+ *     row stays as well, and what is new there and as large waits.
  *  3. Nothing is moved into a mailbox that the server does not have.
  *  4. Mailboxes are looked at one after the other, and some not at all, for they
  *     have not changed.  What is moved meanwhile may be in none of these views.
@@ -42,6 +43,12 @@ putoff_op(struct run *r, struct op *op)
 	op->kind = OP_WAIT;
 }
 
+static bool
+is_gone_on_both(const struct op *op)
+{
+	return op->kind == OP_FORGET && op->why == CASE_LR_GONE;
+}
+
 void
 putoff_like(struct run *r, uint64_t size, bool again)
 {
@@ -56,9 +63,8 @@ putoff_like(struct run *r, uint64_t size, bool again)
 			b->failed |= !again;
 		} else if ((op->kind == OP_LDELETE &&
 			       op->why != CASE_EXPUNGE) ||
-			   (op->kind == OP_FORGET &&
-			       op->why == CASE_LR_GONE) ||
-			   op->kind == OP_KEEP || op->kind == OP_PUSH) {
+			   is_gone_on_both(op) || op->kind == OP_KEEP ||
+			   op->kind == OP_PUSH) {
 			b->rescan |= again;
 			putoff_op(r, op);
 		}
@@ -114,6 +120,20 @@ deletes_gone(const struct op *op)
 	       (op->why == CASE_L_GONE || op->why == CASE_L_GONE_R_FLAGS);
 }
 
+/* Rule 2: new on the server, of SIZE. */
+static void
+putoff_new_there(struct run *r, uint64_t size, bool again)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (!op_is_new_there(op) || op->row.size != size)
+			continue;
+		r->box[op->box].rescan |= again;
+		putoff_op(r, op);
+	}
+}
+
 /* Rule 5: its new files are like those that cannot be read. */
 static void
 note_failed(struct run *r, struct sbox *b)
@@ -141,15 +161,16 @@ putoff_unread(struct run *r)
 	bool any = false;
 
 	for (size_t i = 0; i < r->plan.n && r->m; i++)
-		any |= deletes_gone(&r->plan.op[i]);
+		any |= deletes_gone(&r->plan.op[i]) ||
+		       is_gone_on_both(&r->plan.op[i]);
 	for (size_t i = 0; i < r->nbox && any; i++)
 		if (r->box[i].failed && !r->box[i].gone)
 			note_failed(r, &r->box[i]);
 	for (size_t i = 0; i < r->plan.n && r->nunread > 0; i++) {
 		struct op *op = &r->plan.op[i];
-		bool may_be = false;
+		bool may_be = false, again = false;
 
-		if (!deletes_gone(op))
+		if (!deletes_gone(op) && !is_gone_on_both(op))
 			continue;
 		for (size_t k = 0; k < r->nunread; k++) {
 			const struct unread *x = &r->unread[k];
@@ -157,10 +178,14 @@ putoff_unread(struct run *r)
 			if (x->has_size && x->fsize != op->row.fsize)
 				continue;
 			may_be = true;
-			r->box[op->box].rescan |= x->again;
+			again |= x->again;
 		}
-		if (may_be)
-			putoff_op(r, op);
+		if (!may_be)
+			continue;
+		if (is_gone_on_both(op))
+			putoff_new_there(r, op->row.size, again);
+		r->box[op->box].rescan |= again;
+		putoff_op(r, op);
 	}
 	r->unread = NULL;
 	r->nunread = r->unreadcap = 0;
@@ -243,6 +268,7 @@ putoff_gone(struct run *r)
 	const struct maildir_dir *unknown;
 	struct err e = {0};
 	bool any = false, changed;
+	const char *left;
 
 	for (size_t i = 0; i < r->plan.n; i++)
 		any |= takes_for_gone(r, &r->plan.op[i]);
@@ -251,18 +277,21 @@ putoff_gone(struct run *r)
 	/* in this order: what leaves an unknown one meanwhile changes others */
 	changed = find_unknown(r, &unknown, &e) != 0;
 	changed |= have_changed(r);
-	if (unknown && !r->appeared)
-		log_info(r->o->log,
-		    "%s: the mailbox '%.*s' has appeared meanwhile; the next "
-		    "run sees whether what is gone here is there",
-		    r->a->name, SPAN_ARG(unknown->path));
-	r->appeared |= unknown != NULL;
+	if (unknown && r->appeared.n == 0)
+		r->appeared = arena_span(&r->mem, unknown->path);
+	left = r->appeared.n == 0
+		   ? NULL
+		   : arena_printf(&r->mem,
+			 "'%.*s' has appeared meanwhile, and what is gone "
+			 "here may be in it",
+			 SPAN_ARG(r->appeared));
 	for (size_t i = 0; i < r->plan.n; i++) {
 		struct op *op = &r->plan.op[i];
 
-		if ((!changed && !r->appeared) || !takes_for_gone(r, op))
+		if ((!changed && !left) || !takes_for_gone(r, op))
 			continue;
-		r->box[op->box].rescan |= !r->appeared;
+		r->box[op->box].rescan |= left == NULL;
+		r->box[op->box].left = left;
 		putoff_op(r, op);
 	}
 }

@@ -233,6 +233,7 @@ hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
 	for (uint32_t i = 1; i < h.tries && wait < HOLD_MAX; i++)
 		wait *= 4;
 	h.next = r->now + (wait < HOLD_MAX ? wait : HOLD_MAX);
+	r->rep->waiting += !old || old->kind != JHOLD_RETRY;
 	journal_put_hold(batch, b->j.id, &h);
 }
 
@@ -294,8 +295,10 @@ record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
 }
 
 void
-record_policy(struct sbox *b, struct journal_batch *batch, const struct op *op)
+record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op)
 {
+	const struct jhold *old;
 	struct jhold h = {.kind = JHOLD_SKIPPED,
 	    .uid = op->uid,
 	    .size = op->row.size,
@@ -308,6 +311,8 @@ record_policy(struct sbox *b, struct journal_batch *batch, const struct op *op)
 	}
 	if (h.uid == 0)
 		h.base = plan_base(op->file);
+	old = record_find_hold(b, h.uid, h.base);
+	r->rep->waiting -= old && old->kind == JHOLD_RETRY;
 	journal_put_hold(batch, b->j.id, &h);
 }
 

@@ -8,7 +8,8 @@
  *  1. One that takes no part, as its messages could not be compared, has its
  *     rows still, and will look once more.  A new message elsewhere that is as
  *     large as one of them waits as well: once it had a row of its own, nobody
- *     would ask what it was.
+ *     would ask what it was.  Where the command line left that mailbox out, each
+ *     run says so.
  *  2. For the same reason it waits for a message elsewhere that could not be
  *     fetched yet, or waits in this pass, and is as large as what would go up.
  *     Not for one that ended the connection: it is tried only when all else is
@@ -252,6 +253,19 @@ cut_off_by(struct run *r, const struct op *op, const struct map *boxes,
 	return rc;
 }
 
+/* OP waits for B, which says nothing itself. */
+static void
+wait_for_left_out(struct run *r, const struct op *op, const struct sbox *b)
+{
+	char *text = xasprintf("it may be a message of '%.*s', which the server "
+			       "has numbered anew, and which was not looked "
+			       "at; it waits until that is",
+	    SPAN_ARG(b->j.name));
+
+	report_failed(r, &r->box[op->box], op->uid, op->file, text);
+	xfree(text);
+}
+
 int
 renumber_cut_off(struct run *r, struct err *e)
 {
@@ -280,6 +294,8 @@ renumber_cut_off(struct run *r, struct err *e)
 		if (rc != 0 || at == 0)
 			continue;
 		r->box[op->box].rescan |= r->box[at - 1].waits;
+		if (r->box[at - 1].left_out)
+			wait_for_left_out(r, op, &r->box[at - 1]);
 		putoff_op(r, op);
 	}
 	map_release(&boxes);

@@ -116,6 +116,46 @@ report_failed(struct run *r, const struct sbox *b, uint32_t uid,
 }
 
 static void
+report_left(struct run *r, const struct sbox *b, const char *what)
+{
+	char *text = xasprintf("%s; the next run takes it up", what);
+	struct sync_event ev = {
+	    .kind = SYNC_EVENT_LEFT,
+	    .op = "",
+	    .text = text,
+	};
+
+	r->rep->left++;
+	send_event(r, &ev, b);
+	xfree(text);
+}
+
+/*
+ * Where nothing says why, it is told as such; unless something else was told,
+ * which it may wait for, or the command line left out what it waits for.
+ */
+void
+report_undone(struct run *r)
+{
+	const struct sync_report *rep = r->rep;
+	bool told = rep->failed > 0 || rep->waiting > 0 || rep->held > 0 ||
+		    rep->unsettled;
+
+	for (size_t i = 0; i < r->nbox; i++)
+		told |= r->box[i].left_out;
+	for (size_t i = 0; i < r->nbox; i++) {
+		const struct sbox *b = &r->box[i];
+
+		if (b->failed || b->gone || !b->undone)
+			continue;
+		if (b->left)
+			report_left(r, b, b->left);
+		else if (!told)
+			report_left(r, b, "not all of it could be done");
+	}
+}
+
+static void
 send_held(struct run *r, const struct sbox *b, uint64_t n, const char *why,
     const char *advice)
 {

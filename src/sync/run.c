@@ -420,6 +420,7 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 			b->dirty_r |= b->hold[k].kind == JHOLD_SUSPECT &&
 				      b->hold[k].tries == level;
 		b->dirty_l |= b->undone || (b->dirty_r && b->nuntold > 0);
+		b->dirty_r |= b->undone;
 		if (b->dirty_l || b->dirty_r)
 			rc = read_holds(r, b, e);
 	}
@@ -513,6 +514,8 @@ passes(struct run *r, struct err *e)
 		if (rc == 0 && !r->o->dry_run)
 			rc = next_suspects(r, &more, e);
 	}
+	if (rc == 0 && !r->o->dry_run)
+		report_undone(r);
 	return rc;
 }
 
@@ -558,9 +561,9 @@ exit_status(const struct run *r, int rc, const struct err *e)
 		return r->root_missing ? STATUS_HELD : err_exit_status(e);
 	if (r->rep->failed > 0 || r->rep->waiting > 0)
 		return EX_DATAERR;
-	if (r->rep->unsettled)
-		return EX_TEMPFAIL;
-	return r->rep->held > 0 ? STATUS_HELD : EX_OK;
+	if (r->rep->held > 0)
+		return STATUS_HELD;
+	return r->rep->unsettled || r->rep->left > 0 ? EX_TEMPFAIL : EX_OK;
 }
 
 void

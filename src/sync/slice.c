@@ -284,6 +284,7 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 	r->sliced = true;
 	b->observed = true;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
+	b->left = NULL;
 	s->first = false;
 	b->l = kept_files(r, s);
 	b->r = s->seen;

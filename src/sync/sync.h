@@ -21,7 +21,8 @@ enum sync_event_kind {
 	SYNC_EVENT_PLAN,     /* --dry-run: it would be done */
 	SYNC_EVENT_PROGRESS, /* numbers for the progress line */
 	SYNC_EVENT_HELD,     /* deletes held back: .text says why */
-	SYNC_EVENT_FAILED    /* a message or mailbox failed: .text */
+	SYNC_EVENT_FAILED,   /* a message or mailbox failed: .text */
+	SYNC_EVENT_LEFT	     /* what is left of a mailbox to the next run */
 };
 
 struct sync_event {
@@ -67,9 +68,10 @@ struct sync_report {
 	const char *account;
 	uint64_t pulled, pushed, moved, copied, flags, deleted_local,
 	    deleted_remote, adopted, boxes_created, boxes_deleted,
-	    boxes_renamed, held, failed, waiting, bytes_in, bytes_out,
+	    boxes_renamed, held, failed, waiting, left, bytes_in, bytes_out,
 	    round_trips;
 	double seconds;
+	/* left: mailboxes of which something is left to the next run */
 	bool unsettled; /* all passes are used up, and something is left */
 	char run[40];	/* run id when something went to the bin, else "" */
 	int status;	/* exit status of this account: 0, 3, 65, 69, 75, ... */

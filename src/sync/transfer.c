@@ -32,7 +32,9 @@ transfer_undone(struct run *r, const struct op *op)
 	struct sbox *from = &r->box[op->from];
 
 	apply_undone(r, &r->box[op->box], op);
-	from->undone = from->rescan = true;
+	/* what stays where it is may not have been looked at */
+	if (from->observed)
+		from->undone = from->rescan = true;
 	if (op->left_uid) {
 		struct sbox *left = &r->box[op->left_box];
 

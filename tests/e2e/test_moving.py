@@ -120,8 +120,8 @@ def test_moved_to_a_mailbox_that_is_made_meanwhile(world, to):
 
     world.server.append("INBOX", message("fresh"))
     line = Meddler(world.options["port"], b"BODY.PEEK[]", make_and_move)
-    done = run(world, line)
-    assert line.done and to in done.err
+    done = run(world, line, status=75)
+    assert line.done and "'%s' has appeared" % to in done.err
     assert flags(world)["m"] == {"\\Seen", "projectx"}
     # the next run has it in its list
     assert world.summary()["moved"] == 1
@@ -137,8 +137,8 @@ def test_a_mailbox_that_was_deleted_and_comes_back(world):
     world.server.append("INBOX", message("fresh"))
     line = Meddler(world.options["port"], b"SELECT ", lambda: shutil.move(
         world.base / "Archive", world.root / "Archive"))
-    run(world, line)
-    assert line.done
+    done = run(world, line, status=75)
+    assert line.done and "home: Archive: 'Archive' has appeared" in done.err
     assert set(flags(world, "Archive")) == {"inArchive", "m"}
     world.sync()
     world.assert_settled()

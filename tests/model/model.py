@@ -292,7 +292,7 @@ class Trial:
         err = p.communicate(timeout=120)[1].decode(errors="replace")
         line.close()
         self.world.write_config(port=port)
-        left = p.returncode == 75 and "others keep changing things" in err
+        left = p.returncode == 75 and "; the next run " in err
         if p.returncode not in (0, 3, 65) and not left:
             raise Failed("exit", "%d beside people: %s" % (
                 p.returncode, err))

@@ -1,0 +1,339 @@
+"""What a run leaves to the next one: it says so, and does what it can itself."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from scripted import Hangup
+from test_adopt import give, lf, shut
+from test_local_trouble import as_somebody
+from world import message
+
+
+def just_before(world, word, box, deed):
+    """DEED is done before the first command WORD for BOX."""
+    done = []
+
+    def act(session, tag, words):
+        if not done and words[0] == box:
+            done.append(word)
+            deed()
+        return False
+
+    world.script.answer[word] = act
+    return done
+
+
+def hang_up_at_bodies(world):
+    def act(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+
+    world.script.answer[b"UID FETCH"] = act
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+
+
+def move_here(world, token, box, to):
+    path = world.file_of(token, box)
+    return path.rename(world.root / to / "cur" / path.name)
+
+
+def delete_there(world, box):
+    with world.script.store.lock:
+        del world.script.store.boxes[box]
+
+
+def all_there(world):
+    return sorted(t for box in world.server.mailboxes()
+                  for t in world.tokens(box)[0])
+
+
+# a mailbox that appears while the run looks at the others
+
+
+@pytest.mark.parametrize("how", ["-q", "--json", "held"])
+def test_moved_into_a_mailbox_that_appears(scripted, how):
+    """It is in no list of this run."""
+    world = scripted(max_deletes=0)
+    world.server.create("Work")
+    for n in range(4):
+        world.server.append("Work", message("w%d" % n))
+    world.fill(5)
+    world.set_letters("m0", "S")
+    world.server.append("INBOX", message("new"))
+    if how == "held":
+        world.server.expunge("Work", [1, 2])
+
+    def deed():
+        world.local.make("New")
+        move_here(world, "m1", "INBOX", "New")
+
+    moment = just_before(world, b"SELECT", b"INBOX", deed)
+    done = world.sync("--json" if how == "--json" else "-q",
+                      status=3 if how == "held" else 75)
+    assert moment
+    text = ("'New' has appeared meanwhile, and what is gone here may be in "
+            "it; the next run takes it up")
+    if how == "--json":
+        *_, left, last = map(json.loads, done.out.splitlines())
+        assert (left["event"], left["mailbox"], left["text"]) == (
+            "left", "INBOX", text)
+        assert (last["left"], last["status"], last["failed"]) == (1, 75, 0)
+    else:
+        lines = done.err.splitlines()
+        assert "home: INBOX: " + text in lines[-1]
+        assert len(lines) == 1 + (how == "held")
+    assert "m1" in world.tokens()[0]
+    world.script.well()
+    if how == "held":
+        world.sync("--allow-deletes")
+    else:
+        assert world.summary()["moved"] == 1
+    assert world.tokens("New") == (["m1"],) * 2
+    world.assert_settled()
+
+
+# mailboxes that were deleted here
+
+
+def test_new_mail_in_a_mailbox_that_is_just_being_deleted(scripted):
+    """Nothing of it is new when the run looks at it."""
+    world = scripted()
+    world.server.create("Work")
+    world.fill(2)
+    shutil.rmtree(world.root / "Work")
+    moment = just_before(world, b"EXAMINE", b"Work", lambda:
+                         world.server.append("Work", message("late")))
+    world.sync()
+    assert moment
+    assert world.tokens("Work") == (["late"],) * 2
+    world.assert_settled()
+
+
+def test_a_mailbox_goes_once_those_below_it_are_gone(scripted):
+    """What is in one of these waits until INBOX, which changes, was looked at
+    once more."""
+    world = scripted()
+    for box in "Work", "Work/sub":
+        world.server.create(box)
+    world.server.append("Work/sub", message("s"))
+    world.fill(2)
+    shutil.rmtree(world.root / "Work")
+    world.server.append("INBOX", message("new"))
+
+    def delete(session, tag, words):
+        below = words[0].decode() + "/"
+        if not any(b.startswith(below) for b in world.server.mailboxes()):
+            return False
+        session.line(tag + b" NO [HASCHILDREN] others are below it")
+        return True
+
+    moment = just_before(world, b"SELECT", b"INBOX",
+                         lambda: world.set_letters("m1", "F"))
+    world.script.answer[b"DELETE"] = delete
+    world.sync()
+    assert moment
+    assert world.server.mailboxes() == os.listdir(world.root) == ["INBOX"]
+    world.assert_settled()
+
+
+def test_a_mailbox_is_deleted_here_and_one_of_its_messages_did_not_come(
+        scripted):
+    """It ended the connection, and comes when all else is done."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.sync()
+    world.server.append("Work", message("bad"))
+    hang_up_at_bodies(world)
+    shutil.rmtree(world.root / "Work")
+    world.sync("--allow-deletes")
+    assert world.tokens("Work") == (["bad"],) * 2
+    world.assert_settled()
+
+
+# messages that ended the connection
+
+
+def test_what_waited_for_the_last_of_several_messages(scripted):
+    """One ended it twice, one once; the new file may be either of them."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.sync()
+    for token in "ba1", None, "ba2":
+        if token:
+            world.server.append("INBOX", message(token))
+        hang_up_at_bodies(world)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    shutil.rmtree(world.root / "Work")
+    world.sync("--allow-deletes")
+    assert world.server.mailboxes() == ["INBOX"]
+    assert world.tokens() == (["ba1", "ba2", "new"],) * 2
+    world.assert_settled()
+
+
+def test_moved_here_where_a_message_did_not_come(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.sync()
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    move_here(world, "old", "Work", "INBOX")
+    done = world.summary()
+    assert (done["moved"], done["pushed"]) == (1, 0)
+    assert world.tokens() == (["bad", "old"],) * 2
+    world.assert_settled()
+
+
+def moved_on_both_sides(world):
+    """Out of Work: here into INBOX, there into Xtra."""
+    uid = min(world.server.messages("Work"))
+    path = move_here(world, "old", "Work", "INBOX")
+    store = world.script.store
+    store.move(store.find("Work"), uid, store.find("Xtra"))
+    return path
+
+
+def two_in_work(world):
+    for box in "Work", "Xtra":
+        world.server.create(box)
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.sync()
+
+
+def test_moved_on_both_sides_where_a_message_did_not_come(scripted):
+    """Until it did, it may be what was moved here."""
+    world = scripted()
+    two_in_work(world)
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    moved_on_both_sides(world)
+    world.sync()
+    assert all_there(world) == ["bad", "old", "other"]
+    world.assert_settled()
+
+
+def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
+    world = scripted()
+    as_somebody(world)
+    two_in_work(world)
+    path = moved_on_both_sides(world)
+    shut(path)
+    for _ in range(2):
+        assert path.name in world.sync(status=65).err
+    path.chmod(0o644)
+    give(path)
+    world.sync()
+    assert all_there(world) == ["old", "other"]
+    world.assert_settled()
+
+
+# mailboxes that are numbered anew
+
+
+def test_moved_here_into_one_that_is_where_a_message_did_not_come(scripted):
+    """Which one that was, the old numbers do not say any more: all of it waits
+    until the rows of the new ones are there, and no longer."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    world.fill(2)
+    world.server.append("INBOX", message("bad"))
+    hang_up_at_bodies(world)
+    world.server.renumber("INBOX")
+    move_here(world, "old", "Work", "INBOX")
+    done = world.summary()
+    assert (done["moved"], done["pushed"], done["copied"]) == (1, 0, 0)
+    assert world.tokens("Work") == (["other"],) * 2
+    world.assert_settled()
+
+
+def test_new_mail_of_the_size_of_one_in_one_that_is_left_out(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("w0"))
+    world.fill(2)
+    world.server.renumber("Work")
+    world.server.append("INBOX", message("m9"))
+    world.local.add("INBOX", lf(message("f9")), "1.f9.host")
+    for _ in range(2):
+        err = world.sync("home:INBOX", status=65).err
+        assert err.count("it may be a message of 'Work'") == 2
+        assert "uid 3: it may" in err and "1.f9.host: it may" in err
+        assert world.tokens() == (["m0", "m1", "m9"], ["f9", "m0", "m1"])
+    world.sync()
+    assert world.tokens() == (["f9", "m0", "m1", "m9"],) * 2
+    world.assert_settled()
+
+
+# how many wait
+
+
+def refuse_body(world, uid):
+    def act(session, tag, words):
+        if words[0] == b"%d" % uid and any(
+                w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            session.line(tag + b" NO not now")
+            return True
+        return False
+
+    world.script.answer[b"UID FETCH"] = act
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_message_that_could_not_come_waits_while_it_is_there(scripted, gone):
+    world = scripted()
+    world.fill(2)
+    uid = world.server.append("INBOX", message("bad"))
+    world.local.add("INBOX", lf(message("up", size=4000)), "1.up.host")
+    refuse_body(world, uid)
+    if gone:
+        just_before(world, b"APPEND", b"INBOX",
+                    lambda: world.server.expunge("INBOX", [uid]))
+    done = world.summary(status=65)
+    assert (done["failed"], done["waiting"]) == (1, 0 if gone else 1)
+    world.script.well()
+    world.assert_idle(status=0 if gone else 65)
+
+
+def test_what_is_done_does_not_wait_in_a_mailbox_that_is_made_again(scripted):
+    world = scripted()
+    world.server.create("Work")
+    world.fill(2)
+    world.script.answer[b"APPEND"] = b"NO later"
+    world.local.add("Work", lf(message("up")), "1.up.host")
+    world.sync(status=65)
+    world.script.well()
+    delete_there(world, "Work")
+    done = world.summary()
+    assert (done["pushed"], done["waiting"]) == (1, 0)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_what_is_too_large_by_now_does_not_wait(scripted, side):
+    world = scripted()
+    if side == "here":
+        world.fill(2)
+        world.local.add("INBOX", lf(message("big", size=4000)), "1.big.host")
+        world.script.answer[b"APPEND"] = b"NO later"
+    else:
+        refuse_body(world, world.server.append(
+            "INBOX", message("big", size=4000)))
+    world.sync(status=65)
+    world.script.well()
+    world.write_config(max_size="1K")
+    # so that it is looked at, though it is not due
+    if side == "here":
+        world.local.add("INBOX", lf(message("small")), "2.small.host")
+    done = world.summary("--full")
+    assert (done["failed"], done["waiting"]) == (0, 0)
+    world.assert_idle()
