@@ -1,6 +1,7 @@
 #include "base/fs.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -68,6 +69,17 @@ fs_read_full(int fd, void *p, size_t n)
 		got += (size_t)k;
 	}
 	return (ssize_t)got;
+}
+
+int64_t
+fs_born_ns(int dirfd, const char *path)
+{
+	struct statx x;
+
+	if (statx(dirfd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BTIME,
+		&x) != 0 || !(x.stx_mask & STATX_BTIME))
+		return INT64_MIN;
+	return clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec);
 }
 
 static int
