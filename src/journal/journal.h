@@ -227,7 +227,4 @@ DEFINE_AUTO(journal_batch)
 int journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
     struct err *e);
 
-/* Last committed transaction id. */
-uint64_t journal_txnid(struct journal *j);
-
 #endif

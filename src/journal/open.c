@@ -440,13 +440,3 @@ journal_written_ns(const struct journal *j)
 {
 	return j->written_ns;
 }
-
-uint64_t
-journal_txnid(struct journal *j)
-{
-	MDB_envinfo info;
-
-	if (!j->env || j->unmapped || mdb_env_info(j->env, &info) != 0)
-		return 0;
-	return info.me_last_txnid;
-}

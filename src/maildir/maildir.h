@@ -42,7 +42,6 @@ int maildir_open(struct maildir **m_r, const char *root, enum layout layout,
 int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
 void maildir_free(struct maildir **m);
 DEFINE_AUTO(maildir)
-int maildir_fd(const struct maildir *m); /* the root, borrowed */
 /*
  * From now on what may take long (a listing, a scan, whole mailboxes into the
  * bin, all that comes out of it) ends with ERR_CANCELED once C, which is
@@ -56,7 +55,7 @@ bool maildir_inodes_stay(const struct maildir *m);
 /* A directory that is, or holds, a mailbox. */
 struct maildir_dir {
 	struct span path; /* relative to the root; "" is the root itself */
-	bool has_cur, has_new, has_tmp;
+	bool has_cur, has_new;
 	uint64_t cur_ino, new_ino; /* 0: missing, or not known */
 	bool is_link; /* a symlink where a mailbox could be; no more is known */
 };

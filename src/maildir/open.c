@@ -80,12 +80,6 @@ maildir_free(struct maildir **m)
 	*m = NULL;
 }
 
-int
-maildir_fd(const struct maildir *m)
-{
-	return m->root;
-}
-
 void
 maildir_set_cancel(struct maildir *m, const struct cancel *c)
 {

@@ -237,9 +237,6 @@ void plan_brake(struct plan *pl, const struct plan_policy *policy);
  */
 void plan_order(struct plan *pl);
 
-/* Is there anything to carry out or to record? (WAIT and held do not count) */
-bool plan_empty(const struct plan *pl);
-
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);
 

@@ -102,7 +102,6 @@ struct sbox {
 	struct imap_box listed; /* numbers of the listing */
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
-	bool was_damaged;
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
