@@ -17,7 +17,7 @@ struct buf {
 	bool toobig;
 };
 
-void buf_init(struct buf *b, size_t max);
+void buf_init(struct buf *b, size_t max); /* bytes, without the NUL */
 void buf_release(struct buf *b); /* leaves an empty, usable buf */
 void buf_clear(struct buf *b);   /* n = 0, toobig = false, memory kept */
 void buf_add(struct buf *b, const void *p, size_t n);

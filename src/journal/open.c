@@ -144,7 +144,8 @@ look(const struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
 	 * but never written, so whole ones may be missing.  If any of them is
 	 * in use, journal_check_sound() comes upon it.
 	 */
-	if (size < 2 * page || (size < (m->last_page + 1) * page && size % page))
+	if (size < 2 * page ||
+	    (size < (m->last_page + 1) * page && size % page))
 		return journal_damaged(j, "shorter than its header says", e);
 	if (m->map_size > *map_r)
 		*map_r = m->map_size;
