@@ -271,20 +271,18 @@ fs_is_temp(struct span name)
 uint32_t
 fs_clean_temp(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fs_dirstream(fd);
+	DIR *d = fs_dirstream(fs_open_dir(dirfd, "."));
 	struct buf prefix;
 	struct dirent *x;
 	uint32_t n = 0;
 
-	if (!d) {
+	if (!d)
 		return 0;
-	}
 	buf_init(&prefix, NAME_MAX);
 	temp_prefix(&prefix);
 	while ((x = readdir(d)) != NULL)
 		if (is_temp(span_str(x->d_name), buf_span(&prefix)) &&
-		    unlinkat(fd, x->d_name, 0) == 0)
+		    unlinkat(dirfd, x->d_name, 0) == 0)
 			n++;
 	buf_release(&prefix);
 	closedir(d);
