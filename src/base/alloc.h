@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 void *xalloc(size_t n);            /* uninitialised; n == 0 gives 1 byte */
-void *xcalloc(
-    size_t k, size_t n); /* zeroed; overflow of k * n counts so, too */
+/* Zeroed.  A product that overflows is lack of memory. */
+void *xcalloc(size_t k, size_t n);
 void *xrealloc(void *p, size_t k, size_t n); /* as xcalloc */
 char *xstrdup(const char *z);
 char *xstrndup(const char *p, size_t n); /* copies exactly n bytes + NUL */

@@ -113,19 +113,6 @@ buf_add_u64(struct buf *b, uint64_t v)
 	buf_add(b, digits + at, sizeof digits - at);
 }
 
-void
-buf_consume(struct buf *b, size_t n)
-{
-	if (n >= b->n) {
-		b->n = 0;
-	} else if (n > 0) {
-		memmove(b->p, b->p + n, b->n - n);
-		b->n -= n;
-	}
-	if (b->p)
-		b->p[b->n] = '\0';
-}
-
 struct span
 buf_span(const struct buf *b)
 {

@@ -17,7 +17,7 @@ struct buf {
 	bool toobig;
 };
 
-void buf_init(struct buf *b, size_t max);
+void buf_init(struct buf *b, size_t max); /* bytes, without the NUL */
 void buf_release(struct buf *b); /* leaves an empty, usable buf */
 void buf_clear(struct buf *b);   /* n = 0, toobig = false, memory kept */
 void buf_add(struct buf *b, const void *p, size_t n);
@@ -29,7 +29,6 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 void buf_add_u64(struct buf *b, uint64_t v);
 /* Room for N more bytes at p + n (then set n yourself); NULL when too big. */
 char *buf_reserve(struct buf *b, size_t n);
-void buf_consume(struct buf *b, size_t n); /* drop N bytes at the front */
 struct span buf_span(const struct buf *b);
 const char *buf_cstr(struct buf *b); /* never NULL */
 /* Overwrite with zeros, then release: for secrets. */

@@ -3,7 +3,7 @@
  *
  * cancel_new() opens a pipe; cancel_on_signals() makes SIGINT and SIGTERM
  * raise it (and ignores SIGPIPE).  The signal handler only writes one byte.
- * Any thread may ask; once raised it stays so.
+ * Any thread may ask; once raised it stays so.  NULL is one that never is.
  */
 #ifndef BASE_CANCEL_H
 #define BASE_CANCEL_H
@@ -15,10 +15,11 @@
 
 struct cancel;
 
-int cancel_new(struct cancel **c_r, struct err *e);
+int cancel_new(struct cancel **c_r, struct err *e); /* scope RUN */
 void cancel_free(struct cancel **c);
 DEFINE_AUTO(cancel)
 
+/* Of one cancel in a process: the last one called for. */
 int cancel_on_signals(struct cancel *c, struct err *e);
 void cancel_raise(struct cancel *c);
 bool cancel_raised(const struct cancel *c);

@@ -10,7 +10,7 @@
 int64_t clock_mono_ms(void); /* monotonic milliseconds; for deadlines */
 int64_t clock_wall_s(void);  /* seconds since 1970 UTC */
 int64_t clock_wall_ns(void); /* nanoseconds since 1970 UTC */
-/* As one number; what a file may show and that does not fit is INT64_MIN/MAX. */
+/* As one number; what a file may show and does not fit is INT64_MIN or _MAX. */
 int64_t clock_ns(int64_t s, int64_t ns);
 
 /* "2026-11-23 08:45:59" in local time, or in UTC with a Z; 32 bytes do. */

@@ -21,7 +21,8 @@ drop_broken_end(char *z, size_t n)
 {
 	size_t at = n;
 
-	while (at > 0 && n - at < 3 && ((unsigned char)z[at - 1] & 0xc0) == 0x80)
+	while (at > 0 && n - at < 3 &&
+	    ((unsigned char)z[at - 1] & 0xc0) == 0x80)
 		at--;
 	if (at > 0 && utf8_len((unsigned char)z[at - 1]) > n - at + 1)
 		z[at - 1] = '\0';

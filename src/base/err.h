@@ -32,8 +32,8 @@ enum err_code {
 	ERR_JOURNAL = -14, /* damaged, newer, or refused journal */
 	ERR_TOOBIG = -15,  /* a ceiling of ours */
 	ERR_STALE = -16,   /* not as observed any more; next pass decides */
-	ERR_USAGE = -17,
-	ERR_BUG = -18,
+	ERR_USAGE = -17,   /* the command line */
+	ERR_BUG = -18,     /* what cannot be: ours */
 	ERR_BUSY = -19     /* the server wants to be left alone for a while */
 };
 

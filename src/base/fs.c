@@ -1,6 +1,7 @@
 #include "base/fs.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -68,6 +69,17 @@ fs_read_full(int fd, void *p, size_t n)
 		got += (size_t)k;
 	}
 	return (ssize_t)got;
+}
+
+int64_t
+fs_born_ns(int dirfd, const char *path)
+{
+	struct statx x;
+
+	if (statx(dirfd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BTIME,
+		&x) != 0 || !(x.stx_mask & STATX_BTIME))
+		return INT64_MIN;
+	return clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec);
 }
 
 static int
@@ -259,20 +271,18 @@ fs_is_temp(struct span name)
 uint32_t
 fs_clean_temp(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fs_dirstream(fd);
+	DIR *d = fs_dirstream(fs_open_dir(dirfd, "."));
 	struct buf prefix;
 	struct dirent *x;
 	uint32_t n = 0;
 
-	if (!d) {
+	if (!d)
 		return 0;
-	}
 	buf_init(&prefix, NAME_MAX);
 	temp_prefix(&prefix);
 	while ((x = readdir(d)) != NULL)
 		if (is_temp(span_str(x->d_name), buf_span(&prefix)) &&
-		    unlinkat(fd, x->d_name, 0) == 0)
+		    unlinkat(dirfd, x->d_name, 0) == 0)
 			n++;
 	buf_release(&prefix);
 	closedir(d);

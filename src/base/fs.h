@@ -26,10 +26,16 @@ int fs_open_read(int dirfd, const char *path); /* regular files only: EINVAL */
 int fs_read_file(int dirfd, const char *path, size_t max, struct buf *b,
     struct err *e);
 
-/* All N bytes, or ERR_IO/ERR_FULL (scope MSG). */
+/* All N bytes, or ERR_IO, ERR_FULL (scope MSG). */
 int fs_write_all(int fd, const void *p, size_t n, struct err *e);
 
-/* All that is left to read of IN. */
+/*
+ * When PATH ("": DIRFD itself) was made, nanoseconds since 1970; INT64_MIN: the
+ * file system does not say.  A link is not followed.
+ */
+int64_t fs_born_ns(int dirfd, const char *path);
+
+/* All that is left to read of IN; scope MSG. */
 int fs_copy(int in, int out, struct err *e);
 
 /* Up to N bytes at the file's offset; less only at the end; -1 and errno. */
@@ -54,7 +60,8 @@ int fs_replace_seen(int dirfd, const char *path, mode_t mode,
 
 /*
  * Remove the temporary files that a replace or a move of this machine left in
- * the directory DIRFD when it was cut off.  None may be at work there now.
+ * the directory DIRFD when it was cut off; how many.  None may be at work there
+ * now.
  */
 uint32_t fs_clean_temp(int dirfd);
 /* May NAME be such a file, of whatever machine? */
@@ -70,6 +77,7 @@ int fs_sync_dir(int dirfd, const char *path, struct err *e); /* scope BOX */
 /*
  * mkdir -p below DIRFD, each new directory fsynced in its parent.  What is
  * there must be a directory, or a link to one; ".." is refused (EINVAL).
+ * Scope BOX.
  */
 int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *e);
 

@@ -27,6 +27,7 @@ void map_release(struct map *m);
  */
 bool map_set(struct map *m, struct span key, uint64_t v);
 bool map_add(struct map *m, struct span key, uint64_t v);
+/* False: there is no KEY. */
 bool map_get(const struct map *m, struct span key, uint64_t *v_r);
 bool map_del(struct map *m, struct span key);
 

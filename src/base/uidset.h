@@ -21,13 +21,15 @@ struct uidset {
 };
 
 void uidset_init(struct uidset *s);
-void uidset_release(struct uidset *s);
-void uidset_clear(struct uidset *s);
-void uidset_add(struct uidset *s, uint32_t uid);
+void uidset_release(struct uidset *s); /* leaves an empty, usable set */
+void uidset_clear(struct uidset *s);   /* memory kept */
+void uidset_add(struct uidset *s, uint32_t uid); /* 0: nothing */
+/* LO and HI in either order, as in RFC 3501 §9 seq-range. */
 void uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_add_set(struct uidset *s, const struct uidset *other);
 void uidset_remove_range(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_remove_set(struct uidset *s, const struct uidset *other);
+/* What OTHER lacks goes. */
 void uidset_keep_set(struct uidset *s, const struct uidset *other);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);

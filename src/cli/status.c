@@ -280,7 +280,7 @@ by_name(const void *a, const void *b)
 	return span_cmp(x->name, y->name);
 }
 
-/* What the configuration leaves out by now is not synced: nothing waits there. */
+/* What the configuration leaves out by now is not synced: nothing waits. */
 static size_t
 drop_left_out(const struct config_account *a, struct jbox *v, size_t n)
 {

@@ -116,7 +116,9 @@ static int
 check_required(const struct load *l, const struct ynode *key,
     const struct config_account *a, struct err *e)
 {
-	const char *missing = !a->user ? "user" : !a->maildir ? "maildir" : NULL;
+	const char *missing = !a->user ? "user"
+	    : !a->maildir		   ? "maildir"
+					   : NULL;
 
 	if (!a->host)
 		return yaml_error(l->file, key, e,

@@ -179,7 +179,7 @@ imap_append_send(struct imap_append *a, struct span wire, uint64_t cookie,
 	wire_cmd_raw(c, " {");
 	wire_cmd_u64(c, size);
 	wire_cmd_raw(c, rush ? "+}" : "}");
-	/* A name that waits for "+" waits alone: imap_send() knows no others. */
+	/* A name that waits for "+" waits alone, as imap_send() asks. */
 	while (c->nwait && a->waiting > 0)
 		if (read_answer(a, e) < 0)
 			return e->code;

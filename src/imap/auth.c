@@ -135,8 +135,8 @@ sasl_exchange(struct imap *s, Gsasl_session *g, const char *mech, char *first,
 			continue;
 		if (s->resp.text.n > CHALLENGE_MAX)
 			return err_set(e, ERR_PROTO, ERR_SCOPE_ACCOUNT,
-			    ERR_RETRY_NEVER, "login with %s: challenge too long",
-			    mech);
+			    ERR_RETRY_NEVER,
+			    "login with %s: challenge too long", mech);
 		if (first) {
 			rc = sasl_line(s, first, e);
 			first = NULL;

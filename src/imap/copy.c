@@ -27,8 +27,8 @@ struct copy {
 	struct imap_copied got; /* in MEM */
 	size_t cap;
 	struct uidset from, to; /* of GOT; owned */
-	struct copy_out out[COPY_WINDOW];
-	unsigned nout, window;
+	struct copy_out out[COPY_WINDOW + 1]; /* and the next one */
+	struct imap_window w;
 };
 
 /* Rule 1: N pairs of distinct messages that were asked for and are new. */
@@ -125,9 +125,9 @@ take_answer(struct copy *c, unsigned i, struct err *e)
 	if (rc < 0 && !c->move)
 		forget_pairs(c, &c->out[i].uids);
 	uidset_release(&c->out[i].uids);
-	c->nout--;
-	memmove(c->out + i, c->out + i + 1, (c->nout - i) * sizeof *c->out);
-	uidset_init(&c->out[c->nout].uids);
+	c->w.out--;
+	memmove(c->out + i, c->out + i + 1, (c->w.out - i) * sizeof *c->out);
+	uidset_init(&c->out[c->w.out].uids);
 	return rc;
 }
 
@@ -148,9 +148,9 @@ finish_one(struct copy *c, struct err *e)
 		if (rc < 0)
 			return rc;
 		uint32_t tag = imap_tag_number(s);
-		for (i = 0; i < c->nout && c->out[i].tag != tag; i++)
+		for (i = 0; i < c->w.out && c->out[i].tag != tag; i++)
 			continue;
-	} while (i == c->nout);
+	} while (i == c->w.out);
 	return take_answer(c, i, e);
 }
 
@@ -173,56 +173,36 @@ send_one(struct copy *c, struct span set, struct err *e)
 	int rc;
 
 	begin_one(c, set);
-	/* A name that waits for "+" waits alone: imap_send() knows no others. */
+	/* A name that waits for "+" waits alone, as imap_send() asks. */
 	if (s->cmd.nwait)
-		c->window = 1;
+		c->w.size = 1;
 	rc = imap_send(s, e);
 	if (rc < 0)
 		return rc;
-	c->out[c->nout++].tag = s->tag;
-	return rc == 1 ? take_answer(c, c->nout - 1, e) : 0;
+	c->out[c->w.out++].tag = s->tag;
+	return rc == 1 ? take_answer(c, c->w.out - 1, e) : 0;
 }
 
-/* After a NO nothing more is asked for; what is under way is read. */
 static int
 send_all(struct copy *c, struct err *e)
 {
-	struct err first = {0};
-	struct buf line;
-	uint64_t pos = 0;
-	size_t room;
-	bool more = true;
+	struct imap_window *w = &c->w;
 
+	imap_window_open(w, c->s, c->set, COPY_WINDOW);
 	begin_one(c, SPAN(""));
-	room = imap_set_room(c->s);
-	buf_init(&line, IMAP_SET_OCTETS + 64);
-	while ((more || c->nout > 0) && !c->s->broken) {
+	w->room = imap_set_room(c->s);
+	while (imap_window_next(w, &c->out[w->out].uids)) {
 		int rc = 0;
 
-		buf_clear(&line);
-		if (!more || c->nout == c->window) {
+		if (w->line.n)
+			rc = send_one(c, buf_span(&w->line), e);
+		else if (c->last && !w->more && w->first.code == 0)
+			rc = imap_send_next(c->s, e);
+		if (rc == 0 && w->line.n == 0)
 			rc = finish_one(c, e);
-		} else if (uidset_slice(c->set, &pos, room,
-			       c->s->message_limit, &line,
-			       &c->out[c->nout].uids)) {
-			rc = send_one(c, buf_span(&line), e);
-		} else {
-			more = false;
-			if (c->last && c->nout > 0)
-				rc = imap_send_next(c->s, e);
-		}
-		if (rc < 0) {
-			more = false;
-			if (first.code == 0)
-				first = *e;
-		}
+		imap_window_did(w, rc, e);
 	}
-	buf_release(&line);
-	if (first.code == 0)
-		return 0;
-	if (!c->s->broken)
-		*e = first;
-	return e->code;
+	return imap_window_close(w, e);
 }
 
 /* FROM_R, initialised, gets the UIDs that c_r->v has. */
@@ -232,16 +212,16 @@ copy(struct imap *s, bool move, bool last, const struct uidset *set,
     struct uidset *from_r, struct err *e)
 {
 	struct copy c = {.s = s, .move = move, .last = last, .set = set,
-	    .wire = wire, .mem = mem, .window = COPY_WINDOW};
+	    .wire = wire, .mem = mem};
 	int rc;
 
 	uidset_init(&c.from);
 	uidset_init(&c.to);
-	for (unsigned i = 0; i < COPY_WINDOW; i++)
+	for (unsigned i = 0; i <= COPY_WINDOW; i++)
 		uidset_init(&c.out[i].uids);
 	rc = send_all(&c, e);
-	for (unsigned i = 0; i < COPY_WINDOW; i++) {
-		if (i < c.nout && !move) /* cut */
+	for (unsigned i = 0; i <= COPY_WINDOW; i++) {
+		if (i < c.w.out && !move) /* cut */
 			forget_pairs(&c, &c.out[i].uids);
 		uidset_release(&c.out[i].uids);
 	}

@@ -129,55 +129,33 @@ finish_meta(struct imap *s, struct err *e)
 }
 
 /*
- * The set in pieces, a few under way at once.  After a NO the answers to the
- * others are still read, so that the session stays of use.  *cut_r: a piece was
- * more than the server does at once (RFC 9738); s->message_limit says how many.
+ * *cut_r: a piece was more than the server does at once (RFC 9738);
+ * s->message_limit says how many.
  */
 static int
 fetch_pieces(struct imap *s, const struct uidset *set, bool with_size,
     bool *cut_r, struct err *e)
 {
-	struct uidset slice;
-	struct buf line;
-	uint64_t pos = 0, most = s->message_limit;
-	unsigned out = 0;
-	struct err first = {0};
+	struct imap_window w;
 
 	*cut_r = false;
-	uidset_init(&slice);
-	buf_init(&line, IMAP_SET_OCTETS + 64);
-	for (;;) {
-		buf_clear(&line);
-		bool more = first.code == 0 && !*cut_r &&
-		    uidset_slice(set, &pos, IMAP_SET_OCTETS, most, &line,
-			&slice);
-		if (more && imap_send_meta(s, buf_span(&line), s->modseqs, 0,
-				with_size, e) < 0)
-			break;
-		out += more;
-		if (!more && out == 0)
-			break;
-		if (out >= META_WINDOW || !more) {
-			if (finish_meta(s, e) == 0) {
-				*cut_r |= imap_limited(s) > 1;
-			} else {
-				if (s->broken)
-					break;
-				if (first.code == 0)
-					first = *e;
-			}
-			out--;
+	imap_window_open(&w, s, set, META_WINDOW);
+	while (imap_window_next(&w, NULL)) {
+		int rc;
+
+		if (w.line.n) {
+			rc = imap_send_meta(s, buf_span(&w.line), s->modseqs,
+			    0, with_size, e);
+			w.out += rc == 0;
+		} else {
+			rc = finish_meta(s, e);
+			w.out--;
+			*cut_r |= rc == 0 && imap_limited(s) > 1;
+			w.more = w.more && !*cut_r;
 		}
+		imap_window_did(&w, rc, e);
 	}
-	uidset_release(&slice);
-	buf_release(&line);
-	if (s->broken)
-		return e->code;
-	if (first.code) {
-		*e = first;
-		return e->code;
-	}
-	return 0;
+	return imap_window_close(&w, e);
 }
 
 static int
@@ -270,7 +248,8 @@ unmeasured(struct imap *s, const struct uidset *set, struct uidset *todo)
 /*
  * Sizes were refused, which concerns one of the messages, nobody says which:
  * fewer are asked for at once, down to that message, which stays without, and
- * behind it more again.  When nothing is answered in between, it is all of them.
+ * behind it more again.  When nothing is answered in between, it is all of
+ * them.
  */
 static int
 measure(struct imap *s, const struct uidset *set, struct err *e)
@@ -381,8 +360,8 @@ imap_fetch_changed(struct imap *s, uint64_t since, struct arena *mem,
 	s->view = r;
 	s->mem = mem;
 	/*
-	 * What arrives meanwhile is for the next run, and counts in no EXISTS of
-	 * this one.
+	 * What arrives meanwhile is for the next run, and counts in no EXISTS
+	 * of this one.
 	 */
 	if (s->exists > 0)
 		rc = fetch_down(s, s->uidnext ? s->uidnext - 1 : 0, since,

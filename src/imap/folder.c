@@ -43,7 +43,7 @@ run_two(struct imap *s, const char *const words[2], struct span wire,
 			    e);
 		return rc;
 	}
-	/* A name that waits for "+" waits alone: imap_send() knows no others. */
+	/* A name that waits for "+" waits alone, as imap_send() asks. */
 	if (take_answer(s, rc, words[0], &said[0], e) < 0)
 		return e->code;
 	return take_answer(s, send_on(s, words[1], wire, e), words[1],

@@ -31,8 +31,11 @@
 struct imap;
 struct imap_trace;
 
-/* The --trace file, shared by sessions: "> " and "< " lines with time and
- * session number; secrets "***", long literals cut.  Thread-safe. */
+/*
+ * The --trace file, shared by sessions: "> " and "< " lines with time and
+ * session number; secrets "***", long literals cut.  Any thread.  ERR_IO, scope
+ * RUN.
+ */
 int imap_trace_open(const char *path, struct imap_trace **t_r, struct err *e);
 void imap_trace_free(struct imap_trace **t);
 
@@ -40,8 +43,8 @@ struct imap_conf {
 	struct net_conf net;
 	const char *user;
 	struct span password;   /* borrowed during imap_open only */
-	const char *const *auth; /* SASL mechanisms in order of the
-				    configuration, NULL-terminated; NULL: auto */
+	const char *const *auth; /* SASL mechanisms, the preferred one first,
+				    NULL-terminated; NULL: auto */
 	const char *const *disable; /* extensions not to use, NULL-terminated */
 	bool allow_plaintext;   /* login without TLS to other machines */
 	struct imap_trace *trace; /* may be NULL */
@@ -101,14 +104,14 @@ int imap_expect(struct imap *s, uint64_t octets, struct err *e);
 uint32_t imap_caps(const struct imap *s);
 /* APPENDLIMIT=N of the capabilities (RFC 7889); 0: none was told. */
 uint64_t imap_append_limit(const struct imap *s);
-struct stream_stats imap_stats(const struct imap *s);
+struct stream_stats imap_stats(const struct imap *s); /* since imap_open() */
 
 /* A line of the listing. */
 struct imap_box {
 	struct span wire;
 	char delim;       /* 0: none */
 	uint32_t attrs;   /* ATTR_* of wire/resp.h */
-	uint32_t has;     /* HAS_MESSAGES ... of wire/resp.h: what STATUS said */
+	uint32_t has;     /* HAS_* of wire/resp.h: what STATUS said */
 	uint32_t messages, uidnext, uidvalidity;
 	uint64_t highestmodseq;
 	struct span mailboxid;
@@ -139,8 +142,8 @@ int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);
 
 /*
- * ATTR_SUBSCRIBED of the mailboxes in *L, by LSUB, unless it is known.  A server
- * that refuses this has no subscriptions.
+ * ATTR_SUBSCRIBED of the mailboxes in *L, by LSUB, unless it is known.  A
+ * server that refuses this has no subscriptions.
  */
 int imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
     struct err *e);
@@ -281,9 +284,9 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m; uid 0:
  * it is none that was asked for, or came before.
  * A message for which the server sent NIL, nothing, NO or BAD is not handed
- * out; the caller sees that it did not get it.  A refusal that concerns a single
- * message (its own command is retried one by one) does not end the fetch:
- * imap_fetch_failed() lists those UIDs with their text.
+ * out; the caller sees that it did not get it.  A refusal that concerns a
+ * single message (its own command is retried one by one) does not end the
+ * fetch: imap_fetch_failed() lists those UIDs with their text.
  * Commands are pipelined in a window (by octets: SIZES, may be NULL, are
  * RFC822.SIZE hints per UID).
  */
@@ -379,13 +382,14 @@ void imap_append_end(struct imap_append **a);
 
 /*
  * UID STORE +FLAGS.SILENT / -FLAGS.SILENT, with (UNCHANGEDSINCE n) when
- * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  Several are pipelined:
- * queue with imap_store, then imap_store_flush.  *modified_r: UIDs that the
- * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO, of which
- * *said_r (may be NULL) gets the last.  A NO to several messages concerns one
- * of them: it is asked again for each half, as long as that is not in vain.
- * (Not behind a SELECT that imap_select_next() wanted: then *failed_r gets all of
- * them, and the caller opens the mailbox again, if he wants to know more.)
+ * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  The N of V are
+ * pipelined, of the selected mailbox.  *modified_r: UIDs that the server
+ * refused as changed meanwhile; *failed_r: UIDs of a tagged NO or BAD, of which
+ * *said_r (may be NULL) gets the last; both initialised, and added to.  A NO to
+ * several messages concerns one of them: it is asked again for each half, as
+ * long as that is not in vain.  (Not behind a SELECT that imap_select_next()
+ * wanted: then *failed_r gets all of them, and the caller opens the mailbox
+ * again to know more.)
  * FETCH data that came back is added to *r.
  */
 struct imap_store {
@@ -476,7 +480,7 @@ int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
 int imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
     struct uidset *set, bool *said_r, struct err *e);
 
-/* CREATE (and SUBSCRIBE); ALREADYEXISTS is success. Scope BOX on NO. */
+/* CREATE (and SUBSCRIBE); ALREADYEXISTS is success.  A NO: scope BOX. */
 int imap_create(struct imap *s, struct span wire, struct err *e);
 /* DELETE (and UNSUBSCRIBE); NONEXISTENT is success. */
 int imap_delete(struct imap *s, struct span wire, struct err *e);

@@ -2,6 +2,7 @@
  * internal: what the files of imap/ share.
  *
  *	session.c  one command out, one response in; what untagged data means
+ *	window.c   a UID set in several commands
  *	connect.c  greeting, capabilities, STARTTLS, ENABLE, LOGOUT
  *	compress.c COMPRESS=DEFLATE, once it pays
  *	auth.c     LOGIN and SASL
@@ -93,8 +94,8 @@ struct imap {
  */
 void imap_begin(struct imap *s, const char *words);
 /*
- * The command that was begun has no UID set: how long may one be?  The number of
- * its tag is free again.
+ * The command that was begun has no UID set: how long may one be?  The number
+ * of its tag is free again.
  */
 static inline size_t
 imap_set_room(struct imap *s)
@@ -150,6 +151,39 @@ int imap_wait_two(struct imap *s, const uint32_t tag[2],
     const char *const what[2], enum err_scope scope, struct err said[2],
     struct err *e);
 
+/*
+ * A UID set in several commands, some of them under way at once:
+ *
+ *	imap_window_open(&w, s, set, size);
+ *	while (imap_window_next(&w, uids)) {
+ *		if (w.line.n)
+ *			rc = a command with w.line as its set is sent
+ *		else
+ *			rc = an answer is read
+ *		imap_window_did(&w, rc, e);
+ *	}
+ *	return imap_window_close(&w, e);
+ *
+ * The caller counts .out.  After an error nothing more is sent, but what is
+ * under way is read, so that the session stays of use; the first one counts.
+ */
+struct imap_window {
+	struct imap *s;
+	const struct uidset *set;
+	size_t room;        /* octets of a set; IMAP_SET_OCTETS, or changed */
+	unsigned size, out; /* commands: at most, and not yet answered */
+	bool more;          /* some of the set may be left to be sent */
+	uint64_t pos;
+	struct buf line; /* owned; "": no command more for now */
+	struct err first;
+};
+void imap_window_open(struct imap_window *w, struct imap *s,
+    const struct uidset *set, unsigned size);
+/* UIDS (may be NULL; initialised) gets those of w->line. */
+bool imap_window_next(struct imap_window *w, struct uidset *uids);
+void imap_window_did(struct imap_window *w, int rc, const struct err *e);
+int imap_window_close(struct imap_window *w, struct err *e);
+
 /* The octets of the body that IMAP_GOT_STREAM announced. */
 int imap_stream_read(struct imap *s, uint64_t *left, struct span *chunk_r,
     struct err *e);
@@ -176,9 +210,9 @@ void imap_check_busy(const struct imap *s, struct err *e);
 /* Mark as of no more use; returns e->code (scope at least CONN). */
 int imap_break(struct imap *s, struct err *e);
 /*
- * SENDS octets begin of a message of which the server SAID so many.  What is out
- * of all proportion ends the connection: nobody has the disk for it, nor the
- * time to skip it.
+ * SENDS octets begin of a message of which the server SAID so many.  What is
+ * out of all proportion ends the connection: nobody has the disk for it, nor
+ * the time to skip it.
  */
 int imap_check_size(
     struct imap *s, uint64_t said, uint64_t sends, struct err *e);
@@ -239,9 +273,9 @@ int imap_send_meta(struct imap *s, struct span set, bool modseqs,
  */
 uint32_t imap_limited(struct imap *s);
 /*
- * RC: what imap_check_ok() made of the answer to a FETCH.  Is it that one of its
- * messages cannot be had?  So say NO and, at some servers (Exchange), BAD; but
- * many BADs and no OK are about the command.
+ * RC: what imap_check_ok() made of the answer to a FETCH.  Is it that one of
+ * its messages cannot be had?  So say NO and, at some servers (Exchange), BAD;
+ * but many BADs and no OK are about the command.
  */
 bool imap_is_refusal(struct imap *s, int rc);
 

@@ -4,7 +4,8 @@ libimap_a_SOURCES = \
 	src/imap/compress.c src/imap/connect.c src/imap/copy.c \
 	src/imap/fetch.c src/imap/folder.c src/imap/imap.h src/imap/internal.h \
 	src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c \
-	src/imap/session.c src/imap/survey.c src/imap/trace.c
+	src/imap/session.c src/imap/survey.c src/imap/trace.c \
+	src/imap/window.c
 
 imap_tests = tests/unit/test-imap-append tests/unit/test-imap-body \
 	tests/unit/test-imap-change tests/unit/test-imap-compress \

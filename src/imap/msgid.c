@@ -96,8 +96,8 @@ finish_one(struct msgids *m, struct err *e)
 }
 
 /*
- * A refusal concerned one of its messages, nobody says which: those that did not
- * come are asked for one by one.  Alone it only means that nothing comes.
+ * A refusal concerned one of its messages, nobody says which: those that did
+ * not come are asked for one by one.  Alone it only means that nothing comes.
  */
 static int
 fetch_alone(struct msgids *m, struct err *e)
@@ -120,45 +120,25 @@ fetch_alone(struct msgids *m, struct err *e)
 	return rc;
 }
 
-/* After an error nothing more is asked for; what is under way is read. */
 static int
 fetch_all(struct msgids *m, struct err *e)
 {
-	struct err first = {0};
-	struct buf line;
-	uint64_t pos = 0;
-	unsigned out = 0;
-	bool more = true;
+	struct imap_window w;
+	int rc;
 
-	buf_init(&line, IMAP_SET_OCTETS + 64);
-	while ((more || out > 0) && !m->s->broken) {
-		int rc = 0;
-
-		buf_clear(&line);
-		if (!more || out == MSGID_WINDOW) {
-			rc = finish_one(m, e);
-			out--;
-		} else if (uidset_slice(m->set, &pos, IMAP_SET_OCTETS,
-			       m->s->message_limit, &line, NULL)) {
-			rc = send_one(m->s, buf_span(&line), e);
-			out += rc == 0;
+	imap_window_open(&w, m->s, m->set, MSGID_WINDOW);
+	while (imap_window_next(&w, NULL)) {
+		if (w.line.n) {
+			rc = send_one(m->s, buf_span(&w.line), e);
+			w.out += rc == 0;
 		} else {
-			more = false;
+			rc = finish_one(m, e);
+			w.out--;
 		}
-		if (rc < 0) {
-			more = false;
-			if (first.code == 0)
-				first = *e;
-		}
+		imap_window_did(&w, rc, e);
 	}
-	buf_release(&line);
-	if (first.code == 0 && m->refused)
-		return fetch_alone(m, e);
-	if (first.code == 0)
-		return 0;
-	if (!m->s->broken)
-		*e = first;
-	return e->code;
+	rc = imap_window_close(&w, e);
+	return rc == 0 && m->refused ? fetch_alone(m, e) : rc;
 }
 
 static int

@@ -14,14 +14,14 @@
  *     One that is refused would leave the server without a mailbox, and nothing
  *     would happen (RFC 3501 section 6.3.1).  But one that opens another
  *     generation would give the UIDs to other messages.  To look beforehand
- *     (STATUS, EXAMINE) does not help: a server may find only in the SELECT that
- *     it has to number the messages anew.  Nor does UNCHANGEDSINCE: in another
- *     generation the mod-sequences begin anew, low, and pass.
+ *     (STATUS, EXAMINE) does not help: a server may find only in the SELECT
+ *     that it has to number the messages anew.  Nor does UNCHANGEDSINCE: in
+ *     another generation the mod-sequences begin anew, low, and pass.
  *  2. But the SELECT of the next mailbox may stand behind the changes in this
- *     one, which come first (section 5.5).  So each mailbox costs one round trip
- *     (imap_select_next).
- *  3. From that SELECT on the mailbox before is closed.  No command is sent until
- *     it is answered, and none but by imap_select() is about its mailbox.
+ *     one, which come first (section 5.5).  So each mailbox costs one round
+ *     trip (imap_select_next).
+ *  3. From that SELECT on the mailbox before is closed.  No command is sent
+ *     until it is answered, and none but by imap_select() is about its mailbox.
  */
 #include "imap/internal.h"
 

@@ -64,7 +64,8 @@ imap_tag_number(const struct imap *s)
 	struct span t = s->resp.tag;
 	uint32_t v;
 
-	if (t.n < 2 || t.p[0] != 'm' || !span_u32(span_of(t.p + 1, t.n - 1), &v))
+	if (t.n < 2 || t.p[0] != 'm' ||
+	    !span_u32(span_of(t.p + 1, t.n - 1), &v))
 		return 0;
 	return v <= s->tag ? v : 0;
 }

@@ -240,10 +240,10 @@ walk_sizes(struct checking *c, MDB_txn *txn, enum table t, uint64_t *n,
 		return journal_mdb_error(c->j, rc, "read", e);
 	while (err == 0 &&
 	    (rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT)) == 0)
-		err = t == T_PAIR ? check_row_has_size(c, txn,
-					journal_span(key), journal_span(v), n, e)
-				  : check_size_has_row(c, txn,
-					journal_span(key), e);
+		err = t == T_PAIR
+		    ? check_row_has_size(c, txn, journal_span(key),
+			  journal_span(v), n, e)
+		    : check_size_has_row(c, txn, journal_span(key), e);
 	mdb_cursor_close(cursor);
 	if (err == 0 && rc != MDB_NOTFOUND)
 		return journal_mdb_error(c->j, rc, "read", e);

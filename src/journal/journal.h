@@ -2,7 +2,7 @@
  * journal: what both sides last agreed on, in LMDB.
  *
  *	journal_lock -> journal_open -> read: journal_boxes, journal_pairs
- *	-> journal_begin, journal_put..., journal_commit
+ *	-> journal_begin, journal_put_*, journal_del_*, journal_commit
  *
  * Invariants:
  *  1. The journal records agreement, nothing else (plus what is known not to
@@ -82,16 +82,16 @@ void journal_free(struct journal **j);
 DEFINE_AUTO(journal)
 
 /*
- * When the last run wrote to it, if it is the very file which that left; 0 for a
- * copy, one that was put back, or after a run that was killed.  So, unless it is
- * 0, what it says of inodes was so on this disk.
+ * When the last run wrote to it, if it is the very file which that left; 0 for
+ * a copy, one that was put back, or after a run that was killed.  So, unless it
+ * is 0, what it says of inodes was so on this disk.
  */
 int64_t journal_written_ns(const struct journal *j);
 
 /*
- * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large mailbox,
- * or of much new mail, is under way: the cursor is good for the flags of all
- * rows, but there may be UIDs without a row, and rows without a UID.
+ * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large
+ * mailbox, or of much new mail, is under way: the cursor is good for the flags
+ * of all rows, but there may be UIDs without a row, and rows without a UID.
  */
 struct jbox {
 	uint64_t id;      /* never reused; 0: new */
@@ -200,7 +200,8 @@ struct journal_batch *journal_begin(struct journal *j,
 /* Give a new mailbox its id (b->id == 0), or replace the record.  .rows is
  * ignored. */
 uint64_t journal_put_box(struct journal_batch *b, const struct jbox *box);
-void journal_del_box(struct journal_batch *b, uint64_t id); /* rows, holds too */
+/* With its rows and holds. */
+void journal_del_box(struct journal_batch *b, uint64_t id);
 void journal_put_pair(struct journal_batch *b, uint64_t box,
     const struct pair *row);
 void journal_del_pair(struct journal_batch *b, uint64_t box, uint32_t uid);
@@ -226,8 +227,5 @@ DEFINE_AUTO(journal_batch)
  */
 int journal_check(struct journal *j, struct buf *out, uint64_t *n_r,
     struct err *e);
-
-/* Last committed transaction id. */
-uint64_t journal_txnid(struct journal *j);
 
 #endif

@@ -144,7 +144,8 @@ look(const struct journal *j, int dir, uint64_t *map_r, bool *empty_r,
 	 * but never written, so whole ones may be missing.  If any of them is
 	 * in use, journal_check_sound() comes upon it.
 	 */
-	if (size < 2 * page || (size < (m->last_page + 1) * page && size % page))
+	if (size < 2 * page ||
+	    (size < (m->last_page + 1) * page && size % page))
 		return journal_damaged(j, "shorter than its header says", e);
 	if (m->map_size > *map_r)
 		*map_r = m->map_size;
@@ -453,14 +454,4 @@ int64_t
 journal_written_ns(const struct journal *j)
 {
 	return j->written_ns;
-}
-
-uint64_t
-journal_txnid(struct journal *j)
-{
-	MDB_envinfo info;
-
-	if (!j->env || j->unmapped || mdb_env_info(j->env, &info) != 0)
-		return 0;
-	return info.me_last_txnid;
 }

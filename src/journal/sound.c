@@ -206,7 +206,8 @@ spawn_look(const struct journal *j, uint64_t map, pid_t *pid_r)
 {
 	AUTO_STR size = xasprintf("%llu", (unsigned long long)map);
 	char name[] = LOOK, reads[] = "read", writes[] = "write";
-	char *argv[] = {name, j->dir, size, j->read_only ? reads : writes, NULL};
+	char *argv[] = {
+	    name, j->dir, size, j->read_only ? reads : writes, NULL};
 	posix_spawnattr_t at;
 	sigset_t none;
 	int sys = posix_spawnattr_init(&at);
@@ -256,17 +257,13 @@ is_fault(int sig)
 static int64_t
 written_ns(int dir)
 {
-	struct statx x;
+	struct stat st;
 	int64_t ns;
 
-	if (statx(dir, "data.mdb", AT_SYMLINK_NOFOLLOW,
-		STATX_MTIME | STATX_BTIME, &x) != 0)
+	if (fstatat(dir, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
-	ns = clock_ns(x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec);
-	return (x.stx_mask & STATX_BTIME) &&
-		clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec) > ns
-	    ? 0
-	    : ns;
+	ns = clock_ns(st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	return fs_born_ns(dir, "data.mdb") > ns ? 0 : ns;
 }
 
 int

@@ -3,7 +3,8 @@
  *
  * mbsync puts a line of its own, "X-TUID: " and 12 octets, into the header of
  * what it copies, so that of one message one side has it and the other has not.
- * To tell that they are the same there is a second identity, without such lines.
+ * To tell that they are the same there is a second identity, without such
+ * lines.
  *
  * Fed with file bytes or wire bytes alike (eol.h rule 3), in any split.  One
  * thread per object; memory does not grow.  Cannot fail: a libcrypto without

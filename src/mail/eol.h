@@ -11,8 +11,8 @@
  * 3. The identity of a message is the SHA-256 of its canonical form
  *    (digest.h), whichever side it is read from.
  *
- * Both directions stream; state is a few bytes.  Pure; one thread.  OUT of
- * the callers' choice: check out->toobig where its ceiling can be met.
+ * Both directions stream; state is a few bytes.  Pure; one thread.  The
+ * ceiling of OUT is the caller's: check out->toobig where it can be met.
  */
 #ifndef MAIL_EOL_H
 #define MAIL_EOL_H

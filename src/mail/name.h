@@ -32,7 +32,7 @@ struct kwletters {
 };
 
 struct name {
-	struct span base;     /* before ":2,"; the whole name when there is none */
+	struct span base;     /* before ":2,"; the whole name without one */
 	struct span info;     /* behind ":2,", may be empty */
 	bool has_info;        /* ":2," is there */
 };

@@ -211,7 +211,7 @@ static int
 move_all(struct maildir *m, int from, int to, const struct map *seen,
     struct err *e)
 {
-	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fs_open_dir(from, ".");
 	DIR *d = fs_dirstream(fd);
 	struct dirent *x;
 	struct stat st;

@@ -1,7 +1,6 @@
 #include "maildir/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 /* Directories of up to so many mailboxes are fsynced one by one. */

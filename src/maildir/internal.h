@@ -99,9 +99,9 @@ int maildir_file(struct maildir *m, struct span path, struct span file,
 
 /*
  * The message NAME moves between the bin and a mailbox, and is called AS; or,
- * where TO has such a name already, it gets a new base; a copy of it that is there to
- * the byte (of a move that was cut off) takes its place.  *made_r (may be
- * NULL): false for such a copy.  The caller fsyncs both directories.
+ * where TO has such a name already, it gets a new base; a copy of it that is
+ * there to the byte (of a move that was cut off) takes its place.  *made_r (may
+ * be NULL): false for such a copy.  The caller fsyncs both directories.
  */
 int maildir_move(struct maildir *m, int from, const char *name, int to,
     const char *as, bool *made_r, struct err *e);

@@ -55,7 +55,8 @@ is_link(int dirfd, const char *name, int type)
 static bool
 may_hold(const struct walk *w, const char *name)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcmp(name, "tmp") == 0)
 		return false;
 	return (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
 }
@@ -135,10 +136,9 @@ read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
 {
 	const char *name = x->d_name;
 	bool cur = strcmp(name, "cur") == 0, new = strcmp(name, "new") == 0;
-	bool tmp = strcmp(name, "tmp") == 0;
 	int type;
 
-	if (!cur && !new && !tmp && !may_hold(w, name))
+	if (!cur && !new && !may_hold(w, name))
 		return 0;
 	type = maildir_type(dirfd, x);
 	if (type < 0)
@@ -147,8 +147,6 @@ read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
 		add_sub(dirfd, name, type, &dir->has_cur, &dir->cur_ino);
 	else if (new)
 		add_sub(dirfd, name, type, &dir->has_new, &dir->new_ino);
-	else if (tmp)
-		dir->has_tmp = type == S_IFDIR;
 	else if (type == S_IFDIR) {
 		VEC_GROW(sub->v, sub->n, sub->cap);
 		sub->v[sub->n++] = below(w, path, name);

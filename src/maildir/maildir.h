@@ -42,7 +42,6 @@ int maildir_open(struct maildir **m_r, const char *root, enum layout layout,
 int maildir_create_root(const char *root, struct err *e); /* mkdir -p */
 void maildir_free(struct maildir **m);
 DEFINE_AUTO(maildir)
-int maildir_fd(const struct maildir *m); /* the root, borrowed */
 /*
  * From now on what may take long (a listing, a scan, whole mailboxes into the
  * bin, all that comes out of it) ends with ERR_CANCELED once C, which is
@@ -50,13 +49,13 @@ int maildir_fd(const struct maildir *m); /* the root, borrowed */
  */
 struct cancel;
 void maildir_set_cancel(struct maildir *m, const struct cancel *c);
-/* Do inode numbers of its file system outlive a mount?  (Networks, FUSE: no.) */
+/* Do inode numbers of its file system outlive a mount?  Networks, FUSE: no. */
 bool maildir_inodes_stay(const struct maildir *m);
 
 /* A directory that is, or holds, a mailbox. */
 struct maildir_dir {
 	struct span path; /* relative to the root; "" is the root itself */
-	bool has_cur, has_new, has_tmp;
+	bool has_cur, has_new;
 	uint64_t cur_ino, new_ino; /* 0: missing, or not known */
 	bool is_link; /* a symlink where a mailbox could be; no more is known */
 };
@@ -94,7 +93,8 @@ bool maildir_stamp_eq(const struct maildir_stamp *a,
  * cannot be told.
  * MAILDIR_STAMP_OTHER is of none that there is.
  */
-#define MAILDIR_STAMP_OTHER ((struct maildir_stamp){1, 1, UINT64_MAX, UINT64_MAX})
+#define MAILDIR_STAMP_OTHER                                                    \
+	((struct maildir_stamp){1, 1, UINT64_MAX, UINT64_MAX})
 bool maildir_is_another(struct maildir *m, struct span path,
     const struct maildir_stamp *was, int64_t recorded_ns);
 
@@ -139,7 +139,8 @@ struct lmsg maildir_named(struct arena *mem, struct span file,
 
 /*
  * Work in a mailbox that was looked at:
- *	maildir_watch -> deliveries, moves, copies, flags, bin -> maildir_watched
+ *	maildir_watch -> deliveries, moves, copies, flags, bin
+ *	-> maildir_watched
  *
  * maildir_watch: does the mailbox still have the stamp SEEN, and can it be told
  * from here on who changes it?  maildir_watched ends that.  True: nobody but
@@ -171,7 +172,8 @@ int maildir_sample(struct maildir *m, struct span path, struct span file,
 
 /*
  * Reading a message for upload, in canonical form, as a stream.
- *	maildir_read_open -> while (maildir_read(...) > 0) -> maildir_read_close
+ *	maildir_read_open -> while (maildir_read(...) > 0)
+ *	-> maildir_reader_free
  */
 struct maildir_reader;
 int maildir_read_open(struct maildir *m, struct span path, struct span file,
@@ -293,9 +295,9 @@ struct maildir_disks {
 int maildir_disks_add(struct maildir_disks *d, struct maildir *m,
     struct span path, struct err *e);
 /*
- * Those of what N deliveries have in tmp/, by descriptors that were there before
- * it was written: of an error that somebody else was told already, one that is
- * opened now would say nothing (syncfs(2)).
+ * Those of what N deliveries have in tmp/, by descriptors that were there
+ * before it was written: of an error that somebody else was told already, one
+ * that is opened now would say nothing (syncfs(2)).
  */
 int maildir_deliver_disks(struct maildir_delivery *const *v, size_t n,
     struct maildir_disks *d, struct err *e);

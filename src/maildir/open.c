@@ -80,12 +80,6 @@ maildir_free(struct maildir **m)
 	*m = NULL;
 }
 
-int
-maildir_fd(const struct maildir *m)
-{
-	return m->root;
-}
-
 void
 maildir_set_cancel(struct maildir *m, const struct cancel *c)
 {
@@ -126,7 +120,7 @@ enter(int fd, const char *part, bool make)
 static int
 descend(int dirfd, struct span path, bool make)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fs_open_dir(dirfd, ".");
 
 	while (path.n && fd >= 0) {
 		size_t n = span_index(path, '/');

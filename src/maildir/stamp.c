@@ -11,7 +11,6 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -51,17 +50,6 @@ maildir_stamp_eq(const struct maildir_stamp *a, const struct maildir_stamp *b)
 	       a->new_mtime_ns == b->new_mtime_ns;
 }
 
-/* A number that became free is given to the next directory. */
-static bool
-is_born_after(int dir, int64_t ns)
-{
-	struct statx x;
-
-	return statx(dir, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
-	       (x.stx_mask & STATX_BTIME) &&
-	       clock_ns(x.stx_btime.tv_sec, x.stx_btime.tv_nsec) > ns;
-}
-
 bool
 maildir_is_another(struct maildir *m, struct span path,
     const struct maildir_stamp *was, int64_t recorded_ns)
@@ -74,9 +62,10 @@ maildir_is_another(struct maildir *m, struct span path,
 	    maildir_stamp(m, path, &now, &e) < 0 ||
 	    maildir_whole_box(m, path, &b, &e) < 0)
 		return false;
+	/* A number that became free is given to the next directory. */
 	return now.cur_ino != was->cur_ino || now.new_ino != was->new_ino ||
-	       is_born_after(b->cur, recorded_ns) ||
-	       is_born_after(b->new, recorded_ns);
+	       fs_born_ns(b->cur, "") > recorded_ns ||
+	       fs_born_ns(b->new, "") > recorded_ns;
 }
 
 static int64_t

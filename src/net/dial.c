@@ -43,8 +43,9 @@ net_wait(const struct net_conf *conf, int fd, short events, int64_t deadline,
 			return 0;
 		if (n == 0 && clock_mono_ms() >= deadline)
 			return err_set(e, ERR_TIMEOUT, ERR_SCOPE_CONN,
-			    ERR_RETRY_LATER, "%s port %u: %s: no answer in time",
-			    conf->host, conf->port, what);
+			    ERR_RETRY_LATER,
+			    "%s port %u: %s: no answer in time", conf->host,
+			    conf->port, what);
 	}
 }
 
@@ -188,11 +189,11 @@ dial_one(const struct net_conf *conf, const struct addrinfo *a,
 			rc = errno;
 	}
 	if (rc != 0) {
-		err_sys(e, ERR_SCOPE_ACCOUNT, rc, "cannot connect to %s port %u",
-		    conf->host, conf->port);
+		err_sys(e, ERR_SCOPE_ACCOUNT, rc,
+		    "cannot connect to %s port %u", conf->host, conf->port);
 		return e->code = ERR_NET;
 	}
-	/* A pipeline of short commands must not wait for the ACK of the last. */
+	/* A pipeline of short commands must not wait for the last ACK. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	*fd_r = fd;

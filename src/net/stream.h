@@ -33,7 +33,7 @@ struct net_conf {
 	enum net_compress compress; /* what stream_may_compress() says */
 	struct net_trust *trust; /* trust.h; borrowed; NULL: read it again */
 	int64_t connect_ms;    /* over all addresses, handshake included */
-	int64_t silence_ms;    /* longest wait for a byte, or for room to write */
+	int64_t silence_ms;    /* longest wait for a byte, or to write one */
 	const struct cancel *cancel; /* borrowed; may be NULL */
 };
 
@@ -59,7 +59,7 @@ DEFINE_AUTO(stream)
 
 /*
  * TLS on an open plain stream (STARTTLS).  Plaintext that was received but
- * not yet read is an attack (RFC 9051 §11.1... injection): ERR_TLS.
+ * not yet read is an attack (RFC 9051 §6.2.1): ERR_TLS.
  */
 int stream_starttls(struct stream *s, struct err *e);
 
@@ -74,9 +74,9 @@ int stream_compress(struct stream *s, struct err *e);
 bool stream_may_compress(const struct stream *s);
 
 /*
- * Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill.  That
- * the connection is cut is an error of stream_fill() alone, once it has given
- * all that had come.
+ * Queue; sent when 64 KiB are queued, and by stream_flush and stream_fill.
+ * That the connection is cut is an error of stream_fill() alone, once it has
+ * given all that had come.
  */
 int stream_write(struct stream *s, const void *p, size_t n, struct err *e);
 int stream_flush(struct stream *s, struct err *e);

@@ -112,7 +112,8 @@ take_names(struct known_tree *b)
 			k->r = (size_t)at;
 			b->r_of[at] = i;
 		}
-		if (k->l == KNOWN_NONE && map_get(&b->l_by_path, j->path, &at) &&
+		if (k->l == KNOWN_NONE &&
+		    map_get(&b->l_by_path, j->path, &at) &&
 		    b->l_of[at] == KNOWN_NONE) {
 			k->l = (size_t)at;
 			b->l_of[at] = i;

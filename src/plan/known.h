@@ -58,7 +58,7 @@ struct known_tree {
 	size_t n;
 };
 
-/* Fill in .k, .rm, .lm, .steps, .r_of, .l_of, and the indexes by final place. */
+/* Fills in .k, .rm, .lm, .steps, .r_of, .l_of, the indexes by final place. */
 void known_settle(struct known_tree *b);
 /* By the patterns; R (may be NULL) is what it is on the server. */
 bool known_selected(const struct known_tree *b, struct span name,

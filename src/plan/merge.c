@@ -553,12 +553,3 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 	    sizeof *pl->box);
 	pl->box[pl->nbox++] = m.count;
 }
-
-bool
-plan_empty(const struct plan *pl)
-{
-	for (size_t i = 0; i < pl->n; i++)
-		if (pl->op[i].kind != OP_WAIT && !pl->op[i].held)
-			return false;
-	return true;
-}

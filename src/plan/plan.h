@@ -46,7 +46,7 @@ enum plan_case {
 	CASE_DOUBT_R_GONE = 18, /* absence is not believed: pushed again */
 	/* policy */
 	CASE_EXPUNGE = 19,      /* expunge: yes, and \Deleted on both sides */
-	CASE_L_REPLACED = 20,   /* same name, other content: old goes, new comes */
+	CASE_L_REPLACED = 20,   /* same name, other content: new for old */
 	/* a message that is somewhere in the account already */
 	CASE_L_MOVED = 21,      /* to another mailbox, here */
 	CASE_R_MOVED = 22,      /* to another mailbox, on the server */
@@ -88,15 +88,16 @@ struct op {
 	uint32_t old_uid; /* RENUM_*: UID of the row that it replaces, else 0 */
 	struct span file; /* as observed = precondition; "" for PULL */
 	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
-	struct flags shown;    /* LDELETE, LMOVE, RMOVE, RCOPY: what the file shows */
+	struct flags shown; /* LDELETE, LMOVE, RMOVE, RCOPY: of the file */
 	/*
 	 * LMOVE, ADOPT: the UID shows other flags than row.r, which are to be
 	 * merged by the next pass: the cursor may not pass them.
 	 */
 	bool behind;
 	/*
-	 * LCOPY, LMOVE, RCOPY, RMOVE: the mailbox it comes from, and its UID there
-	 * (0: none).  .file is for LCOPY and LMOVE in that mailbox, else in .box.
+	 * LCOPY, LMOVE, RCOPY, RMOVE: the mailbox it comes from, and its UID
+	 * there (0: none).  .file is for LCOPY and LMOVE in that mailbox, else
+	 * in .box.
 	 */
 	uint32_t from, from_uid;
 	/*
@@ -131,7 +132,7 @@ enum brake {
 	BRAKE_OFF = 0,
 	BRAKE_BOX,      /* over max_deletes and a quarter of the mailbox */
 	BRAKE_ACCOUNT,  /* over 20 and half of the account */
-	BRAKE_DAMAGED,  /* Maildir root missing or empty, cur/ or new/ missing */
+	BRAKE_DAMAGED,  /* Maildir root missing or empty, no cur/ or new/ */
 	BRAKE_LIST,     /* LIST lost most mailboxes */
 	BRAKE_REPLACED  /* another directory: put back from a backup? */
 };
@@ -146,9 +147,9 @@ struct plan_policy {
 	 */
 	bool no_local, no_remote;
 	bool keep;            /* a message that is gone there stays here */
-	uint64_t max_size;    /* octets; larger ones are not carried over; 0: off */
-	int64_t not_before;   /* INTERNALDATE; older ones are not pulled; 0: off */
-	bool root_damaged;    /* the Maildir root is missing or has no mailbox */
+	uint64_t max_size;    /* octets; larger ones are left out; 0: off */
+	int64_t not_before;   /* INTERNALDATE; older ones stay there; 0: off */
+	bool root_damaged;    /* the Maildir is missing or has no mailbox */
 	bool list_damaged;    /* LIST lost most mailboxes */
 	uint64_t account_messages; /* rows of the whole account */
 };
@@ -182,8 +183,8 @@ void plan_init(struct plan *pl, struct arena *mem);
  * Whose content has to be known before the merge: new files and new UIDs of
  * one mailbox that could be one message.  A file can only be a UID's message
  * when its canonical size, or its raw size, is RFC822.SIZE; or its size without
- * mbsync's line (mail/digest.h), and where that was at work also with one, as it
- * puts it into what it uploads, too (plan_has_tuids).  The caller first
+ * mbsync's line (mail/digest.h), and where that was at work also with one, as
+ * it puts it into what it uploads, too (plan_has_tuids).  The caller first
  * fills in lmsg.content of new files (plan_new_files tells which) and
  * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
  *
@@ -237,9 +238,6 @@ void plan_brake(struct plan *pl, const struct plan_policy *policy);
  */
 void plan_order(struct plan *pl);
 
-/* Is there anything to carry out or to record? (WAIT and held do not count) */
-bool plan_empty(const struct plan *pl);
-
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);
 
@@ -250,7 +248,7 @@ bool op_is_transfer(const struct op *op);
 /* A new message, also one over a limit (invariant 5 of moves.c). */
 bool op_is_new_there(const struct op *op);
 bool op_is_new_here(const struct op *op);
-/* Cases 16 and 18; OP_WAIT where nothing is written there: it may still move. */
+/* Cases 16, 18; OP_WAIT where nothing is written there: it may still move. */
 bool op_goes_up_again(const struct op *op);
 
 /*

@@ -106,7 +106,8 @@ add(struct known_tree *b, enum tree_kind kind, enum tree_case why)
 }
 
 static struct tree_op *
-add_known(struct known_tree *b, size_t i, enum tree_kind kind, enum tree_case why)
+add_known(
+    struct known_tree *b, size_t i, enum tree_kind kind, enum tree_case why)
 {
 	const struct tree_journal *j = &b->j[i];
 	const struct known *k = &b->k[i];
@@ -153,7 +154,7 @@ from_pair(struct known_tree *b, size_t i)
 		add_known(b, i, TREE_SYNC, k->why);
 }
 
-/* PATH was cut (layout.h, rule 5), so that only what is behind it can be read. */
+/* PATH was cut (layout.h, rule 5): only what is behind it can be read. */
 static struct span
 name_of_cut(struct arena *mem, struct span name, struct span path)
 {
@@ -251,7 +252,8 @@ from_remote(struct known_tree *b, size_t i)
 	path = layout_path(b->mem, name, p->layout);
 	if (!map_add(&b->taken, path, 1)) { /* case 110 */
 		op = add(b, TREE_SKIP, TREE_CASE_COLLISION);
-	} else if (map_get(&b->l_by_path, path, &at) && b->l_of[at] == KNOWN_NONE) {
+	} else if (map_get(&b->l_by_path, path, &at) &&
+	    b->l_of[at] == KNOWN_NONE) {
 		/* case 104 */
 		b->l_of[at] = b->nj;
 		op = add(b, TREE_SYNC, TREE_CASE_PAIRED);
@@ -425,8 +427,8 @@ tree_plan(struct arena *mem, const struct tree_journal *j, size_t nj,
     size_t nl, const struct tree_match *m, const struct tree_policy *policy,
     struct tree_plan *plan_r)
 {
-	struct known_tree b = {.mem = mem, .policy = policy, .j = j, .r = r, .l = l,
-	    .m = m, .nj = nj, .nr = nr, .nl = nl};
+	struct known_tree b = {.mem = mem, .policy = policy, .j = j, .r = r,
+	    .l = l, .m = m, .nj = nj, .nr = nr, .nl = nl};
 	struct tree_plan plan = {.n = 0};
 
 	b.op = arena_array(mem, nj + nr + nl + 1, sizeof *b.op);

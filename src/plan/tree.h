@@ -79,7 +79,7 @@ struct tree_match {
 
 enum tree_kind {
 	TREE_SYNC,      /* on both sides; in the journal or newly paired */
-	TREE_CREATE_L,  /* only on the server, not in the journal: make it here */
+	TREE_CREATE_L,  /* on the server, not in the journal: make it here */
 	TREE_CREATE_R,  /* only here, not in the journal: make it there */
 	TREE_DELETE_L,  /* journal says both had it; gone on the server */
 	TREE_DELETE_R,  /* gone here */
@@ -110,11 +110,11 @@ enum tree_case {
 	TREE_CASE_R_RENAMED = 114,
 	TREE_CASE_BOTH_RENAMED = 115,
 	TREE_CASE_TWO_NAMES = 116, /* renamed on both sides, differently */
-	TREE_CASE_ONE_WAY = 117,   /* renamed, but that side is not written to */
+	TREE_CASE_ONE_WAY = 117, /* renamed; the other side is not written to */
 	TREE_CASE_POLICY = 118,    /* gone on one side; direction or deletes
 				      leave it alone on the other */
-	TREE_CASE_REFUSED = 119,   /* renamed; the other side refuses the name */
-	TREE_CASE_R_BACK = 120     /* gone on a server that is as it was before */
+	TREE_CASE_REFUSED = 119, /* renamed; the other side refuses the name */
+	TREE_CASE_R_BACK = 120 /* gone on a server that is as it was before */
 };
 
 struct tree_op {
@@ -144,12 +144,12 @@ struct tree_step {
 };
 
 struct tree_plan {
-	struct tree_op *op; /* parents before children; deletes: children first */
+	struct tree_op *op; /* parents first; of deletes children first */
 	size_t n;
 	struct tree_step *step;
 	size_t nstep;
 	bool list_damaged; /* LIST lost most of the mailboxes */
-	bool root_damaged; /* no mailbox directory at all, but the journal has */
+	bool root_damaged; /* no mailbox directory, but the journal has some */
 	bool replaced; /* none of the directories is the one that was known */
 };
 

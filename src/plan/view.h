@@ -66,10 +66,10 @@ struct lview {
 	bool damaged;  /* directory, cur/ or new/ missing: absence is not */
 	bool replaced; /* it is not the directory that the rows were seen in */
 	/*
-	 * Unchanged files of rows that are not at hand are left out.  At hand is
-	 * then each row whose file is not there under its name, or shows other
-	 * flags, or has its base in common with a file of V: what is in V and
-	 * no file of these is new.
+	 * Unchanged files of rows that are not at hand are left out.  At hand
+	 * is then each row whose file is not there under its name, or shows
+	 * other flags, or has its base in common with a file of V: what is in V
+	 * and no file of these is new.
 	 */
 	bool delta;
 };
@@ -107,8 +107,8 @@ struct rview {
 	bool same;     /* nothing changed: as in the journal; v is empty */
 	bool complete; /* v is all there is: absence is meant */
 	/*
-	 * The server's numbers went back or UIDVALIDITY changed: absence here is
-	 * no delete (doc/merge-table.md).  RENUMBERED: UIDs of rows mean
+	 * The server's numbers went back or UIDVALIDITY changed: absence here
+	 * is no delete (doc/merge-table.md).  RENUMBERED: UIDs of rows mean
 	 * nothing any more.
 	 */
 	bool doubt, renumbered;

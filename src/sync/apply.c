@@ -2,7 +2,8 @@
  * apply: carries out what the plan says for one mailbox.
  *
  * Round 1 brings messages and flags to where they are missing and records
- * that; round 2 (apply_deletes) removes.  What a power cut must not turn around:
+ * that; round 2 (apply_deletes) removes.  What a power cut must not turn
+ * around:
  *  1. Keyword letters are on disk before a file name uses them.
  *  2. Renames are durable before the journal knows the new name or flags: one
  *     that is undone would otherwise look like a flag that a person removed.
@@ -25,7 +26,7 @@
 /* Puts of apply_rows() in one transaction, and those of one more mailbox. */
 #define COMMIT_EVERY 2000
 
-/* What was moved shows what somebody may have changed since it was agreed on. */
+/* What was moved may show what somebody changed since it was agreed on. */
 static bool
 shows_its_row(struct run *r, const struct sbox *b, const struct pair *row)
 {

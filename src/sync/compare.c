@@ -459,11 +459,10 @@ compare_unread(struct adoption *a, struct err *e)
 		rc = read_whole(a, v, n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		const struct content *c = &v[i].content;
-		const struct lmsg *file =
-		    v[i].told
-			? unread_of_length(
-				  a, c->bare_size - v[i].lines, c->size + TUID_LINE)
-			: unread_of_length(a, 0, UINT64_MAX);
+		const struct lmsg *file = !v[i].told
+		    ? unread_of_length(a, 0, UINT64_MAX)
+		    : unread_of_length(
+			  a, c->bare_size - v[i].lines, c->size + TUID_LINE);
 		char *why;
 
 		if (!file)

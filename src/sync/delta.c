@@ -268,7 +268,7 @@ delta_condstore(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	if (rc == 0 && j->uidnext && b->r.uidnext &&
 	    since != b->r.uidnext - j->uidnext)
 		*ok_r = false;
-	/* nor do numbers tell which of those before it have a row (slice.c, 3) */
+	/* nor do numbers tell which before it have a row (slice.c, 3) */
 	if (j->messages == JBOX_BEGUN)
 		*ok_r = false;
 	return rc == 0 && !*ok_r ? settle_by_search(r, b, ok_r, e) : rc;

@@ -38,10 +38,10 @@ struct explain {
 	struct arena mem;
 	struct kwtab *kw;
 
-	struct jbox box;  /* .id 0: not in the journal; .name and .path are set */
+	struct jbox box;  /* .id 0: not in the journal; .name, .path are set */
 	bool is_synced;   /* by the account's patterns */
 	uint32_t uid;     /* 0: none is known */
-	struct span file; /* "cur/base:2,S": as it is named now, or was; or "" */
+	struct span file; /* "cur/base:2,S": as it is, or was, named; or "" */
 
 	bool has_row, has_hold, on_disk;
 	struct pair row;   /* what both sides agreed on */

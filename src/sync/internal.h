@@ -87,7 +87,7 @@ struct slicing {
 	bool on;   /* some have not been looked at yet */
 	bool first; /* this pass has the first slice */
 	bool over; /* it was on, in this run: not once more */
-	bool flags_known; /* the first pass saw what became of the rows' flags */
+	bool flags_known; /* the first pass saw the flags of the rows */
 	struct uidset later; /* owned: still to be looked at */
 	struct uidset gone;  /* owned: UIDs of rows that are not there */
 	struct rview seen;   /* numbers of the SELECT that began it */
@@ -102,7 +102,6 @@ struct sbox {
 	struct imap_box listed; /* numbers of the listing */
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
-	bool was_damaged;
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
@@ -128,7 +127,7 @@ struct sbox {
 	struct maildir_stamp stamp; /* of l */
 	bool stamp_coarse;	    /* cannot be trusted: record NONE */
 	bool writes_l;		    /* the plan has work in the directory */
-	bool watched;		    /* what others do there is known (local.c) */
+	bool watched;		    /* what others do is known (local.c) */
 	bool reread;		    /* we leave work there for the next pass */
 	struct kwletters letters;
 	uint32_t letters_seen; /* a..z in use without a meaning */
@@ -364,8 +363,8 @@ void putoff_like(struct run *r, uint64_t size, bool again);
 void putoff_op(struct run *r, struct op *op);
 
 /*
- * renumber.c: what would go up again waits, for what waits on the server and may
- * be it;
+ * renumber.c: what would go up again waits, for what waits on the server and
+ * may be it;
  */
 int renumber_held(struct run *r, struct err *e);
 /* for mailboxes that are not looked at; */
@@ -393,30 +392,11 @@ int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
-/* Give each keyword of F a letter where one is free; saves the table. ERR_STALE,
- * scope MSG: another program named letters meanwhile, look again. */
+/*
+ * Give each keyword of F a letter where one is free; saves the table.
+ * ERR_STALE, scope MSG: another program named letters meanwhile, look again.
+ */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
-
-/*
- * The flags F of a row without the keywords among those that were SENT: a
- * server may take a keyword and keep it not.  Only what it shows, to the next
- * pass, can be missed there later.
- */
-struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
-
-/* flags.c: N ops RFLAGS */
-int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
-    struct op **v, size_t n, struct err *e);
-
-/* trash.c: does RDELETE op go to the trash instead of being expunged? */
-bool trash_takes(struct run *r, const struct sbox *b, const struct op *op);
-/*
- * SET of the selected mailbox into the trash; what did not go there is taken
- * out of SET.  Only a server that tells what became of a COPY, or that can
- * MOVE, is asked: else each run would put another copy there.
- */
-int trash_move(
-    struct run *r, struct uidset *set, struct rview *back, struct err *e);
 
 /* An op of round 1 is done, or not; the last one records the row. */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
@@ -430,13 +410,33 @@ const struct sbox *apply_next(
 /* STATE/bin/RUN into r->bin_fd, made when the first thing goes there. */
 int apply_open_bin(struct run *r, struct err *e);
 
-/* undo.c: runs older than bin_days go for good. */
-int bin_expire(const struct config_account *a, int64_t now,
-    const struct cancel *cancel, uint32_t *n_r, struct err *e);
-
 /* The ops of one kind in B's round 1, as an array in the pass's arena. */
 size_t apply_ops(struct run *r, const struct sbox *b, enum op_kind kind,
     struct op ***v_r);
+
+/* flags.c: N ops RFLAGS */
+int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n, struct err *e);
+/*
+ * The flags F of a row without the keywords among those that were SENT: a
+ * server may take a keyword and keep it not.  Only what it shows, to the next
+ * pass, can be missed there later.
+ */
+struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
+
+/* trash.c: does RDELETE op go to the trash instead of being expunged? */
+bool trash_takes(struct run *r, const struct sbox *b, const struct op *op);
+/*
+ * SET of the selected mailbox into the trash; what did not go there is taken
+ * out of SET.  Only a server that tells what became of a COPY, or that can
+ * MOVE, is asked: else each run would put another copy there.
+ */
+int trash_move(
+    struct run *r, struct uidset *set, struct rview *back, struct err *e);
+
+/* undo.c: runs older than bin_days go for good. */
+int bin_expire(const struct config_account *a, int64_t now,
+    const struct cancel *cancel, uint32_t *n_r, struct err *e);
 
 /* pull.c: of all mailboxes that were observed */
 int pull_all(struct run *r, struct err *e);
@@ -475,8 +475,10 @@ int push_all(struct run *r, struct err *e);
 struct journal_batch *record_begin(struct run *r, struct sbox *b);
 /* A row of B, to be committed, has FILE, which others wrote. */
 void record_theirs(struct run *r, const struct sbox *b, struct span file);
-/* Commits what was put, and B's record when it changed, once what others did
- * here is durable; an empty batch writes nothing. Frees the batch. */
+/*
+ * Commits what was put, and B's record when it changed, once what others did
+ * here is durable; an empty batch writes nothing.  Frees the batch.
+ */
 int record_commit(
     struct run *r, struct sbox *b, struct journal_batch **batch, struct err *e);
 /* A batch of several mailboxes: each joins it, before it is put into. */

@@ -19,8 +19,9 @@
  * --full wants to look at every file, and gets all of them.
  *
  * Dovecot shows a letter in names first, and says later what it means; no
- * directory changes then.  So the journal has the letters that were seen without
- * a meaning, and where there are any, dovecot-keywords is read in each run.
+ * directory changes then.  So the journal has the letters that were seen
+ * without a meaning, and where there are any, dovecot-keywords is read in each
+ * run.
  *
  * What we write ourselves changes the directory's times, too.  It is not read
  * again for that where it can be told that nobody else changed it meanwhile
@@ -162,7 +163,7 @@ know_rows(struct run *r, struct sbox *b, struct nameset *known, struct err *e)
 	return rc;
 }
 
-/* Of a mailbox without a change no file was looked at, but its rows name all. */
+/* Where nothing changed no file was looked at, but the rows name them all. */
 int
 local_letters(struct run *r, struct sbox *b, struct err *e)
 {

@@ -1,11 +1,11 @@
 /*
  * observe: what changed on each side of one mailbox since the journal.
  *
- * The Maildir's side is in local.c; the server's is in three tiers, each mailbox
- * by the best that there is for it: QRESYNC and CONDSTORE tell what changed
- * (delta.c), plain servers list all UIDs with their flags, each time.  A delta
- * that does not add up is thrown away and everything is listed; what is missing
- * then is not taken for deleted when the server's numbers went back.
+ * The Maildir's side is in local.c; the server's is in three tiers, each
+ * mailbox by the best that there is for it: QRESYNC and CONDSTORE tell what
+ * changed (delta.c), plain servers list all UIDs with their flags, each time.
+ * A delta that does not add up is thrown away and everything is listed; what is
+ * missing then is not taken for deleted when the server's numbers went back.
  *
  * What survey.c has asked ahead is taken from there.  Who asks more of the
  * server opens the mailbox first (observe_reopen), for another one may be open.

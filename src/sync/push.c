@@ -1,13 +1,13 @@
 /*
  * push: messages up, those of all mailboxes in one pipelined window.  APPEND
- * names its mailbox, so it may stand beside those into others; what is wrong with
- * one mailbox stays with it.
+ * names its mailbox, so it may stand beside those into others; what is wrong
+ * with one mailbox stays with it.
  *
  * The file keeps its name; the UID that APPENDUID tells goes to the journal.
  * Without it, or when the answer is lost, there is no row: the next
  * observation finds a new file and a new UID of equal content and pairs them.
- * A UID that has a row already is that of another file, whose row it keeps: some
- * servers do not store once more what they have.
+ * A UID that has a row already is that of another file, whose row it keeps:
+ * some servers do not store once more what they have.
  */
 #include "sync/internal.h"
 
@@ -111,8 +111,8 @@ refused(struct push *p, const struct letter *m, const char *said)
 }
 
 /*
- * Case 20: the new content is there, and M's file is that message's alone.  Only
- * a row without a file lets the old message go (apply.c, delete_remote).
+ * Case 20: the new content is there, and M's file is that message's alone.
+ * Only a row without a file lets the old message go (apply.c, delete_remote).
  */
 static void
 leave_old_row(

@@ -33,7 +33,7 @@ struct sync_event {
 	int case_number;     /* 0: none */
 	uint32_t uid;	     /* 0: none */
 	struct span file;
-	struct span from;    /* move, copy: the mailbox it comes from; else "" */
+	struct span from;    /* move, copy: the mailbox it was in; else "" */
 	uint32_t from_uid;   /* its UID there; 0: none */
 	const char *text;
 	uint64_t done, total; /* messages, of PROGRESS */
@@ -78,6 +78,7 @@ struct sync_report {
 	struct err err; /* what ended it early; code 0: nothing */
 };
 
+/* *REP is filled in whatever comes of it; its .err: what ended it early. */
 void sync_account(const struct config *c, const struct config_account *a,
     const struct sync_options *o, struct sync_report *rep);
 
@@ -85,7 +86,10 @@ void sync_account(const struct config *c, const struct config_account *a,
 int sync_undo(const struct config_account *a, const char *run,
     const struct cancel *cancel, struct maildir_unbinned *n_r, struct err *e);
 
-/* Journal against the Maildir and, with REMOTE, against the server. */
+/*
+ * Journal against the Maildir and, with REMOTE, against the server.  Appends
+ * one line per finding to FINDINGS; *n_r: how many.  Writes nothing.
+ */
 int sync_verify(const struct config *c, const struct config_account *a,
     bool remote, const struct sync_options *o, struct buf *findings,
     uint64_t *n_r, struct err *e);

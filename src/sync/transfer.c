@@ -7,8 +7,8 @@
  *  1. The row moves in one transaction: it leaves the one mailbox and enters
  *     the other.  Before that the rename is durable (first the directory that
  *     the file is in now, then the one that it left), or the server has told
- *     the new UID and that the old one is gone.  (A message without a row, below
- *     the cursor, would never be looked at again.)
+ *     the new UID and that the old one is gone.  (A message without a row,
+ *     below the cursor, would never be looked at again.)
  *  2. What a crash leaves behind is a file without a row beside a UID without
  *     a row, of equal content: adoption pairs them.
  *  3. COPYUID is believed only for the UIDVALIDITY that was observed.  Where
@@ -197,9 +197,9 @@ transfer_early(struct run *r, struct err *e)
 		    !op->from_uid && !op->left_uid && !from->waits &&
 		    !from->failed && !r->box[op->box].failed)
 			v[n++] = op;
-		if (n == 0 || (i + 1 < r->transfer_to &&
-				  next->kind == op->kind &&
-				  next->box == op->box && next->from == op->from))
+		if (n == 0 ||
+		    (i + 1 < r->transfer_to && next->kind == op->kind &&
+			next->box == op->box && next->from == op->from))
 			continue;
 		rc = move_early(r, v, n, e);
 		n = 0;
@@ -516,7 +516,7 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	return rc;
 }
 
-/* The mailbox that op I comes from, unless it is FROM; NULL: of no other there. */
+/* The mailbox that op I comes from, unless it is FROM; NULL: no other. */
 static const struct sbox *
 source_next(const struct run *r, size_t i, uint32_t from)
 {

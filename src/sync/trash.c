@@ -17,9 +17,9 @@
 #define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
 
 /*
- * How many messages of OP's content this plan still deletes there.  Of mailboxes
- * before OP's that has been done, and their rows are gone (finish_pass); what
- * case 20 replaces may stay after all.
+ * How many messages of OP's content this plan still deletes there.  Of
+ * mailboxes before OP's that has been done, and their rows are gone
+ * (finish_pass); what case 20 replaces may stay after all.
  */
 static size_t
 count_deletes(const struct run *r, const struct op *op)

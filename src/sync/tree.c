@@ -105,7 +105,8 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 		return 0;
 	}
 	if (op->rows > 0 && !r->o->allow_deletes) {
-		report_held(r, b, op->rows, "the directory of INBOX is missing");
+		report_held(
+		    r, b, op->rows, "the directory of INBOX is missing");
 		return 0;
 	}
 	*skip_r = false;
@@ -522,8 +523,8 @@ note_dirs(struct run *r, const struct lists *ls)
 }
 
 /*
- * Before the first sync: of a Maildir++ that is read as nested, nothing would be
- * seen, and all be fetched beside it.
+ * Before the first sync: of a Maildir++ that is read as nested, nothing would
+ * be seen, and all be fetched beside it.
  */
 static void
 warn_of_layout(struct run *r)

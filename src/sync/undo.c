@@ -36,12 +36,20 @@ run_name_ok(struct span s)
 	return true;
 }
 
+/* STATE/bin; -1: there is none. */
+static int
+open_bin(const struct config_account *a)
+{
+	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
+
+	return state < 0 ? -1 : fs_open_dir(state, "bin");
+}
+
 static int
 open_run(
     const struct config_account *a, const char *run, int *fd_r, struct err *e)
 {
-	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
-	AUTO_FD bin = state < 0 ? -1 : fs_open_dir(state, "bin");
+	AUTO_FD bin = open_bin(a);
 
 	if (!run_name_ok(span_str(run)))
 		return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
@@ -96,11 +104,13 @@ remove_tree(
 	dir = fs_dirstream(fd);
 	if (!dir)
 		return -1;
-	while (rc == 0 && (d = readdir(dir)) != NULL)
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rc = cancel_raised(cancel) ? -1
-						   : remove_tree(fd, d->d_name,
-							 depth + 1, cancel);
+	while (rc == 0 && (d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+			continue;
+		rc = cancel_raised(cancel)
+		    ? -1
+		    : remove_tree(fd, d->d_name, depth + 1, cancel);
+	}
 	closedir(dir);
 	return rc == 0 ? unlinkat(dirfd, name, AT_REMOVEDIR) : rc;
 }
@@ -139,8 +149,7 @@ int
 bin_expire(const struct config_account *a, int64_t now,
     const struct cancel *cancel, uint32_t *n_r, struct err *e)
 {
-	AUTO_FD state = fs_open_dir(AT_FDCWD, a->state_dir);
-	int fd = state < 0 ? -1 : fs_open_dir(state, "bin");
+	int fd = open_bin(a);
 	struct dirent *d;
 	DIR *dir;
 	int rc = 0;

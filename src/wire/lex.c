@@ -566,7 +566,7 @@ wire_lex_feed(struct wire_lex *x, const char *p, size_t n, size_t *used_r)
 
 		more = step(x, p, n, &i);
 		x->octets += i - before;
-		/* Also when the step ended in what is wrong behind the ceiling. */
+		/* Also when the step ended in a fault behind the ceiling. */
 		if (x->octets > x->lim.max_octets)
 			more = bad(x, "response too long");
 	}

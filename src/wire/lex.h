@@ -5,9 +5,10 @@
  *   WIRE_MORE    all bytes taken, the response goes on
  *   WIRE_DONE    one whole response is in root; the rest was not taken
  *   WIRE_STREAM  a body literal begins right behind the taken bytes: read
- *                stream_left octets yourself, then call wire_lex_streamed()
- *                and go on feeding.  root holds what came before it, so the
- *                items of this FETCH that are already known can be looked at.
+ *                wire_lex_stream_left() octets yourself, then call
+ *                wire_lex_streamed() and go on feeding.  root holds what came
+ *                before it, so the items of this FETCH that are already known
+ *                can be looked at.
  *   WIRE_BAD     not IMAP, or a ceiling was passed; error says which.
  *                The connection is of no more use.
  *
@@ -54,10 +55,10 @@ struct wire_node {
 enum wire_more { WIRE_MORE, WIRE_DONE, WIRE_STREAM, WIRE_BAD };
 
 struct wire_limits {
-	size_t max_octets; /* e.g. 16 MiB */
+	size_t max_octets; /* of a response, without what is streamed */
 	size_t max_tree;   /* octets */
 	unsigned max_depth;
-	uint64_t stream_min;
+	uint64_t stream_min; /* octets; shorter bodies stay in the tree */
 };
 
 struct wire_lex;
@@ -65,6 +66,7 @@ struct wire_lex;
 struct wire_lex *wire_lex_new(const struct wire_limits *lim);
 void wire_lex_free(struct wire_lex **x);
 
+/* *used_r: how many of the N bytes were taken. */
 enum wire_more wire_lex_feed(struct wire_lex *x, const char *p, size_t n,
     size_t *used_r);
 /* Valid after WIRE_STREAM. */

@@ -133,7 +133,11 @@ void resp_parse(const struct wire_node *root, struct resp *r);
 /* Is the status response's code CODE (any case)? */
 bool resp_code_is(const struct resp *r, const char *code);
 
-/* [APPENDUID v set]; false when it is not that or malformed. */
+/*
+ * [APPENDUID v set] (RFC 4315 §3); false when it is not that or malformed.
+ * Here and below a set that is returned is initialised by the caller, and
+ * replaced.
+ */
 bool resp_appenduid(const struct resp *r, uint32_t *uidvalidity_r,
     struct uidset *uids_r);
 
@@ -147,7 +151,7 @@ bool resp_copyuid(struct arena *mem, const struct resp *r, size_t max,
 /* Codes that carry one number: UIDNEXT, UIDVALIDITY, HIGHESTMODSEQ, ... */
 bool resp_code_u64(const struct resp *r, uint64_t *v_r);
 
-/* [MODIFIED set]. */
+/* [MODIFIED set] (RFC 7162 §3.1.3). */
 bool resp_code_set(const struct resp *r, struct uidset *set_r);
 
 #endif

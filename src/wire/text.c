@@ -99,61 +99,6 @@ wire_date_format(int64_t wall_s, struct buf *b)
 	    (int)(sec / 60 % 60), (int)(sec % 60));
 }
 
-static const struct span b64 = {
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 64};
-
-void
-wire_b64_encode(struct span s, struct buf *b)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-
-	for (size_t i = 0; i < s.n; i += 3) {
-		size_t have = s.n - i < 3 ? s.n - i : 3;
-		uint32_t v = (uint32_t)p[i] << 16;
-
-		if (have > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (have > 2)
-			v |= p[i + 2];
-		buf_addc(b, b64.p[v >> 18]);
-		buf_addc(b, b64.p[v >> 12 & 63]);
-		buf_addc(b, have > 1 ? b64.p[v >> 6 & 63] : '=');
-		buf_addc(b, have > 2 ? b64.p[v & 63] : '=');
-	}
-}
-
-bool
-wire_b64_decode(struct span s, struct buf *b)
-{
-	if (s.n % 4 != 0)
-		return false;
-	for (size_t i = 0; i < s.n; i += 4) {
-		size_t pad = 0;
-		uint32_t v = 0;
-
-		if (i + 4 == s.n && s.p[i + 3] == '=')
-			pad = s.p[i + 2] == '=' ? 2 : 1;
-		for (size_t k = 0; k < 4; k++) {
-			size_t d = 0;
-
-			if (k < 4 - pad)
-				d = span_index(b64, s.p[i + k]);
-			if (d == b64.n)
-				return false;
-			v = v << 6 | (uint32_t)d;
-		}
-		/* Strict: the bits that carry nothing are zero. */
-		if ((pad == 1 && (v & 0xff)) || (pad == 2 && (v & 0xffff)))
-			return false;
-		buf_addc(b, (char)(v >> 16));
-		if (pad < 2)
-			buf_addc(b, (char)(v >> 8 & 0xff));
-		if (pad < 1)
-			buf_addc(b, (char)(v & 0xff));
-	}
-	return true;
-}
-
 bool
 wire_word_in(struct span list, struct span word)
 {

@@ -15,10 +15,6 @@ bool wire_date_parse(struct span s, int64_t *wall_s_r);
 /* Always in +0000; clamps to years 1 to 9999. */
 void wire_date_format(int64_t wall_s, struct buf *b);
 
-/* Base64 (RFC 4648 §4), strict on decoding. */
-void wire_b64_encode(struct span s, struct buf *b);
-bool wire_b64_decode(struct span s, struct buf *b);
-
 /*
  * IMAP4 capability words, ASCII case-insensitive: is WORD in the blank-
  * separated LIST?

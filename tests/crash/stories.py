@@ -5,13 +5,9 @@ import re
 import shutil
 
 from scene import FOREIGN
-from world import message
+from world import lf, message
 
 TOKEN = re.compile(rb"^Subject: message (\S+)", re.M)
-
-
-def lf(data):
-    return data.replace(b"\r\n", b"\n")
 
 
 class Story:

@@ -99,22 +99,23 @@ def others(scratch):
 _count = [0]
 
 
-@pytest.fixture
-def world(scratch, dovecot, binary):
+def account(scratch, server, binary, **options):
+    """A new one on SERVER, for a fixture."""
     _count[0] += 1
     user = "u%d" % _count[0]
-    w = World(scratch / user, dovecot, user, binary)
+    w = World(scratch / user, server, user, binary, **options)
     yield w
     w.server.close()
+
+
+@pytest.fixture
+def world(scratch, dovecot, binary):
+    yield from account(scratch, dovecot, binary)
 
 
 @pytest.fixture
 def tls_world(scratch, dovecot, binary):
-    _count[0] += 1
-    user = "u%d" % _count[0]
-    w = World(scratch / user, dovecot, user, binary, tls=True)
-    yield w
-    w.server.close()
+    yield from account(scratch, dovecot, binary, tls=True)
 
 
 # The table of doc/servers.md is made of what the tests gave.
@@ -177,11 +178,7 @@ def any_world(request, scratch, binary, others):
     request.config.stash[VERSIONS][request.param] = "%s %s" % (
         server.name.split(",")[0], server.version()) + "".join(
             "," + more for more in server.name.split(",")[1:])
-    _count[0] += 1
-    user = "u%d" % _count[0]
-    w = World(scratch / user, server, user, binary)
-    yield w
-    w.server.close()
+    yield from account(scratch, server, binary)
 
 
 @pytest.fixture

@@ -53,6 +53,25 @@ class Relay:
         self.listener.close()
 
 
+class Cut(Relay):
+    """Hangs up after LIMIT octets in one direction; None: never."""
+
+    def __init__(self, port, down=True, limit=None):
+        self.down, self.limit = down, limit
+        super().__init__(port)
+
+    def pump(self, a, b, down):
+        left = self.limit if down == self.down else None
+        while True:
+            data = a.recv(4096)
+            if left is not None:
+                data, left = data[:left], left - len(data[:left])
+            if data:
+                b.sendall(data)
+            if not data or left == 0:
+                return
+
+
 class HangUp(Exception):
     """The line goes dead now."""
 

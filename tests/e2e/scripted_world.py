@@ -87,6 +87,12 @@ class ScriptedWorld(World):
         assert self.script.changing == []
         assert self.script.errors == []
 
+    def assert_recovers(self):
+        """Once the server has good manners, one run is enough."""
+        self.script.well()
+        self.sync()
+        self.assert_settled()
+
     def fill(self, n, box="INBOX"):
         """N messages on both sides; their UIDs."""
         uids = [self.server.append(box, message("m%d" % i)) for i in range(n)]

@@ -9,11 +9,7 @@ import pytest
 from scripted import Hangup
 from test_local_trouble import as_somebody
 from test_safety import lose_journal
-from world import message
-
-
-def lf(data):
-    return data.replace(b"\r\n", b"\n")
+from world import lf, message
 
 
 def shut(path):
@@ -196,10 +192,8 @@ def test_what_cannot_be_compared_waits(scripted, how, size):
         assert "uid 2" in line
         assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
     assert len(world.dump()) == 3
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m1", "m2", "m3"],) * 2
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
@@ -235,10 +229,8 @@ def test_a_draft_that_cannot_be_compared_waits(scripted):
         done = world.sync(status=65)
         assert "uid 1:" in done.err
         assert world.tokens() == (["m0"],) * 2
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0"],) * 2
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("how", ["NO", "NIL", "nothing"])
@@ -296,11 +288,9 @@ def test_a_move_that_cannot_be_compared_waits(scripted, how):
         assert "uid 1" in done.err
         assert world.tokens()[0] == ["m0", "m2"]
         assert world.tokens("work")[0] == ["m1"]
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m2"],) * 2
     assert world.tokens("work") == (["m1"],) * 2
-    world.assert_settled()
 
 
 def test_of_two_moves_one_cannot_be_compared(scripted):
@@ -315,11 +305,9 @@ def test_of_two_moves_one_cannot_be_compared(scripted):
         assert "work: uid 2" in done.err
         assert world.tokens()[0] == ["m0", "m3"]
         assert world.tokens("work")[0] == ["m1", "m2"]
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m3"],) * 2
     assert world.tokens("work") == (["m1", "m2"],) * 2
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("part", [b"HEADER", b"]<"])
@@ -454,10 +442,8 @@ def test_a_mailbox_that_cannot_be_compared_keeps_no_other_from_its_numbers(
     done = world.sync(status=65)
     assert "work: the server sends no octets of uid 2" in done.err
     assert world.tokens() == (["m0", "m1", "m2", "new"],) * 2
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens("work") == (["w0", "w1", "w2"],) * 2
-    world.assert_settled()
 
 
 def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
@@ -473,11 +459,9 @@ def test_moved_there_and_it_waits_with_a_file_of_its_size(scripted):
         assert "work: uid 1" in done.err
         assert world.tokens()[0] == ["m0", "m2"]
         assert world.tokens("work") == (["m1"], ["mX"])
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m2"],) * 2
     assert world.tokens("work") == (["m1", "mX"],) * 2
-    world.assert_settled()
 
 
 def test_what_is_kept_waits_for_what_may_have_moved(scripted):
@@ -550,10 +534,8 @@ def test_nothing_is_paired_again_while_one_cannot_be_compared(scripted):
         line, = [x for x in done.err.splitlines() if "uid 2" in x]
         assert world.tokens() == (["m0", "m1", "m2"],) * 2
         assert world.tokens("work") == (["w"],) * 2
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m1", "m2"],) * 2
-    world.assert_settled()
 
 
 def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
@@ -568,11 +550,9 @@ def test_a_move_out_of_a_mailbox_that_is_not_paired_again_waits(scripted):
         assert world.tokens()[0] == ["m0", "m1"]
         assert world.tokens("work") == (["another one", "m2"],
                                         ["another one"])
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m1"],) * 2
     assert world.tokens("work") == (["another one", "m2"],) * 2
-    world.assert_settled()
 
 
 def test_moved_there_and_nothing_may_go_up(scripted):
@@ -619,11 +599,9 @@ def test_a_move_out_of_a_mailbox_that_is_not_opened_waits(scripted, how):
     for _ in range(2):
         world.sync(status=65)
         assert world.tokens("work") == (["m2"], [])
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m1"],) * 2
     assert world.tokens("work") == (["m2"],) * 2
-    world.assert_settled()
 
 
 def test_a_move_waits_however_many_messages_are_of_its_size(scripted):
@@ -639,11 +617,9 @@ def test_a_move_waits_however_many_messages_are_of_its_size(scripted):
     refuse_select(world, "later")
     world.sync(status=65)
     assert world.tokens("work") == (["m1"], [])
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens("later") == (["m0"],) * 2
     assert world.tokens("work") == (["m1"],) * 2
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("direction", [None, "pull"])
@@ -677,10 +653,8 @@ def test_a_mod_sequence_went_back_and_what_is_new_cannot_be_compared(scripted):
         done = world.sync(status=65)
         assert "uid 4" in done.err
         assert world.tokens() == (["m0", "m1", "m2"],) * 2
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m1", "m2"],) * 2
-    world.assert_settled()
 
 
 def test_who_waits_for_another_pass_is_waited_for(scripted):

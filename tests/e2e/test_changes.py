@@ -147,10 +147,8 @@ def test_a_mailbox_is_refused_between_flags(ordered, kind):
     done = world.sync(status=65)
     assert "b:" in done.err and "UNAVAILABLE" in done.err
     assert marked(world, "\\Seen") == but(SECOND, "b-1")
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert marked(world, "\\Seen") == SECOND
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -162,10 +160,8 @@ def test_another_generation_between_flags(ordered, kind):
     world.sync(status=65)
     # UID 2 of b, which had to be marked, is another message
     assert marked(world, "\\Seen") == but(SECOND, "b-1")
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert marked(world, "\\Seen") in (SECOND, but(SECOND, "b-1"))
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -185,10 +181,8 @@ def test_one_store_is_refused(ordered, kind, said):
     done = world.sync(status=65)
     assert done.err.count("refuses the change") == 1
     assert marked(world, "\\Seen") == but(SECOND, "b-1")
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert marked(world, "\\Seen") == SECOND
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -210,9 +204,7 @@ def test_refused_in_company(ordered, kind):
     assert marked(world, "\\Seen") == sorted(
         "%s-%d" % (box, i) for box in BOXES for i in range(6)
         if (box, i) != ("b", 3))
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -274,10 +266,8 @@ def test_a_select_is_answered_before_its_turn(ordered):
     done = world.sync(status=None)
     assert done.returncode in (69, 76), done.err
     assert "another order" in done.err
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert marked(world, "\\Seen") == SECOND
-    world.assert_settled()
 
 
 # deletes
@@ -299,10 +289,8 @@ def test_a_mailbox_is_refused_between_deletes(ordered, kind):
     world.script.answer = {b"SELECT": for_changes(kind, "b", refuse, 9)}
     world.sync(status=65)
     assert there(world) == but(ALL, *but(SECOND, "b-1"))
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert there(world) == but(ALL, *SECOND)
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -315,10 +303,8 @@ def test_another_generation_between_deletes(ordered, kind):
     # UID 2 of b was to go, and is another message now
     assert there(world) == but(ALL, *but(SECOND, "b-1"))
     assert marked(world, "\\Deleted") == []
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert there(world) == but(ALL, *but(SECOND, "b-1"))
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -337,10 +323,8 @@ def test_one_expunge_is_refused(ordered, kind, word):
     done = world.sync(status=65)
     assert "NOPERM" in done.err
     assert there(world) == but(ALL, *but(SECOND, "b-1"))
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert there(world) == but(ALL, *SECOND)
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)

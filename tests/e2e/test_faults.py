@@ -9,29 +9,10 @@ import time
 
 import pytest
 
-from relay import Relay
+from relay import Cut
 from world import message
 
 TOKEN = re.compile(rb"^Subject: message (\S+)", re.M)
-
-
-class CutLine(Relay):
-    """Hangs up after LIMIT octets in one direction."""
-
-    def __init__(self, port):
-        self.limit, self.down = None, True
-        super().__init__(port)
-
-    def pump(self, a, b, down):
-        left = self.limit if down == self.down else None
-        while True:
-            data = a.recv(4096)
-            if left is not None:
-                data, left = data[:left], left - len(data[:left])
-            if data:
-                b.sendall(data)
-            if not data or left == 0:
-                return
 
 
 class Model:
@@ -170,7 +151,7 @@ def test_kills_at_any_moment(world, seed):
 def test_cuts_at_any_octet(world, seed):
     rng = random.Random(100 + seed)
     model = start(world, rng)
-    line = CutLine(world.options["port"])
+    line = Cut(world.options["port"])
     whole = world.options["port"]
     for _ in range(4):
         model.people(14)

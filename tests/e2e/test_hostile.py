@@ -83,11 +83,9 @@ def hurt(world, peak, statuses=(65, 69, 75), lines=1):
 
 
 def recovers(world):
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert len(world.local.files("INBOX")) == 7
     assert len(world.local.files("other")) == 2
-    world.assert_settled()
 
 
 def flood(session, piece, what=b""):

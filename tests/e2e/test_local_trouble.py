@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from test_races import meddle  # noqa: F401
-from world import digest, message
+from world import digest, lf, message
 
 
 def flags_by_token(world, box="INBOX"):
@@ -27,10 +27,6 @@ def flags_by_token(world, box="INBOX"):
 
 def names(world, box="INBOX"):
     return [name for name, _, _ in world.local.files(box)]
-
-
-def lf(data):
-    return data.replace(b"\r\n", b"\n")
 
 
 # names of files

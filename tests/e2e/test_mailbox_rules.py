@@ -18,7 +18,7 @@ from relay import Line  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from test_mailboxes import fill, ids, rename_there, settle  # noqa: E402
 from test_races import meddle  # noqa: E402, F401 (a fixture)
-from world import CHANGING, World, message, quote  # noqa: E402
+from world import CHANGING, World, message  # noqa: E402
 
 
 @pytest.fixture(scope="session")

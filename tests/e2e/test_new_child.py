@@ -6,11 +6,7 @@ import os
 import pytest
 
 from test_mailboxes import fill, ids, rename_there, settle
-from world import message
-
-
-def lf(text):
-    return text.replace(b"\r\n", b"\n")
+from world import lf, message
 
 
 class Side:

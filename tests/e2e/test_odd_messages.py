@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rewriter import Rewriter
-from world import canonical, digest, message
+from world import canonical, digest, lf, message
 
 HEAD = b"From: a@b.c\r\nSubject: odd\r\n"
 
@@ -66,10 +66,6 @@ def bodies(world, box="INBOX"):
 
 def files(world, box="INBOX"):
     return sorted(p.read_bytes() for _, _, p in world.local.files(box))
-
-
-def lf(data):
-    return data.replace(b"\r\n", b"\n")
 
 
 def test_all_of_them_come_down(world):

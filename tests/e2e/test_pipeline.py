@@ -86,9 +86,7 @@ def only_b_is_refused_until_well(world):
     done = world.sync(status=65)
     assert "b:" in done.err and "UNAVAILABLE" in done.err
     only(world, "b")
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -107,9 +105,7 @@ def test_a_refused_mailbox_keeps_its_cursor(scripted, kind):
     world.sync(status=65)
     assert "b-new" not in world.tokens("b")[1]
     assert "c-new" in world.tokens("c")[1]
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -123,9 +119,7 @@ def test_the_server_goes_away_amid_the_questions(scripted, kind, first):
     done = world.sync(status=69)
     assert "overloaded" in done.err
     assert world.script.changing == []
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("what", [b"QRESYNC", b"CONDSTORE"])
@@ -149,9 +143,7 @@ def test_parameters_that_the_server_does_not_know(scripted, what):
     # those under way with the first, and it once more; then never again
     last = max(i for i, a in enumerate(asked) if a and a[0][0] == what)
     assert last <= len(BOXES) and len(asked) > len(BOXES)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -168,10 +160,8 @@ def test_new_mail_after_the_listing(scripted, kind, first):
 
     world.script.answer = {b"SELECT": at("b", arrive)}
     world.sync()
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert "late" in world.tokens("b")[1]
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -191,10 +181,8 @@ def test_mail_goes_between_select_and_fetch(scripted, kind):
 
     world.script.answer = {b"UID FETCH": go}
     world.sync()
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert seen
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -203,9 +191,7 @@ def test_a_fetch_refused_once_is_asked_again(scripted, kind, said):
     world = filled(scripted, kind)
     world.script.answer = {b"UID FETCH": [said] * len(BOXES)}
     world.sync()
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("said", [None, b"NO later", b"BAD what?"])
@@ -225,9 +211,7 @@ def test_first_questions_to_a_mailbox_that_is_said_to_be_large(
     world.sync()
     assert sum(b"UID SEARCH" in c for c in world.script.commands) >= 1
     assert any(b"UID FETCH 10001:20000" in c for c in world.script.commands)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def test_a_mailbox_gets_another_generation_after_the_listing(scripted):
@@ -241,9 +225,7 @@ def test_a_mailbox_gets_another_generation_after_the_listing(scripted):
 
     world.script.answer = {b"SELECT": at("b", renumber)}
     world.sync(status=None)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 # when bodies are fetched: each mailbox is opened once more
@@ -290,12 +272,10 @@ def test_another_generation_when_its_bodies_are_fetched(scripted, kind):
     world.script.answer = {b"SELECT": at("b", second(renumber), 2)}
     # with CONDSTORE alone it is opened again for a SEARCH, and then given up
     world.sync(status=65 if kind is Condstore else 0)
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     there, here = world.tokens("b")
     # what was deleted there under the old numbers is paired by content
     assert set(there) == set(here) >= {"other", "here", "b-new", "b-2"}
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -332,9 +312,7 @@ def test_the_message_that_ends_the_connection_is_that_of_its_mailbox(
     assert [world.tokens(box)[1] for box in BOXES] == [
         ["%s-%d" % (box, i) for i in range(3) if (box, i) != ("c", 1)]
         for box in BOXES]
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def test_refused_in_company_and_asked_for_alone(scripted):
@@ -401,18 +379,45 @@ def many(scripted, n=700):
     return world
 
 
-def test_the_disk_is_waited_for_while_mail_comes(scripted):
-    world = many(scripted)
-    calls, script = world.base / "calls", world.base / "traced"
+def traced(world, options):
+    """mochila as a script that runs it in strace(1) with OPTIONS."""
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"]).returncode:
         pytest.skip("strace cannot trace here")
+    script = world.base / "traced"
     script.write_text(
-        "#!/bin/sh\nexport ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0\"\n"
-        "exec strace -f -qq -o '%s' -e trace=syncfs,renameat2,mkdirat "
-        "'%s' \"$@\"\n" % (calls, world.binary))
+        "#!/bin/sh\nexport ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0"
+        ":verify_asan_link_order=0\"\n"
+        "exec strace -f -qq %s '%s' \"$@\"\n" % (options, world.binary))
     script.chmod(0o755)
-    whole, world.binary = world.binary, str(script)
+    return str(script)
+
+
+def fault_env(world, *fault):
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    return Fault(*fault).env(faultat.build(world.base))
+
+
+def sync_with(world, *fault):
+    # (the library comes before that of the sanitizer)
+    env = {**world.env(), **fault_env(world, *fault),
+           "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    return subprocess.run([world.binary, "-c", str(world.config), "sync"],
+                          env=env, capture_output=True, timeout=60)
+
+
+def assert_alike(world, *boxes):
+    for box in boxes:
+        there, here = world.tokens(box)
+        assert there == here
+
+
+def test_the_disk_is_waited_for_while_mail_comes(scripted):
+    world = many(scripted)
+    calls, whole = world.base / "calls", world.binary
+    world.binary = traced(
+        world, "-o '%s' -e trace=syncfs,renameat2,mkdirat" % calls)
     world.sync()
     world.binary = whole
     lines = [line.split(None, 1) for line in calls.read_text().splitlines()
@@ -433,81 +438,50 @@ def test_the_disk_is_waited_for_while_mail_comes(scripted):
 
 def test_the_disk_fails_one_mailbox_where_syncfs_does_nothing(scripted):
     """Each file is fsynced then (statfs says FUSE), and one cannot be."""
-    if not shutil.which("cc"):
-        pytest.skip("no compiler")
     world = many(scripted)
-    whole, script = world.binary, world.base / "traced"
-    fault = Fault("errno-from:EIO", 1, "fsync", "/%s/tmp/" % BOXES[1])
-    script.write_text(
-        "#!/bin/sh\nexport ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0"
-        ":verify_asan_link_order=0\"\n"
-        "exec strace -f -qq -o /dev/null -e trace=fstatfs -e %s %s '%s' \"$@\"\n"
-        % (FUSE, " ".join("-E '%s=%s'" % x for x in fault.env(
-            faultat.build(world.base)).items()), whole))
-    script.chmod(0o755)
-    if not shutil.which("strace") or subprocess.run(
-            ["strace", "-o", "/dev/null", "true"]).returncode:
-        pytest.skip("strace cannot trace here")
-    world.binary = str(script)
+    whole = world.binary
+    fault = fault_env(
+        world, "errno-from:EIO", 1, "fsync", "/%s/tmp/" % BOXES[1])
+    world.binary = traced(
+        world, "-o /dev/null -e trace=fstatfs -e %s %s"
+        % (FUSE, " ".join("-E '%s=%s'" % x for x in fault.items())))
     done = world.sync(status=65)
     assert "Input/output error" in done.err
     world.binary = whole
     assert not world.local.files(BOXES[1])
-    for box in BOXES[0], BOXES[2]:
-        there, here = world.tokens(box)
-        assert there == here
+    assert_alike(world, BOXES[0], BOXES[2])
     world.sync()
-    there, here = world.tokens(BOXES[1])
-    assert there == here
+    assert_alike(world, BOXES[1])
     world.assert_settled()
 
 
 def test_what_comes_while_the_disk_fails_is_in_doubt(scripted):
     """The system tells of an error once, and not of what: also of octets that
     it wrote for the part that was still being filled."""
-    if not shutil.which("cc"):
-        pytest.skip("no compiler")
     world = scripted()
     world.server.create("a")
     for n in range(256):  # a part of a batch
         world.server.append("INBOX", message("i%d" % n))
     for n in range(9):
         world.server.append("a", message("a%d" % n))
-    env = {**world.env(), **Fault("errno:EIO", 1, "syncfs").env(
-        faultat.build(world.base)),
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
-    done = subprocess.run(
-        [world.binary, "-c", str(world.config), "sync"], env=env,
-        capture_output=True, timeout=60)
+    done = sync_with(world, "errno:EIO", 1, "syncfs")
     assert done.returncode == 65 and b"Input/output" in done.stderr
     assert not world.local.files("INBOX") and not world.local.files("a")
     world.sync()
-    for box in "INBOX", "a":
-        there, here = world.tokens(box)
-        assert there == here
+    assert_alike(world, "INBOX", "a")
     world.assert_settled()
 
 
 def test_a_file_that_cannot_be_closed_is_not_whole(scripted):
     """As where octets go over a network only then."""
-    if not shutil.which("cc"):
-        pytest.skip("no compiler")
     world = many(scripted, 12)
-    env = {**world.env(), **Fault(
-        "errno:EIO", 2, "close", "/%s/tmp/mochila-" % BOXES[1]).env(
-        faultat.build(world.base)),
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
-    done = subprocess.run(
-        [world.binary, "-c", str(world.config), "sync"], env=env,
-        capture_output=True, timeout=60)
+    done = sync_with(
+        world, "errno:EIO", 2, "close", "/%s/tmp/mochila-" % BOXES[1])
     assert done.returncode == 65 and b"Input/output" in done.stderr
     assert not world.local.files(BOXES[1])
-    for box in BOXES[0], BOXES[2]:
-        there, here = world.tokens(box)
-        assert there == here
+    assert_alike(world, BOXES[0], BOXES[2])
     world.sync()
-    there, here = world.tokens(BOXES[1])
-    assert there == here
+    assert_alike(world, BOXES[1])
     world.assert_settled()
 
 
@@ -516,22 +490,12 @@ def test_a_file_that_cannot_be_closed_is_not_whole(scripted):
 @pytest.mark.parametrize("how", ["errno:EIO", "errno:ENOSPC", "kill",
                                  "killafter"])
 def test_the_disk_fails_while_mail_comes(scripted, how, at):
-    if not shutil.which("cc"):
-        pytest.skip("no compiler")
     world = many(scripted)
-    env = {**world.env(), **Fault(how, at, "syncfs").env(
-        faultat.build(world.base)),
-        # (the library comes before that of the sanitizer)
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
-    done = subprocess.run(
-        [world.binary, "-c", str(world.config), "sync"], env=env,
-        capture_output=True, timeout=60)
+    done = sync_with(world, how, at, "syncfs")
     assert done.returncode in ((-9,) if "kill" in how else (65, 75)), (
         done.returncode, done.stderr)
     files = {f for box in BOXES[:3] for f, _, _ in world.local.files(box)}
     assert {row["file"].split("/", 1)[1] for row in world.dump()} <= files
     world.sync()
-    for box in BOXES[:3]:
-        there, here = world.tokens(box)
-        assert there == here
+    assert_alike(world, *BOXES[:3])
     world.assert_settled()

@@ -87,9 +87,7 @@ def test_what_a_move_comes_from_fails(scripted, how, said):
     assert "Work" not in done.err
     for side in world.tokens("Work"):
         assert {"here", "there"} <= set(side) and "old" not in side
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
     assert world.tokens("Work")[0] == ["here", "m1", "there"]
     assert {"m0", "m2", "m3", "m4"} <= set(world.tokens()[0])
 

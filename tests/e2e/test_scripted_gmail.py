@@ -40,6 +40,12 @@ def label(world, token, name):
         return world.script.store.copy(inbox, uid, box)
 
 
+def unlabel(world, box):
+    """Its only message goes, here."""
+    (_, _, path), = world.local.files(box)
+    path.unlink()
+
+
 def test_a_message_deleted_here_is_in_the_trash(scripted):
     world = start(scripted)
     world.file_of("m1").unlink()
@@ -67,8 +73,7 @@ def test_a_label_taken_here(scripted):
     world = start(scripted)
     label(world, "m2", "work")
     settle(world)
-    (_, _, path), = world.local.files("work")
-    path.unlink()
+    unlabel(world, "work")
     settle(world)
     assert world.tokens("work") == ([], [])
     assert len(world.tokens("INBOX")[1]) == 4
@@ -84,8 +89,7 @@ def test_all_labels_taken_here_at_once(scripted):
     world = start(scripted)
     label(world, "m2", "work")
     settle(world)
-    (_, _, path), = world.local.files("work")
-    path.unlink()
+    unlabel(world, "work")
     world.file_of("m2").unlink()
     settle(world)
     assert world.tokens("INBOX")[0] == ["m0", "m1", "m3"]
@@ -99,16 +103,14 @@ def test_two_of_three_labels_taken_here_at_once(scripted):
     label(world, "m2", "work")
     label(world, "m2", "zeta")
     settle(world)
-    (_, _, path), = world.local.files("work")
-    path.unlink()
+    unlabel(world, "work")
     world.file_of("m2").unlink()
     settle(world)
     assert world.tokens("INBOX")[0] == ["m0", "m1", "m3"]
     assert world.tokens("work") == ([], [])
     assert world.tokens("zeta") == (["m2"], ["m2"])
     assert world.tokens(TRASH) == ([], [])
-    (_, _, path), = world.local.files("zeta")
-    path.unlink()
+    unlabel(world, "zeta")
     settle(world)
     assert world.tokens(TRASH) == (["m2"], ["m2"])
 

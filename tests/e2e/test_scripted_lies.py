@@ -52,9 +52,7 @@ def test_more_messages_than_there_are(scripted, kind):
     done = world.sync(status=65)
     assert "the listing has 21 of 22 messages" in done.err
     all_there(world)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -65,10 +63,8 @@ def test_fewer_messages_than_there_are(scripted, kind):
     # either it is found out what is true, or nothing is concluded
     assert done.returncode == 0 or "nothing is concluded" in done.err
     all_there(world)
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert "new" in all_there(world)
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("kind", TIERS)
@@ -79,9 +75,7 @@ def test_an_empty_mailbox_that_is_not(scripted, kind):
     # the listing that was asked for with the SELECT may show them
     assert done.returncode == 0 or "nothing is concluded" in done.err
     all_there(world)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("said", [
@@ -94,9 +88,7 @@ def test_wrong_vanished(scripted, said):
          [said, line] if line.startswith(b"* OK [HIGHESTMODSEQ") else [line])
     world.sync(status=None)
     all_there(world)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def test_wrong_vanished_that_fits(scripted):
@@ -115,10 +107,8 @@ def test_wrong_vanished_that_fits(scripted):
     assert (b"UID SEARCH" in world.script.names()
             or "nothing is concluded" in done.err)
     all_there(world)
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert "new" in all_there(world)
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("found", [b"", b",", b",x"])
@@ -181,9 +171,7 @@ def test_mod_sequences_that_cannot_be(scripted, kind, seq):
     assert done.returncode == 0, done.err
     assert ("went back" in done.err) == (seq == b"1")
     assert "new" in all_there(world)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", [Persona, Condstore])
@@ -285,10 +273,8 @@ def test_a_list_with_a_name_that_cannot_be_read(scripted):
     assert "cannot be read" in done.err
     assert sorted(world.local.mailboxes()) == ["INBOX", "Sent Items", "other"]
     assert len(world.local.files("INBOX")) == 4
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert sorted(world.local.mailboxes()) == ["INBOX", "Sent Items"]
-    world.assert_settled()
 
 
 def test_an_empty_list_deletes_nothing(scripted):

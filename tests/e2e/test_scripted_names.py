@@ -66,9 +66,7 @@ def test_listings(scripted, kind, old, new):
         world.local.add("mine%d" % i, message("mine"), "1.mine.host")
         world.sync()
     assert not (world.root / "ghost").exists()
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def test_a_listing_that_return_does_not_give(scripted):
@@ -106,9 +104,7 @@ def test_throttled(scripted):
     done = world.sync(status=None)
     assert done.returncode in (65, 75)
     assert "Suggested Backoff Time" in done.err
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 # names on the command line
@@ -169,10 +165,8 @@ def test_what_cannot_be_opened_now_is_not_deleted(scripted, said, listed):
     done = world.sync(status=65)
     assert said.decode() in done.err
     assert len(world.local.files("other")) == 1
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert len(world.server.messages("other")) == 1
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("said", [
@@ -208,7 +202,5 @@ def test_a_deletion_that_is_refused_for_now_is_not_forgotten(scripted):
     done = world.sync(status=65)
     assert "[UNAVAILABLE] later" in done.err
     assert "other" in world.server.mailboxes()
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert "other" not in world.server.mailboxes()
-    world.assert_settled()

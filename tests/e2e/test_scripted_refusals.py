@@ -85,10 +85,8 @@ def test_what_a_move_became_is_asked_of_the_messages_that_there_are(
     path.rename(world.root / "Box" / "cur" / path.name)
     world.sync(status=None)
     assert asked and len(asked) <= 3
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens("Box") == (["m1"], ["m1"])
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("answer", REFUSALS)
@@ -102,10 +100,8 @@ def test_an_expunge_that_is_refused_brings_nothing_back(scripted, answer):
         done = world.sync(status=65)
         assert "EXPUNGE" in done.err
         assert world.tokens() == (["m0", "m1", "m2"], ["m0", "m2"])
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert world.tokens() == (["m0", "m2"],) * 2
-    world.assert_settled()
 
 
 @pytest.mark.parametrize("answer", REFUSALS)
@@ -186,9 +182,7 @@ def test_a_mailbox_that_cannot_be_looked_at_costs_that_mailbox(
     assert ("Box" in done.err) == (what == "EXAMINE")
     assert len(world.local.files("INBOX")) == 4
     assert "Box" in world.local.mailboxes()
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("kind", [Persona, Bare])
@@ -235,9 +229,7 @@ def test_sizes_that_are_all_refused_are_not_asked_for_one_by_one(scripted):
     done = world.sync(status=None)
     assert done.returncode != 0 and "what is a size?" in done.err
     assert len(asked) < 150
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def test_lines_are_no_longer_than_a_server_takes(scripted):
@@ -289,9 +281,7 @@ def test_why_a_server_hangs_up_is_said_though_it_reads_no_more(scripted):
     for _ in range(4):
         done = world.sync(status=75)
         assert "Too many simultaneous connections" in done.err
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("command", ["AUTHENTICATE", "ENABLE"])
@@ -314,6 +304,4 @@ def test_an_answer_that_cannot_be_read_is_no_ok(scripted, command):
     else:
         assert done.returncode != 0 and "makes no sense" in done.err
         assert world.script.names()[-1] == b"AUTHENTICATE"
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()

@@ -173,10 +173,8 @@ def test_hanging_up_in_a_literal(scripted):
     world.script.rewrite = cut
     done = world.sync(status=None)
     assert done.returncode in (69, 75) and done.err
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert len(world.local.files("INBOX")) == 3
-    world.assert_settled()
 
 
 def test_greetings(scripted):
@@ -234,9 +232,7 @@ def test_noise_between_all_lines(scripted, kind):
         # a LIST that cannot be read is said
         assert done.returncode in (0, 65), done.err
         nothing_lost(world, k)
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 def lower(session, line):
@@ -326,11 +322,9 @@ def test_a_flag_that_is_refused_for_one_message_is_set_for_the_others(
             assert m["flags"] == (set() if uid in refused else
                                   {"\\Flagged", "\\Seen"}), uid
         assert world.script.names()[before:].count(b"UID STORE") < 30
-    world.script.well()
-    world.sync()
+    world.assert_recovers()
     assert all(m["flags"] == {"\\Flagged", "\\Seen"}
                for m in world.server.messages("INBOX").values())
-    world.assert_settled()
 
 
 def test_what_was_done_before_a_refusal_is_not_done_twice(scripted):
@@ -358,9 +352,7 @@ def test_what_was_done_before_a_refusal_is_not_done_twice(scripted):
     assert "uid %d:" % uids[4] in line
     for uid, m in world.server.messages("INBOX").items():
         assert m["flags"] == (set() if uid == uids[4] else {"\\Seen"}), uid
-    world.script.well()
-    world.sync()
-    world.assert_settled()
+    world.assert_recovers()
 
 
 @pytest.mark.parametrize("said", [None, b"NO not this one",

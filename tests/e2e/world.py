@@ -41,6 +41,11 @@ def canonical(data):
     return re.sub(rb"(?<!\r)\n", b"\r\n", data)
 
 
+def lf(data):
+    """As a file has it: the other way."""
+    return data.replace(b"\r\n", b"\n")
+
+
 def digest(data):
     return hashlib.sha256(canonical(data)).hexdigest()
 

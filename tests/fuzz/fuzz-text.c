@@ -53,26 +53,6 @@ check_date(struct span s)
 }
 
 static void
-check_b64(struct span s)
-{
-	struct buf a, b;
-
-	buf_init(&a, MAX);
-	buf_init(&b, MAX);
-	if (wire_b64_decode(s, &a)) {
-		wire_b64_encode(buf_span(&a), &b);
-		check(span_eq(buf_span(&b), s));
-	}
-	buf_clear(&a);
-	buf_clear(&b);
-	wire_b64_encode(s, &a);
-	check(wire_b64_decode(buf_span(&a), &b));
-	check(span_eq(buf_span(&b), s));
-	buf_release(&a);
-	buf_release(&b);
-}
-
-static void
 check_set(struct span s)
 {
 	struct uidset set, again, slice, all;
@@ -170,9 +150,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0] % 5) {
 	case 0:
 		check_date(s);
-		break;
-	case 1:
-		check_b64(s);
 		break;
 	case 2:
 		check_set(s);

@@ -33,7 +33,7 @@ if str(HERE) not in sys.path:
 
 from oracle import NONE, Changes, bounds, one  # noqa: E402
 from people import Here, There, UMLAUT, content, wire  # noqa: E402
-from relay import Relay  # noqa: E402
+from relay import Cut, Relay  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from world import CHANGING, World, digest  # noqa: E402
 
@@ -63,25 +63,6 @@ class Failed(Exception):
     def __init__(self, kind, text):
         super().__init__("%s: %s" % (kind, text))
         self.kind = kind
-
-
-class Cut(Relay):
-    """Hangs up after LIMIT octets in one direction."""
-
-    def __init__(self, port, down, limit):
-        self.down, self.limit = down, limit
-        super().__init__(port)
-
-    def pump(self, a, b, down):
-        left = self.limit if down == self.down else None
-        while True:
-            data = a.recv(4096)
-            if left is not None:
-                data, left = data[:left], left - len(data[:left])
-            if data:
-                b.sendall(data)
-            if not data or left == 0:
-                return
 
 
 class Slow(Relay):

@@ -18,6 +18,7 @@
 
 #include "mail/name.h"
 #include "plan/internal.h"
+#include "seed.h"
 
 #define BOXES 3
 #define MESSAGES 256
@@ -57,18 +58,6 @@ struct account {
 
 static struct arena mem;
 static uint64_t history; /* which one is under way */
-static uint64_t rnd_state;
-
-/* splitmix64 */
-static uint32_t
-rnd(uint32_t below)
-{
-	uint64_t z = (rnd_state += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ (z >> 31)) % below);
-}
 
 static void
 account_begin(struct account *a, uint64_t seed)

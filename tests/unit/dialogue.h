@@ -48,6 +48,7 @@ struct fixture {
 	struct cancel *cancel;
 	struct arena mem;
 	struct imap *s;
+	struct rview inbox; /* see open_inbox() */
 };
 
 static inline void
@@ -174,6 +175,7 @@ teardown(void **state)
 		if (f->server.error[0])
 			fail_msg("%s", f->server.error);
 	}
+	uidset_release(&f->inbox.vanished);
 	kwtab_free(&f->conf.kw);
 	cancel_free(&f->cancel);
 	arena_release(&f->mem);
@@ -240,15 +242,16 @@ select_inbox(struct fixture *f, uint32_t v, uint64_t m,
 	"C m3 SELECT \"INBOX\"", "S * 2 EXISTS", "S * OK [UIDVALIDITY 9] x",   \
 	    "S * OK [HIGHESTMODSEQ 11] x", "S m3 OK"
 
-static inline struct rview
+/* What follows in the session is added to the view, which is F's. */
+static inline struct rview *
 open_inbox(struct fixture *f, struct err *e)
 {
 	struct imap_selected sel;
-	struct rview r;
 
 	assert_int_equal(e->code, 0);
-	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, e));
-	return r;
+	uidset_release(&f->inbox.vanished);
+	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &f->inbox, e));
+	return &f->inbox;
 }
 
 #endif

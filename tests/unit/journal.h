@@ -3,7 +3,7 @@
 #define TESTS_JOURNAL_H
 
 #include "base/alloc.h"
-#include "journal/journal.h"
+#include "journal/internal.h"
 #include "tempdir.h"
 
 #include <lmdb.h>
@@ -27,6 +27,17 @@ reopen(struct fixture *f, enum journal_mode mode)
 		fail_msg("%s", e.text);
 	assert_int_equal(0, journal_keywords(f->j, f->kw, &e));
 	return f->j;
+}
+
+/* Of the last transaction that was committed. */
+static inline uint64_t
+journal_txnid(const struct journal *j)
+{
+	MDB_envinfo info;
+
+	if (!j->env || j->unmapped || mdb_env_info(j->env, &info) != 0)
+		return 0;
+	return info.me_last_txnid;
 }
 
 static inline int

@@ -13,11 +13,11 @@
 
 #include "base/fs.h"
 #include "maildir/maildir.h"
+#include "tempdir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,45 +26,22 @@
 #define NOBODY 65534
 
 struct env {
-	char root[256];
+	char root[64];
 	struct maildir *m;
-	int fd; /* of the root; m's */
+	int fd; /* of the root */
 	struct arena mem;
 	struct err e;
 };
 
-static inline int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *w)
-{
-	(void)st;
-	(void)kind;
-	(void)w;
-	return remove(path);
-}
-
-static inline void
-remove_all(const char *path)
-{
-	assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static inline void
-make_temp(char *out, size_t n, const char *under)
-{
-	snprintf(out, n, "%s/test-maildir-XXXXXX", under);
-	assert_non_null(mkdtemp(out));
-}
-
 static inline void
 env_open(struct env *v, enum layout layout)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	memset(v, 0, sizeof *v);
-	make_temp(v->root, sizeof v->root, tmp && *tmp ? tmp : "/tmp");
+	tempdir_make(v->root);
 	arena_init(&v->mem);
 	assert_int_equal(maildir_open(&v->m, v->root, layout, &v->e), 0);
-	v->fd = maildir_fd(v->m);
+	v->fd = fs_open_dir(AT_FDCWD, v->root);
+	assert_true(v->fd >= 0);
 }
 
 static inline void
@@ -72,8 +49,9 @@ env_close(struct env *v)
 {
 	maildir_free(&v->m);
 	assert_null(v->m);
+	close(v->fd);
 	arena_release(&v->mem);
-	remove_all(v->root);
+	tempdir_remove(v->root);
 }
 
 static inline int

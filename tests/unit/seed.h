@@ -33,4 +33,17 @@ seed_of_this_run(void)
 	return seed;
 }
 
+static uint64_t rnd_state; /* the seed, at first */
+
+/* 0 to BELOW - 1; splitmix64. */
+static inline uint32_t
+rnd(uint32_t below)
+{
+	uint64_t z = (rnd_state += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (uint32_t)((z ^ (z >> 31)) % below);
+}
+
 #endif

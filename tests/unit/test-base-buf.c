@@ -98,27 +98,6 @@ test_numbers_are_written_as_printf_does(void **state)
 }
 
 static void
-test_consuming_drops_from_the_front(void **state)
-{
-	static const char text[] = "0123456789";
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 100);
-	buf_consume(&b, 3); /* nothing there, nothing happens */
-	assert_int_equal(b.n, 0);
-	for (size_t n = 0; n <= 12; n++) {
-		buf_clear(&b);
-		buf_add_str(&b, text);
-		buf_consume(&b, n);
-		assert_string_equal(buf_cstr(&b), n < 10 ? text + n : "");
-		assert_int_equal(b.n, n < 10 ? 10 - n : 0);
-		assert_true(span_eq(buf_span(&b), span_str(buf_cstr(&b))));
-	}
-	buf_release(&b);
-}
-
-static void
 test_an_empty_buf_can_be_used_at_once_and_again(void **state)
 {
 	struct buf b;
@@ -152,7 +131,6 @@ main(void)
 	    cmocka_unit_test(test_every_writer_adds_all_or_nothing),
 	    cmocka_unit_test(test_sizes_that_overflow_are_too_big),
 	    cmocka_unit_test(test_numbers_are_written_as_printf_does),
-	    cmocka_unit_test(test_consuming_drops_from_the_front),
 	    cmocka_unit_test(test_an_empty_buf_can_be_used_at_once_and_again),
 	};
 

@@ -10,15 +10,6 @@
 
 #define KEYS 300
 
-static uint64_t seed;
-
-static uint32_t
-rnd(uint32_t below)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(seed >> 33) % below;
-}
-
 static void
 test_numbers_that_differ_in_one_bit_are_different(void **state)
 {
@@ -157,6 +148,6 @@ main(void)
 	    cmocka_unit_test(test_deleting_loses_no_other_key),
 	};
 
-	seed = seed_of_this_run();
+	rnd_state = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,15 +11,6 @@
 
 #define UIDS 200
 
-static uint64_t seed;
-
-static uint32_t
-rnd(uint32_t below)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(seed >> 33) % below;
-}
-
 static void
 assert_like(const struct uidset *s, const bool *bit)
 {
@@ -409,6 +400,6 @@ main(void)
 	    cmocka_unit_test(test_slices_cover_the_set_and_fit_the_line),
 	};
 
-	seed = seed_of_this_run();
+	rnd_state = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

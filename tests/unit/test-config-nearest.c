@@ -10,15 +10,6 @@
 
 #define LEN 7
 
-static uint64_t seed;
-
-static uint32_t
-rnd(uint32_t below)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(seed >> 33) % below;
-}
-
 static bool
 differ(char a, char b)
 {
@@ -157,6 +148,6 @@ main(void)
 	    cmocka_unit_test(test_words_that_are_too_long_are_near_to_nothing),
 	};
 
-	seed = seed_of_this_run();
+	rnd_state = seed_of_this_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ test_stores_say_what_was_refused(void **state)
 	    /* answers may overtake each other (RFC 3501 section 5.5) */
 	    "S m5 NO no", "S * 2 FETCH (UID 5 MODSEQ (14) FLAGS (\\Draft))",
 	    "S m4 OK [MODIFIED 5] done");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	uidset_init(&modified);
 	uidset_init(&failed);
@@ -26,16 +26,15 @@ test_stores_say_what_was_refused(void **state)
 		uidset_init(&v[i].uids);
 	uidset_add_range(&v[0].uids, 4, 6);
 	uidset_add(&v[1].uids, 7);
-	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
+	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, r, &modified,
 				&failed, NULL, &e));
 	assert_true(uidset_has(&modified, 5) && uidset_count(&modified) == 1);
 	assert_true(uidset_has(&failed, 7) && uidset_count(&failed) == 1);
 	/* without flags an answer says nothing about them */
-	assert_int_equal(r.n, 1);
-	assert_int_equal(r.v[0].uid, 5);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->v[0].uid, 5);
 	uidset_release(&modified);
 	uidset_release(&failed);
-	uidset_release(&r.vanished);
 	for (int i = 0; i < 2; i++)
 		uidset_release(&v[i].uids);
 }
@@ -79,17 +78,15 @@ test_expunge_names_what_goes(void **state)
 	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
 	    "C m4 UID STORE 4,9 +FLAGS.SILENT (\\Deleted)",
 	    "C m5 UID EXPUNGE 4,9", "S m4 OK", "S * VANISHED 4,9", "S m5 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	uidset_init(&set);
 	uidset_add(&set, 4);
 	uidset_add(&set, 9);
-	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, &r, &e));
-	assert_int_equal(uidset_count(&r.vanished), 2);
+	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, r, &e));
+	assert_int_equal(uidset_count(&r->vanished), 2);
 	uidset_release(&set);
-	uidset_release(&r.vanished);
 }
-
 
 /* UIDs 4 and 9. */
 static int
@@ -121,12 +118,11 @@ test_without_uidplus_expunge_takes_what_is_ours(void **state)
 	    "C m7 " STORE_DELETED, "S m7 OK", "C m8 " SEARCH_DELETED,
 	    "S * ESEARCH (TAG \"m8\") UID ALL 4,9", "S m8 OK", "C m9 EXPUNGE",
 	    "S m9 NO [NOPERM] no");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	assert_int_equal(0, expunge(f, &r, &e));
-	assert_int_equal(ERR_NO, expunge(f, &r, &e));
+	assert_int_equal(0, expunge(f, r, &e));
+	assert_int_equal(ERR_NO, expunge(f, r, &e));
 	assert_string_equal(e.resp, "NOPERM");
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -155,17 +151,16 @@ test_without_uidplus_others_are_not_expunged(void **state)
 		script[n++] = arena_printf(&f->mem, "S m%u OK", 5 + 2 * i);
 	}
 	e = start(f, script);
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	for (unsigned i = 0; i < N; i++) {
-		assert_int_equal(ERR_NO, expunge(f, &r, &e));
+		assert_int_equal(ERR_NO, expunge(f, r, &e));
 		assert_int_equal(e.scope, ERR_SCOPE_BOX);
 		assert_int_equal(e.retry, ERR_RETRY_LATER);
 		assert_non_null(strstr(e.text, "UIDPLUS"));
 		assert_int_equal(strstr(e.text, "other messages") != NULL,
 		    i == 0 || i == 4);
 	}
-	uidset_release(&r.vanished);
 }
 
 /* m4 and m5 are under way at once; halves are asked for behind them. */
@@ -186,7 +181,7 @@ test_a_refusal_is_narrowed_down(void **state)
 	    "C m8 UID STORE 5 +FLAGS.SILENT (\\Seen)",
 	    "C m9 UID STORE 4 +FLAGS.SILENT (\\Seen)",
 	    "S m9 OK", "S m8 NO not this one");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	uidset_init(&v[0].uids);
 	uidset_init(&v[1].uids);
@@ -194,7 +189,7 @@ test_a_refusal_is_narrowed_down(void **state)
 	uidset_init(&failed);
 	uidset_add_range(&v[0].uids, 4, 7);
 	uidset_add_range(&v[1].uids, 8, 9);
-	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, &r, &modified,
+	assert_int_equal(0, imap_store(f->s, v, 2, &f->mem, r, &modified,
 				&failed, &said, &e));
 	assert_int_equal(uidset_count(&modified), 0);
 	assert_int_equal(uidset_count(&failed), 3);
@@ -204,7 +199,6 @@ test_a_refusal_is_narrowed_down(void **state)
 	uidset_release(&v[1].uids);
 	uidset_release(&modified);
 	uidset_release(&failed);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -222,15 +216,14 @@ test_without_uidplus_a_refusal_ends_it(void **state)
 	    "C m10 " SEARCH_DELETED, "S * SEARCH 4 9",
 	    "S m10 OK [MESSAGELIMIT 1000 3] that is not all",
 	    "C m11 UID SEARCH UID 1:2 DELETED", "S * SEARCH 2", "S m11 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	assert_int_equal(ERR_NO, expunge(f, &r, &e));
+	assert_int_equal(ERR_NO, expunge(f, r, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
-	assert_int_equal(ERR_BAD, expunge(f, &r, &e));
+	assert_int_equal(ERR_BAD, expunge(f, r, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
-	assert_int_equal(ERR_NO, expunge(f, &r, &e));
+	assert_int_equal(ERR_NO, expunge(f, r, &e));
 	assert_int_equal(e.retry, ERR_RETRY_LATER);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -239,11 +232,10 @@ test_an_empty_set_expunges_nothing(void **state)
 	struct fixture *f = *state;
 	struct uidset none;
 	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX);
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	uidset_init(&none);
-	assert_int_equal(0, imap_expunge(f->s, &none, &f->mem, &r, &e));
-	uidset_release(&r.vanished);
+	assert_int_equal(0, imap_expunge(f->s, &none, &f->mem, r, &e));
 }
 
 /* The mailbox "next", whose SELECT was sent ahead. */
@@ -295,16 +287,15 @@ test_the_next_select_stands_behind_the_stores(void **state)
 	    /* still of the mailbox before */
 	    "S * 1 FETCH (UID 4 FLAGS (\\Seen))", "S * OK [CLOSED] x",
 	    SELECTED("m5"), "C m6 " STORE_SEEN, "S m6 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(0, store(f, &r, &failed, &e));
+	assert_int_equal(0, store(f, r, &failed, &e));
 	assert_int_equal(0, select_ahead(f, &sel, &e));
 	assert_int_equal(sel.uidvalidity, 12);
 	assert_int_equal(sel.exists, 7);
 	/* once */
-	assert_int_equal(0, store(f, &r, &failed, &e));
-	uidset_release(&r.vanished);
+	assert_int_equal(0, store(f, r, &failed, &e));
 }
 
 static void
@@ -315,15 +306,14 @@ test_what_is_refused_before_a_select_is_not_halved(void **state)
 	struct uidset failed;
 	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
 	    "C m5 SELECT \"next\"", "S m4 NO no", "S m5 NO nor this");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(0, store(f, &r, &failed, &e));
+	assert_int_equal(0, store(f, r, &failed, &e));
 	assert_int_equal(uidset_count(&failed), 2);
 	assert_int_equal(ERR_NO, select_ahead(f, &sel, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
 	uidset_release(&failed);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -336,15 +326,13 @@ test_whatever_comes_behind_a_select_ahead_waits_for_it(void **state)
 	    /* nobody asked for it in the end */
 	    "C m6 SELECT \"INBOX\"", "S * 2 EXISTS",
 	    "S * OK [UIDVALIDITY 9] x", "S m6 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 	struct imap_selected sel;
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(0, store(f, &r, &failed, &e));
-	uidset_release(&r.vanished);
-	assert_int_equal(0, select_inbox(f, 0, 0, &sel, &r, &e));
+	assert_int_equal(0, store(f, r, &failed, &e));
+	assert_int_equal(0, select_inbox(f, 0, 0, &sel, r, &e));
 	assert_int_equal(sel.exists, 2);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -354,12 +342,11 @@ test_a_select_that_is_answered_first_ends_the_session(void **state)
 	struct uidset failed;
 	struct err e = START(f, LOGIN_ALL, SELECT_INBOX, "C m4 " STORE_SEEN,
 	    "C m5 SELECT \"next\"", SELECTED("m5"), "S m4 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(ERR_PROTO, store(f, &r, &failed, &e));
+	assert_int_equal(ERR_PROTO, store(f, r, &failed, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_CONN);
-	uidset_release(&r.vanished);
 }
 
 /* 900 octets of UIDs in a command. */
@@ -390,13 +377,12 @@ test_the_next_select_stands_behind_the_last_expunge(void **state)
 	    arena_printf(&f->mem, "C m7 UID EXPUNGE %s", second),
 	    "C m8 SELECT \"next\"", "S m6 OK", "S m7 OK", "S * OK [CLOSED] x",
 	    SELECTED("m8"));
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, &r, &e));
+	assert_int_equal(0, imap_expunge(f->s, &set, &f->mem, r, &e));
 	assert_int_equal(0, select_ahead(f, &sel, &e));
 	uidset_release(&set);
-	uidset_release(&r.vanished);
 }
 
 /* The search and the EXPUNGE would be about another mailbox. */
@@ -409,12 +395,11 @@ test_without_uidplus_nothing_is_opened_in_between(void **state)
 	    "C m4 " STORE_DELETED, "S m4 OK", "C m5 " SEARCH_DELETED,
 	    "S * SEARCH 9 4", "S m5 OK", "C m6 EXPUNGE", "S m6 OK",
 	    "C m7 SELECT \"next\"", SELECTED("m7"));
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	imap_select_next(f->s, SPAN("next"), false);
-	assert_int_equal(0, expunge(f, &r, &e));
+	assert_int_equal(0, expunge(f, r, &e));
 	assert_int_equal(0, select_ahead(f, &sel, &e));
-	uidset_release(&r.vanished);
 }
 
 int

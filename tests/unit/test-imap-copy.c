@@ -63,13 +63,12 @@ test_copy_pairs_in_written_order(void **state)
 	    "C m5 UID COPY 7:9 \"b\"", "S * OK [COPYUID 38505 8 9] copied",
 	    "S m5 OK [COPYUID 38505 8 9] done");
 
-	struct rview r = open_inbox(f, &e);
+	open_inbox(f, &e);
 	c = copy(f, "2,4:6", 0, &e);
 	assert_int_equal(c.uidvalidity, 38505);
 	assert_pairs(&c, "4>1 2>2 5>3 6>4");
 	c = copy(f, "7:9", 0, &e);
 	assert_pairs(&c, "8>9");
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -102,10 +101,9 @@ test_a_copyuid_that_makes_no_sense_is_none(void **state)
 	script[n++] = "S m4 OK [COPYUID 7 2 5] done";
 	assert_true(n < sizeof script / sizeof *script);
 	e = start(f, script);
-	struct rview r = open_inbox(f, &e);
+	open_inbox(f, &e);
 	c = copy(f, "1:3", 0, &e);
 	assert_pairs(&c, "3>6 2>5");
-	uidset_release(&r.vanished);
 }
 
 /* "1001,1003,..." from FIRST on, N of them. */
@@ -136,13 +134,12 @@ test_long_sets_are_split_and_pipelined(void **state)
 	struct err e = START(f, LOGIN_WITH("UIDPLUS"), SELECT_INBOX, m4, m5,
 	    "S * OK still here", "S m5 OK [COPYUID 7 1353 90] done",
 	    "S m4 OK [COPYUID 7 1001,1003 80:81] done");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	c = copy(f, all, 0, &e);
 	assert_pairs(&c, "1353>90 1001>80 1003>81");
 	/* one wait each for CAPABILITY, LOGIN, SELECT, and both COPYs */
 	assert_int_equal(imap_stats(f->s).round_trips, 4);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -159,8 +156,8 @@ test_a_copy_refused_has_copied_nothing(void **state)
 	    "S * OK [COPYUID 7 1353 81] half of it",
 	    "S m5 NO [OVERQUOTA] full", "C m6 UID COPY 4 \"b\"",
 	    "S m6 NO [TRYCREATE] no such mailbox");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	c = copy(f, all, ERR_NO, &e);
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
 	assert_string_equal(e.resp, "OVERQUOTA");
@@ -168,7 +165,6 @@ test_a_copy_refused_has_copied_nothing(void **state)
 	c = copy(f, "4", ERR_NO, &e);
 	assert_string_equal(e.resp, "TRYCREATE");
 	assert_int_equal(c.n, 0);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -178,12 +174,11 @@ test_a_copy_that_was_cut_has_copied_nothing(void **state)
 	struct imap_copied c;
 	struct err e = START(f, LOGIN_WITH("UIDPLUS"), SELECT_INBOX,
 	    "C m4 UID COPY 4 \"b\"", "S * OK [COPYUID 7 4 5] x", "X");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	c = copy(f, "4", ERR_NET, &e);
 	assert_int_equal(e.scope, ERR_SCOPE_CONN);
 	assert_int_equal(c.n, 0);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -194,12 +189,11 @@ test_a_mailbox_replaced_meanwhile_has_only_the_new_uids(void **state)
 	struct err e = START(f, LOGIN_WITH("UIDPLUS"), SELECT_INBOX,
 	    "C m4 UID COPY 4:5 \"b\"", "S * OK [COPYUID 7 4 5] x",
 	    "S m4 OK [COPYUID 8 5 1] x");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	c = copy(f, "4:5", 0, &e);
 	assert_int_equal(c.uidvalidity, 8);
 	assert_pairs(&c, "5>1");
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -215,14 +209,13 @@ test_names_that_wait_are_copied_to_one_by_one(void **state)
 	struct err e = START(f, LOGIN_WITH("UIDPLUS"), SELECT_INBOX, m4,
 	    "S + go", "C \xc3\xa4", "S m4 OK [COPYUID 7 1001 80] x", m5,
 	    "S m5 NO [LIMIT] not before tomorrow");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	assert_int_equal(ERR_NO, imap_copy(f->s, &set, SPAN("\xc3\xa4"),
 				     &f->mem, &c, &e));
 	assert_string_equal(e.resp, "LIMIT");
 	assert_pairs(&c, "1001>80");
 	uidset_release(&set);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -235,13 +228,12 @@ test_without_uidplus_nobody_knows_what_was_copied(void **state)
 	    "C m4 UID COPY 4 \"b\"", "S m4 OK [COPYUID 7 4 5] claims it",
 	    /* nothing is removed then */
 	    "C m5 UID COPY 4 \"b\"", "S m5 OK done");
-	struct rview r = open_inbox(f, &e);
 
+	open_inbox(f, &e);
 	c = copy(f, "4", 0, &e);
 	assert_int_equal(c.n, 0);
 	c = move(f, "4", &back, 0, &e);
 	assert_int_equal(c.n, 0);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -258,18 +250,17 @@ test_move_says_what_went_where(void **state)
 	    "S m5 OK [COPYUID 7 6 10] (Success)",
 	    /* not there any more */
 	    "C m6 UID MOVE 7 \"b\"", "S m6 OK no messages");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	c = move(f, "4:5", &r, 0, &e);
+	c = move(f, "4:5", r, 0, &e);
 	assert_pairs(&c, "4>8 5>9");
-	assert_true(uidset_has(&r.vanished, 5));
-	c = move(f, "6", &r, 0, &e);
+	assert_true(uidset_has(&r->vanished, 5));
+	c = move(f, "6", r, 0, &e);
 	assert_int_equal(c.uidvalidity, 7);
 	assert_pairs(&c, "6>10");
-	assert_int_equal(uidset_count(&r.vanished), 1);
-	c = move(f, "7", &r, 0, &e);
+	assert_int_equal(uidset_count(&r->vanished), 1);
+	c = move(f, "7", r, 0, &e);
 	assert_int_equal(c.n, 0);
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -281,15 +272,14 @@ test_a_move_that_stops_half_way_has_moved_half(void **state)
 	    "C m4 UID MOVE 4:6 \"b\"", "S * OK [COPYUID 7 4 8] moved",
 	    "S * VANISHED 4", "S m4 NO [EXPUNGEISSUED] some are gone",
 	    "C m5 UID MOVE 5:6 \"b\"", "S * OK [COPYUID 7 5 9] moved", "X");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	c = move(f, "4:6", &r, ERR_NO, &e);
+	c = move(f, "4:6", r, ERR_NO, &e);
 	assert_string_equal(e.resp, "EXPUNGEISSUED");
 	assert_pairs(&c, "4>8");
-	assert_true(uidset_has(&r.vanished, 4));
-	c = move(f, "5:6", &r, ERR_NET, &e);
+	assert_true(uidset_has(&r->vanished, 4));
+	c = move(f, "5:6", r, ERR_NET, &e);
 	assert_pairs(&c, "5>9");
-	uidset_release(&r.vanished);
 }
 
 static void
@@ -308,18 +298,17 @@ test_without_move_only_what_was_copied_goes(void **state)
 	    "C m8 UID COPY 5 \"b\"", "S m8 OK [COPYUID 7 5 10] x",
 	    "C m9 UID STORE 5 +FLAGS.SILENT (\\Deleted)",
 	    "C m10 UID EXPUNGE 5", "S m9 NO [NOPERM] no", "S m10 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	c = move(f, "4:6", &r, 0, &e);
+	c = move(f, "4:6", r, 0, &e);
 	assert_pairs(&c, "4>8 6>9");
-	assert_int_equal(uidset_count(&r.vanished), 2);
-	c = move(f, "5", &r, ERR_NO, &e);
+	assert_int_equal(uidset_count(&r->vanished), 2);
+	c = move(f, "5", r, ERR_NO, &e);
 	assert_string_equal(e.resp, "TRYCREATE");
 	assert_int_equal(c.n, 0);
-	c = move(f, "5", &r, ERR_NO, &e);
+	c = move(f, "5", r, ERR_NO, &e);
 	assert_string_equal(e.resp, "NOPERM");
 	assert_pairs(&c, "5>10");
-	uidset_release(&r.vanished);
 }
 
 /* What earlier commands copied leaves although a later one was refused. */
@@ -336,12 +325,11 @@ test_without_move_a_late_refusal_leaves_no_second_copy(void **state)
 	    "S m4 OK [COPYUID 7 1001 80] done", "S m5 NO [OVERQUOTA] full",
 	    "C m6 UID STORE 1001 +FLAGS.SILENT (\\Deleted)",
 	    "C m7 UID EXPUNGE 1001", "S m6 OK", "S m7 OK");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
-	c = move(f, all, &r, ERR_NO, &e);
+	c = move(f, all, r, ERR_NO, &e);
 	assert_string_equal(e.resp, "OVERQUOTA");
 	assert_pairs(&c, "1001>80");
-	uidset_release(&r.vanished);
 }
 
 int

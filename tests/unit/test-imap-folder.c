@@ -113,7 +113,7 @@ test_the_open_mailbox_is_left_without_unselect(void **state)
 	    "C m4 EXAMINE INBOX", "S * 2 EXISTS", "S m4 OK",
 	    "C m5 EXAMINE INBOX", "S m5 NO no such mailbox");
 
-	(void)open_inbox(f, &e);
+	open_inbox(f, &e);
 	assert_int_equal(0, imap_unselect(f->s, &e));
 	/* that is another mailbox now; leaving it may fail, and is done then */
 	assert_int_equal(0, imap_unselect(f->s, &e));

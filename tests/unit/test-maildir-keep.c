@@ -19,7 +19,9 @@ bin_open(struct bin *b, struct env *v, bool across)
 			  fstat(v->fd, &here) != 0 ||
 			  here.st_dev == there.st_dev))
 		skip();
-	make_temp(b->path, sizeof b->path, across ? "/dev/shm" : "/tmp");
+	snprintf(b->path, sizeof b->path, "%s/test-maildir-XXXXXX",
+	    across ? "/dev/shm" : "/tmp");
+	assert_non_null(mkdtemp(b->path));
 	b->fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(b->fd >= 0);
 }
@@ -28,7 +30,7 @@ static void
 bin_close(struct bin *b)
 {
 	close(b->fd);
-	remove_all(b->path);
+	tempdir_remove(b->path);
 }
 
 /* Mailbox a, of which all was seen. */
@@ -191,7 +193,7 @@ the_bin_keeps_bytes_and_names_on_one_file_system_and_two(void **state)
 		bin_open(&b, v, across);
 		bin_and_back(v, &b);
 		bin_close(&b);
-		remove_all(arena_printf(&v->mem, "%s/a", v->root));
+		tempdir_remove(arena_printf(&v->mem, "%s/a", v->root));
 		mkdirs(v, "a"); /* and the descriptors of before are stale */
 	}
 }

@@ -157,7 +157,7 @@ known_names_are_marked_and_left_out(void **state)
 	assert_false(uidset_has(&gone, 1));
 	uidset_release(&gone);
 	/* what lacks a directory is told whole */
-	remove_all(arena_printf(&v->mem, "%s/a/new", v->root));
+	tempdir_remove(arena_printf(&v->mem, "%s/a/new", v->root));
 	assert_int_equal(maildir_scan_rest(v->m, SPAN("a"), NULL, &known,
 			     &v->mem, &view, &stamp, &letters_seen, &v->e),
 	    0);
@@ -216,7 +216,7 @@ without_cur_or_new_it_is_damaged_and_shows_what_there_is(void **state)
 		assert_int_equal(view.n, (i & 1) + (i >> 1));
 		assert_int_equal(stamp.cur_ino != 0, i == 3);
 		if (i < 3 && exists(v, "a"))
-			remove_all(arena_printf(&v->mem, "%s/a", v->root));
+			tempdir_remove(arena_printf(&v->mem, "%s/a", v->root));
 	}
 }
 

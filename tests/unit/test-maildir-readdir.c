@@ -79,7 +79,7 @@ what_has_no_type_is_asked_for_it(void **state)
 	assert_span(dirs[0].path, "a");
 	assert_span(dirs[1].path, "b/c");
 	assert_span(dirs[2].path, "link");
-	assert_true(dirs[0].has_cur && dirs[0].has_new && dirs[0].has_tmp);
+	assert_true(dirs[0].has_cur && dirs[0].has_new);
 	assert_true(dirs[2].is_link);
 	scan(v);
 	assert_int_equal(view.n, 1);

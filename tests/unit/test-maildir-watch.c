@@ -218,8 +218,8 @@ anything_that_others_do_is_noticed(void **state)
 			others_do(v, what);
 		if (ours(v, "a"))
 			fail_msg("not noticed: %d", what);
-		remove_all(arena_printf(&v->mem, "%s/a", v->root));
-		remove_all(arena_printf(&v->mem, "%s/b", v->root));
+		tempdir_remove(arena_printf(&v->mem, "%s/a", v->root));
+		tempdir_remove(arena_printf(&v->mem, "%s/b", v->root));
 	}
 }
 

@@ -28,19 +28,7 @@
 #define NAME 160
 
 static uint64_t first; /* seed of each of the tests */
-static uint64_t seed;
 static struct arena mem;
-
-/* splitmix64 */
-static uint32_t
-rnd(uint32_t below)
-{
-	uint64_t z = (seed += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ (z >> 31)) % below);
-}
 
 /* A mailbox on one side; TOK: one bit for each message. */
 struct box {
@@ -544,7 +532,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	seed = first;
+	rnd_state = first;
 	return 0;
 }
 

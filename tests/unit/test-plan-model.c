@@ -9,7 +9,6 @@
  * runs the history again that printed N.  MOCHILA_CASES: how many histories.
  */
 #include "account.h"
-#include "seed.h"
 
 #define HISTORIES 4000
 #define ROUNDS 6
@@ -278,8 +277,8 @@ check_one(uint32_t content, const struct file **v, uint32_t n)
 
 /*
  * Several of one content: which is which nobody can say, but how many there may
- * be.  What neither side let go of stays; what is new on one side may be what is
- * new on the other.
+ * be.  What neither side let go of stays; what is new on one side may be what
+ * is new on the other.
  */
 static void
 check_many(uint32_t content, const struct file **v, uint32_t n)

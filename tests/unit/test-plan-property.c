@@ -24,18 +24,6 @@
 #define MESSAGES 400
 
 static uint64_t first; /* seed of each of the tests */
-static uint64_t seed;
-
-/* splitmix64 */
-static uint32_t
-rnd(uint32_t below)
-{
-	uint64_t z = (seed += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)((z ^ (z >> 31)) % below);
-}
 
 struct file {
 	uint32_t base; /* of its name; 0: no such file */
@@ -490,7 +478,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	seed = first;
+	rnd_state = first;
 	return 0;
 }
 

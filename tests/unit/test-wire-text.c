@@ -107,48 +107,6 @@ test_dates_beyond_four_digits_are_clamped(void **state)
 }
 
 static void
-test_base64_of_every_length_comes_back(void **state)
-{
-	char bytes[256];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof bytes; i++)
-		bytes[i] = (char)(i * 167);
-	for (size_t n = 0; n <= sizeof bytes; n++) {
-		struct buf text, back;
-
-		buf_init(&text, 1024);
-		buf_init(&back, 1024);
-		wire_b64_encode(span_of(bytes, n), &text);
-		assert_int_equal(text.n, (n + 2) / 3 * 4);
-		assert_true(wire_b64_decode(buf_span(&text), &back));
-		assert_true(span_eq(buf_span(&back), span_of(bytes, n)));
-		buf_release(&text);
-		buf_release(&back);
-	}
-}
-
-static void
-test_base64_is_strict(void **state)
-{
-	static const char *const bad[] = {"A", "AA", "AAA", "AAA*", "A===",
-	    "AB==", "AAB=", "AA=A", "=AAA", "AAAA=AAA", "AA==AAAA", "AA\n="};
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 100);
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		buf_clear(&b);
-		if (wire_b64_decode(span_str(bad[i]), &b))
-			fail_msg("'%s' was taken", bad[i]);
-	}
-	buf_clear(&b);
-	assert_true(wire_b64_decode(SPAN("AGFuYQBzZWNyZXQ="), &b));
-	assert_memory_equal(b.p, "\0ana\0secret", 11);
-	buf_release(&b);
-}
-
-static void
 test_words_are_found_whole(void **state)
 {
 	struct span list = SPAN("PLAIN SCRAM-SHA-1 LOGIN");
@@ -224,8 +182,6 @@ main(void)
 	    cmocka_unit_test(test_zones_and_short_days),
 	    cmocka_unit_test(test_every_other_text_is_no_date),
 	    cmocka_unit_test(test_dates_beyond_four_digits_are_clamped),
-	    cmocka_unit_test(test_base64_of_every_length_comes_back),
-	    cmocka_unit_test(test_base64_is_strict),
 	    cmocka_unit_test(test_words_are_found_whole),
 	    cmocka_unit_test(test_too_much_was_asked),
 	    cmocka_unit_test(test_what_is_not_there),
