@@ -35,6 +35,7 @@ tests_unit_test_config_provider_LDADD = $(config_test_libs)
 tests_unit_test_config_secret_SOURCES = tests/unit/test-config-secret.c \
 	tests/unit/tempdir.h
 tests_unit_test_config_secret_LDADD = $(config_test_libs)
+tests_unit_test_config_secret_LDFLAGS = -Wl,--wrap=clock_mono_ms
 tests_unit_test_config_value_SOURCES = tests/unit/test-config-value.c \
 	tests/unit/confcheck.h
 tests_unit_test_config_value_LDADD = $(config_test_libs)

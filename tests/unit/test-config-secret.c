@@ -36,8 +36,11 @@ real_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t __wrap_clock_mono_ms(void);
+
+/* In its place, by the linker (src/config/local.mk). */
 int64_t
-clock_mono_ms(void)
+__wrap_clock_mono_ms(void)
 {
 	struct pollfd p = {.fd = fake.hangs, .events = POLLIN};
 

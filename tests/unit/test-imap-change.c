@@ -52,21 +52,20 @@ test_stores_that_do_not_say_what_was_refused(void **state)
 	    "S m4 OK [MODIFIED 5,] done",
 	    "C m5 UID STORE 4:6 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Seen)",
 	    "S m5 NO [MODIFIED] some");
-	struct rview r = open_inbox(f, &e);
+	struct rview *r = open_inbox(f, &e);
 
 	uidset_init(&v.uids);
 	uidset_add_range(&v.uids, 4, 6);
 	for (int i = 0; i < 2; i++) {
 		uidset_init(&modified);
 		uidset_init(&failed);
-		assert_int_equal(0, imap_store(f->s, &v, 1, &f->mem, &r,
+		assert_int_equal(0, imap_store(f->s, &v, 1, &f->mem, r,
 					&modified, &failed, NULL, &e));
 		assert_true(uidset_eq(&modified, &v.uids));
 		assert_int_equal(failed.n, 0);
 		uidset_release(&modified);
 		uidset_release(&failed);
 	}
-	uidset_release(&r.vanished);
 	uidset_release(&v.uids);
 }
 
