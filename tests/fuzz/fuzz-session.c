@@ -1,4 +1,4 @@
-/* fuzz-sources: src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c src/imap/compress.c src/imap/connect.c src/imap/copy.c src/imap/fetch.c src/imap/folder.c src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c src/imap/session.c src/imap/survey.c src/imap/trace.c src/wire/cmd.c src/wire/lex.c src/wire/node.c src/wire/resp.c src/wire/text.c src/plan/view.c */
+/* fuzz-sources: src/imap/append.c src/imap/auth.c src/imap/body.c src/imap/change.c src/imap/compress.c src/imap/connect.c src/imap/copy.c src/imap/fetch.c src/imap/folder.c src/imap/list.c src/imap/msgid.c src/imap/search.c src/imap/select.c src/imap/session.c src/imap/survey.c src/imap/trace.c src/imap/window.c src/wire/cmd.c src/wire/lex.c src/wire/node.c src/wire/resp.c src/wire/text.c src/plan/view.c */
 /* fuzz-libs: -lgsasl */
 /* fuzz-max-len: 2500 */
 /* fuzz-counters: 0 */
