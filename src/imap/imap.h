@@ -255,8 +255,7 @@ int imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
 /*
  * Partial bodies for comparison: for each of the N requests
  * BODY.PEEK[]<off.len>; pipelined.  v[i].got in MEM; SPAN_NONE when the server
- * sent nothing, or refused this message alone; also after an error, of what came
- * before it.  LEN at most 8192.
+ * sent nothing, or refused this message alone.  LEN at most 8192.
  */
 struct imap_sample {
 	uint32_t uid;
@@ -449,8 +448,7 @@ int imap_move(struct imap *s, const struct uidset *set, struct span wire,
  * header.h) gives them: "" when there is none.  Ascending UIDs; what is gone,
  * or is refused by itself, is not in it.  They are asked for by
  * BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)], pipelined.  SET names messages that
- * there are, no range of UIDs: each of them may be asked for by itself.  Also
- * after an error *V_R has what came before it.
+ * there are, no range of UIDs: each of them may be asked for by itself.
  */
 struct imap_msgid {
 	uint32_t uid;

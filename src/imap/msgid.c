@@ -162,9 +162,11 @@ imap_fetch_msgids(struct imap *s, const struct uidset *set, struct arena *mem,
 	rc = fetch_all(&m, e);
 	uidset_release(&m.seen);
 	buf_release(&m.head);
+	if (rc < 0)
+		return rc;
 	if (m.n)
 		qsort(m.v, m.n, sizeof *m.v, by_uid);
 	*v_r = m.v;
 	*n_r = m.n;
-	return rc;
+	return 0;
 }

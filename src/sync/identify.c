@@ -199,7 +199,7 @@ ask_ids(struct moves_search *s, struct question *v, size_t n, struct err *e)
 		map_set_u64(&by_uid, v[i].op->uid, i);
 	}
 	rc = imap_fetch_msgids(s->r->imap, &set, &s->r->pass, &id, &nid, e);
-	for (size_t i = 0; i < nid; i++)
+	for (size_t i = 0; i < nid && rc == 0; i++)
 		if (map_get_u64(&by_uid, id[i].uid, &at)) {
 			v[at].id = id[i].id;
 			v[at].told = true;
@@ -227,37 +227,11 @@ ask_windows(struct moves_search *s, struct question *v, size_t n, struct err *e)
 				    .len = v[i].len[k]};
 	rc = imap_fetch_samples(s->r->imap, &s->r->pass, w, nw, e);
 	nw = 0;
-	for (unsigned k = 0; k < 2; k++)
+	for (unsigned k = 0; k < 2 && rc == 0; k++)
 		for (size_t i = 0; i < n; i++)
 			if (k < v[i].n)
 				v[i].got[k] = w[nw++].got;
 	return rc;
-}
-
-static bool
-is_answered(const struct question *q)
-{
-	bool all = q->told;
-
-	for (unsigned k = 0; k < q->n; k++)
-		all &= q->got[k].n > 0;
-	return all;
-}
-
-/* The connection ended, as it seems at the first that has no answer. */
-static int
-ended(struct moves_search *s, const struct question *v, size_t n,
-    const struct err *e)
-{
-	struct sbox *b = &s->r->box[v[0].op->box];
-	uint32_t uid = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (!is_answered(&v[i]) && (uid == 0 || v[i].op->uid < uid))
-			uid = v[i].op->uid;
-	if (e->scope >= ERR_SCOPE_CONN)
-		record_ended_at(s->r, b, uid, e);
-	return e->code;
 }
 
 static bool
@@ -318,9 +292,7 @@ identify_in(struct moves_search *s, struct question *v, size_t n,
 	size_t left = 0;
 	int rc = ask_ids(s, v, n, e);
 
-	if (rc != 0)
-		return ended(s, v, n, e);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (!v[i].told)
 			uidset_add(untold, v[i].op->uid);
 		if (!ids_meet(s, &v[i]))
@@ -328,19 +300,17 @@ identify_in(struct moves_search *s, struct question *v, size_t n,
 		choose_windows(s, &v[i]);
 		v[left++] = v[i];
 	}
-	if (left == 0)
-		return 0;
+	if (rc != 0 || left == 0)
+		return rc;
 	qsort(v, left, sizeof *v, by_size);
 	rc = ask_windows(s, v, left, e);
-	if (rc != 0)
-		return ended(s, v, left, e);
-	for (size_t i = 0; i < left; i++) {
+	for (size_t i = 0; i < left && rc == 0; i++) {
 		for (unsigned k = 0; k < v[i].n; k++)
 			if (v[i].got[k].n == 0)
 				uidset_add(untold, v[i].op->uid);
 		settle(s, &v[i]);
 	}
-	return 0;
+	return rc;
 }
 
 /* The new UIDs of one mailbox, N of them. */

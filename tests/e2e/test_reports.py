@@ -206,34 +206,6 @@ def test_a_message_that_ends_the_connection_waits(scripted):
     world.assert_settled()
 
 
-@pytest.mark.parametrize("asked", [b"BODY.PEEK[HEADER.FIELDS", b"BODY.PEEK[]<"])
-def test_a_message_that_ends_the_connection_as_it_is_compared(scripted, asked):
-    """It was moved there.  Nothing else waits for it more than once; not even
-    its file, and then there is nothing to hold octets of it against."""
-    world = scripted()
-    _, work = world.moved_there(3, 2)
-    world.server.append("INBOX", message("new"))
-    world.local.add("INBOX", message("here"), "1.here.host")
-
-    def hang_up(session, tag, words):
-        if session.box is work and any(
-                w.startswith(asked) for w in words[1]):
-            raise Hangup
-
-    world.script.answer[b"UID FETCH"] = hang_up
-    assert world.sync(status=None).returncode in (69, 75)
-    done = world.sync(status=None)
-    ends = asked != b"BODY.PEEK[]<"
-    assert (done.returncode in (69, 75)) == ends
-    assert ("uid 1: the connection ends whenever it is asked for"
-            in done.err) == ends
-    assert world.tokens() == (["here", "m0", "m2", "new"],) * 2
-    world.script.well()
-    world.sync()
-    assert world.tokens("work") == (["m1"],) * 2
-    world.assert_settled()
-
-
 def test_what_waited_for_a_message_that_ended_the_connection(scripted):
     """Nobody knows yet whether the new file here is the very message that
     ended the connection, nor, so, whether it came out of Work, where one of
