@@ -252,6 +252,9 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 		if (op->kind == OP_LMOVE && op->from_uid)
 			journal_del_pair(
 			    batch, r->box[op->from].j.id, op->from_uid);
+		/* it may have waited to be fetched */
+		record_drop_hold(
+		    r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
 		apply_done(r, b, batch, op);
 	}
 	return record_commit(r, b, &batch, e);

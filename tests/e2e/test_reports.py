@@ -233,6 +233,27 @@ def test_what_waited_for_a_message_that_ended_the_connection(scripted):
     world.assert_settled()
 
 
+def test_a_message_that_ended_the_connection_is_found_here(scripted):
+    """A file like it is put into another mailbox: it is copied, and then it
+    waits no more."""
+    world = scripted()
+    world.server.create("Work")
+    world.sync()
+    world.server.append("Work", message("bad"))
+
+    def hang_up(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            raise Hangup
+
+    world.script.answer[b"UID FETCH"] = hang_up
+    assert world.sync(status=None).returncode in (69, 75)
+    world.script.well()
+    world.local.add(
+        "INBOX", message("bad").replace(b"\r\n", b"\n"), "1.bad.host")
+    assert "copy here Work uid 1" in world.sync("-v").out
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("closed", ["<&- >&-", "<&- >&- 2>&-"])
 def test_without_standard_streams(world, closed):
     """No file of ours takes their place; that nothing can be told is an
