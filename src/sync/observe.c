@@ -269,6 +269,10 @@ load_base(struct run *r, struct sbox *b, struct err *e)
 	uidset_add_set(&touched, &b->r.vanished);
 	for (size_t i = 0; i < b->r.n; i++)
 		uidset_add(&touched, b->r.v[i].uid);
+	/* those due are asked for, and one that has a row is not new */
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].uid)
+			uidset_add(&touched, b->hold[i].uid);
 	rc = journal_pairs_in(r->j, b->j.id, &touched, &r->pass, &b->base, e);
 	uidset_release(&touched);
 	return rc;

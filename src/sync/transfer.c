@@ -272,6 +272,8 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct sbox *from = &r->box[op->from];
 
 	r->group[op->group].row->uid = uid;
+	record_drop_hold(
+	    r, b, batch, record_find_hold(b, 0, plan_base(op->file)));
 	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
 	else if (op->kind == OP_RMOVE)
