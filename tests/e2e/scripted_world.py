@@ -3,6 +3,7 @@ store: nothing of it passes through IMAP."""
 
 import re
 
+from scripted import Hangup
 from servers import Kind
 from world import World, message
 
@@ -92,6 +93,17 @@ class ScriptedWorld(World):
         self.script.well()
         self.sync()
         self.assert_settled()
+
+    def hang_up_at_bodies(self):
+        """A run in which the connection ends at the first message that is
+        asked for; then the server has good manners again."""
+        def fetch(session, tag, words):
+            if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+                raise Hangup
+
+        self.script.answer[b"UID FETCH"] = fetch
+        assert self.sync(status=None).returncode in (69, 75)
+        self.script.well()
 
     def fill(self, n, box="INBOX"):
         """N messages on both sides; their UIDs."""

@@ -810,14 +810,7 @@ def test_what_ended_the_connection_is_compared_and_not_fetched(scripted):
     world.sync()
     world.server.append("INBOX", message("m0"))
     world.local.add("INBOX", lf(message("m0")), "0.x.host")
-
-    def fetch(session, tag, words):
-        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
-            raise Hangup
-        return False
-    world.script.answer[b"UID FETCH"] = fetch
-    assert world.sync(status=None).returncode in (69, 75)
-    world.script.well()
+    world.hang_up_at_bodies()
     world.local.add("INBOX", lf(message("new one")), "n.x.host")
     world.sync()
     assert world.tokens() == (["m0", "new one"],) * 2

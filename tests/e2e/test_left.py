@@ -6,10 +6,9 @@ import shutil
 
 import pytest
 
-from scripted import Hangup
-from test_adopt import give, lf, shut
+from test_adopt import give, shut
 from test_local_trouble import as_somebody
-from world import message
+from world import lf, message
 
 
 def just_before(world, word, box, deed):
@@ -24,16 +23,6 @@ def just_before(world, word, box, deed):
 
     world.script.answer[word] = act
     return done
-
-
-def hang_up_at_bodies(world):
-    def act(session, tag, words):
-        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
-            raise Hangup
-
-    world.script.answer[b"UID FETCH"] = act
-    assert world.sync(status=None).returncode in (69, 75)
-    world.script.well()
 
 
 def move_here(world, token, box, to):
@@ -148,7 +137,7 @@ def test_a_mailbox_is_deleted_here_and_one_of_its_messages_did_not_come(
     world.server.append("Work", message("old"))
     world.sync()
     world.server.append("Work", message("bad"))
-    hang_up_at_bodies(world)
+    world.hang_up_at_bodies()
     shutil.rmtree(world.root / "Work")
     world.sync("--allow-deletes")
     assert world.tokens("Work") == (["bad"],) * 2
@@ -167,7 +156,7 @@ def test_what_waited_for_the_last_of_several_messages(scripted):
     for token in "ba1", None, "ba2":
         if token:
             world.server.append("INBOX", message(token))
-        hang_up_at_bodies(world)
+        world.hang_up_at_bodies()
     world.local.add("INBOX", lf(message("new")), "1.new.host")
     shutil.rmtree(world.root / "Work")
     world.sync("--allow-deletes")
@@ -183,7 +172,7 @@ def test_moved_here_where_a_message_did_not_come(scripted):
     world.server.append("Work", message("other", size=3000))
     world.sync()
     world.server.append("INBOX", message("bad"))
-    hang_up_at_bodies(world)
+    world.hang_up_at_bodies()
     move_here(world, "old", "Work", "INBOX")
     done = world.summary()
     assert (done["moved"], done["pushed"]) == (1, 0)
@@ -213,7 +202,7 @@ def test_moved_on_both_sides_where_a_message_did_not_come(scripted):
     world = scripted()
     two_in_work(world)
     world.server.append("INBOX", message("bad"))
-    hang_up_at_bodies(world)
+    world.hang_up_at_bodies()
     moved_on_both_sides(world)
     world.sync()
     assert all_there(world) == ["bad", "old", "other"]
@@ -247,7 +236,7 @@ def test_moved_here_into_one_that_is_where_a_message_did_not_come(scripted):
     world.server.append("Work", message("other", size=3000))
     world.fill(2)
     world.server.append("INBOX", message("bad"))
-    hang_up_at_bodies(world)
+    world.hang_up_at_bodies()
     world.server.renumber("INBOX")
     move_here(world, "old", "Work", "INBOX")
     done = world.summary()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted import Hangup
-from world import message
+from world import lf, message
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -132,8 +131,7 @@ def test_the_manual_names_what_a_program_is_told(world):
         world.server.append("INBOX", message("m%d" % n))
     world.sync()
     world.write_config(max_size="1K", max_deletes=0)
-    world.local.add(
-        "INBOX", message("new").replace(b"\r\n", b"\n"), "1.new.host")
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
     world.local.add("INBOX", message("bad\0"), "2.bad.host")
     world.server.append("INBOX", message("large", size=5000))
     world.server.store("INBOX", 1, "+FLAGS", ["\\Seen"])
@@ -186,14 +184,7 @@ def test_a_message_that_ends_the_connection_waits(scripted):
     world = scripted()
     world.fill(1)
     uid = world.server.append("INBOX", message("bad"))
-
-    def hang_up(session, tag, words):
-        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
-            raise Hangup
-
-    world.script.answer[b"UID FETCH"] = hang_up
-    assert world.sync(status=None).returncode in (69, 75)
-    world.script.well()
+    world.hang_up_at_bodies()
     box, = [json.loads(line) for line in
             world.run("status", "--json").out.splitlines()]
     assert box["pending"] == len(box["waiting"]) == 1
@@ -215,16 +206,8 @@ def test_what_waited_for_a_message_that_ended_the_connection(scripted):
     gone = world.server.append("Work", message("old"))
     world.sync()
     world.server.append("INBOX", message("bad"))
-
-    def hang_up(session, tag, words):
-        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
-            raise Hangup
-
-    world.script.answer[b"UID FETCH"] = hang_up
-    assert world.sync(status=None).returncode in (69, 75)
-    world.script.well()
-    world.local.add(
-        "INBOX", message("new").replace(b"\r\n", b"\n"), "1.new.host")
+    world.hang_up_at_bodies()
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
     shutil.rmtree(world.root / "Work")
     done = world.sync("-v", "--allow-deletes")
     assert ["delete on server Work uid %d" % gone in done.out,
@@ -240,16 +223,8 @@ def test_a_message_that_ended_the_connection_is_found_here(scripted):
     world.server.create("Work")
     world.sync()
     world.server.append("Work", message("bad"))
-
-    def hang_up(session, tag, words):
-        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
-            raise Hangup
-
-    world.script.answer[b"UID FETCH"] = hang_up
-    assert world.sync(status=None).returncode in (69, 75)
-    world.script.well()
-    world.local.add(
-        "INBOX", message("bad").replace(b"\r\n", b"\n"), "1.bad.host")
+    world.hang_up_at_bodies()
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
     assert "copy here Work uid 1" in world.sync("-v").out
     world.assert_settled()
 
