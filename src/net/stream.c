@@ -8,7 +8,10 @@
  *  3. Compressed or not, octets go out at the same moments: what is queued is
  *     packed when it is sent, and ends with a sync flush.  in[] and IN_MAX
  *     are of what has been unpacked.
- *  4. A server that hangs up says why before (BYE).  So a connection that takes
+ *  4. Before each wait for an answer what has come is acknowledged.  A server
+ *     with Nagle's algorithm (Cyrus) holds the rest of its answer back until
+ *     then, and TCP delays an acknowledgement by up to 40 ms.
+ *  5. A server that hangs up says why before (BYE).  So a connection that takes
  *     nothing any more is an error only when all that came is read; until then
  *     what is to be sent is dropped.
  */
@@ -18,6 +21,8 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +44,7 @@ struct stream {
 	char *in; /* owned; in[start..end) is received and not consumed */
 	size_t start, end, cap;
 	bool ended;   /* the peer closed */
-	struct err lost; /* code not 0: nothing can be sent any more (rule 4) */
+	struct err lost; /* code not 0: nothing can be sent any more (rule 5) */
 	bool written; /* since the last wait for data */
 	struct stream_stats stats;
 };
@@ -249,7 +254,7 @@ stream_write(struct stream *s, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-/* Rule 4. */
+/* Rule 5. */
 static int
 lose(struct stream *s, struct err *e)
 {
@@ -340,6 +345,19 @@ stream_consume(struct stream *s, size_t n)
 	s->start += n;
 }
 
+/* Rule 4.  It does not last: whatever is sent undoes it. */
+static void
+acknowledge(const struct stream *s)
+{
+#ifdef TCP_QUICKACK
+	int on = 1;
+
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+	(void)s;
+#endif
+}
+
 int
 stream_fill(struct stream *s, struct err *e)
 {
@@ -366,6 +384,7 @@ stream_fill(struct stream *s, struct err *e)
 		case NET_IO_AGAIN:
 			break;
 		}
+		acknowledge(s);
 		if (net_wait(s->conf, s->fd, events, wait_until(s), "reading",
 			e) < 0)
 			return e->code;

@@ -87,6 +87,26 @@ def wire_level(level):
     return utf7(octets.decode())
 
 
+class Imap(imaplib.IMAP4):
+    """Without waits for acknowledgements: what follows a literal does not
+    wait for one, and a server that sends in small pieces gets them at once."""
+
+    def open(self, *args, **more):
+        super().open(*args, **more)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def read(self, size):
+        self.acknowledge()
+        return super().read(size)
+
+    def readline(self):
+        self.acknowledge()
+        return super().readline()
+
+    def acknowledge(self):
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
 class ServerSide:
     """The account as imaplib sees it.  Mailbox names are wire names, octets
     in them that are not ASCII as Latin-1.  KIND is a class of servers."""
@@ -97,10 +117,7 @@ class ServerSide:
 
     def connect(self):
         if self.imap is None:
-            self.imap = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
-            # what follows a literal is not to wait for its acknowledgement
-            self.imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY,
-                                      1)
+            self.imap = Imap("127.0.0.1", self.port, timeout=60)
             self.imap.login(self.user, PASSWORD)
         return self.imap
 

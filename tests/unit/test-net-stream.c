@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -110,6 +112,71 @@ test_bytes_come_back(void **state)
 	}
 	stream_free(&s);
 	stop(&sv);
+}
+
+/* Echo, as slow as any server: there is time to wait for it. */
+static void
+echo_slowly(int fd)
+{
+	char p[4096];
+	ssize_t n;
+
+	while ((n = read(fd, p, sizeof p)) > 0) {
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		if (send(fd, p, (size_t)n, MSG_NOSIGNAL) != n)
+			return;
+	}
+}
+
+/* The socket of the connection to SV's port. */
+static int
+socket_to(const struct server *sv)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_in a = {0};
+		socklen_t n = sizeof a;
+
+		if (getpeername(fd, (struct sockaddr *)&a, &n) == 0 &&
+		    a.sin_family == AF_INET && ntohs(a.sin_port) == sv->conf.port)
+			return fd;
+	}
+	fail();
+	return -1;
+}
+
+static void
+test_who_waits_has_acknowledged(void **state)
+{
+#ifndef TCP_QUICKACK
+	skip();
+#else
+	struct server sv = {0};
+	AUTO(stream) s = NULL;
+	struct err e;
+	int at_once = 0;
+
+	(void)state;
+	start(&sv, echo_slowly);
+	assert_int_equal(0, stream_open(&sv.conf, &s, &e));
+	/* The system delays acknowledgements once it has seen a dialogue; and
+	 * what is there already is not waited for. */
+	for (int round = 0; round < 20; round++) {
+		int on = 0;
+		socklen_t n = sizeof on;
+
+		assert_int_equal(0, stream_write(s, "abc", 3, &e));
+		while (stream_peek(s).n < 3)
+			assert_int_equal(0, stream_fill(s, &e));
+		stream_consume(s, 3);
+		assert_int_equal(0, getsockopt(socket_to(&sv), IPPROTO_TCP,
+				       TCP_QUICKACK, &on, &n));
+		if (round > 4)
+			at_once += on;
+	}
+	assert_true(at_once > 0);
+	stream_free(&s);
+	stop(&sv);
+#endif
 }
 
 static void
@@ -371,6 +438,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bytes_come_back),
+	    cmocka_unit_test(test_who_waits_has_acknowledged),
 	    cmocka_unit_test(test_two_full_pipes_do_not_wait_for_each_other),
 	    cmocka_unit_test(
 		test_what_was_said_last_is_read_though_nothing_can_be_sent),
