@@ -2,7 +2,8 @@
  * Rules of this file:
  *  1. One attempt: a refused login is not repeated with anything else, so
  *     that nobody is locked out (pointless retries are what does it).
- *  2. The password is never traced, logged or put into an error.
+ *  2. The password is never traced, logged or put into an error, nor what is
+ *     made of it; not when the server repeats it, either.
  *  3. A mechanism that proves the server to us counts only with the proof.
  */
 #include "imap/internal.h"
@@ -44,10 +45,39 @@ refused(struct imap *s, const char *how, struct err *e)
 	return e->code;
 }
 
+/* Not to be shown, in whatever form it was sent (rule 2). */
+static void
+note_secret(struct imap *s, struct span secret)
+{
+	if (secret.n == 0)
+		return;
+	buf_add_span(&s->secrets, secret);
+	buf_addc(&s->secrets, '\0');
+}
+
+static void
+note_secret_line(struct imap *s, const char *line)
+{
+	/* "", "=" and "*" are none */
+	if (strlen(line) >= 4)
+		note_secret(s, span_str(line));
+}
+
 static bool
 offered(const struct imap *s, const char *mech)
 {
 	return wire_word_in(buf_span(&s->mechs), span_str(mech));
+}
+
+/* The password of the command, with its backslashes. */
+static void
+note_quoted(struct imap *s)
+{
+	const struct wire_cmd *c = &s->cmd;
+	size_t from = c->secret[0].from;
+
+	if (c->b.p[from] == '"')
+		note_secret(s, span_of(c->b.p + from + 1, c->b.n - from - 2));
 }
 
 /* RFC 3501 §6.2.3. */
@@ -61,6 +91,7 @@ login_command(struct imap *s, struct err *e)
 	wire_cmd_astring(&s->cmd, span_str(s->conf->user));
 	wire_cmd_raw(&s->cmd, " ");
 	wire_cmd_secret(&s->cmd, s->conf->password, true);
+	note_quoted(s);
 	imap_forget_caps(s);
 	rc = imap_send(s, e);
 	wire_cmd_begin(&s->cmd, SPAN("")); /* forgets the password */
@@ -84,6 +115,7 @@ sasl_line(struct imap *s, const char *line, struct err *e)
 {
 	struct wire_cmd *c = &s->cmd;
 
+	note_secret_line(s, line);
 	wire_cmd_begin(c, SPAN(""));
 	buf_clear(&c->b);
 	wire_cmd_secret(c, span_str(line), false);
@@ -104,6 +136,7 @@ sasl_begin(struct imap *s, const char *mech, const char *first, struct err *e)
 	imap_begin(s, "AUTHENTICATE ");
 	wire_cmd_raw(&s->cmd, mech);
 	if (first) {
+		note_secret_line(s, first);
 		wire_cmd_raw(&s->cmd, " ");
 		wire_cmd_secret(&s->cmd, span_str(*first ? first : "="), false);
 	}
@@ -252,6 +285,7 @@ imap_login(struct imap *s, struct err *e)
 	const char *mech =
 	    choose(s, s->conf->auth ? s->conf->auth : preferred);
 	struct span p = s->conf->password;
+	int rc;
 
 	if (!mech)
 		return err_set(e, ERR_AUTH, ERR_SCOPE_ACCOUNT,
@@ -262,7 +296,10 @@ imap_login(struct imap *s, struct err *e)
 	if (p.n && memchr(p.p, '\0', p.n))
 		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "the password holds a NUL byte");
-	if (strcmp(mech, "LOGIN") == 0 && !(s->caps & IMAP_CAP_LOGINDISABLED))
-		return login_command(s, e);
-	return login_sasl(s, mech, e);
+	note_secret(s, p);
+	rc = strcmp(mech, "LOGIN") == 0 && !(s->caps & IMAP_CAP_LOGINDISABLED)
+	    ? login_command(s, e)
+	    : login_sasl(s, mech, e);
+	buf_wipe(&s->secrets);
+	return rc;
 }

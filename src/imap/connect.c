@@ -263,6 +263,8 @@ imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e)
 	wire_cmd_init(&s->cmd, COMMAND_MAX, false);
 	buf_init(&s->mechs, 4096);
 	buf_init(&s->in_line, 8192);
+	buf_init(&s->secrets, COMMAND_MAX);
+	buf_init(&s->masked, 3 * RESPONSE_MAX);
 	s->session = imap_trace_session(conf->trace);
 	imap_trace_note(s, '*', "connect %s port %u", conf->net.host,
 	    conf->net.port);
@@ -310,6 +312,8 @@ imap_free(struct imap **s)
 	wire_cmd_release(&x->cmd);
 	buf_release(&x->mechs);
 	buf_release(&x->in_line);
+	buf_wipe(&x->secrets);
+	buf_release(&x->masked);
 	xfree(x);
 	*s = NULL;
 }

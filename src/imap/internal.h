@@ -54,6 +54,10 @@ struct imap {
 	uint64_t unanswered; /* octets that came since the last answer */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
+	/* Not to be shown, whoever says it: what the login sends, each with a
+	 * NUL behind it; "" when it is over. */
+	struct buf secrets;
+	struct buf masked;   /* texts of s->resp, without them */
 	bool whole;          /* s->resp is a complete response */
 	bool logged_in;
 	bool said_id;        /* ID was sent */
@@ -301,6 +305,8 @@ int imap_login(struct imap *s, struct err *e);
 /* trace.c */
 unsigned imap_trace_session(struct imap_trace *t);
 void imap_trace_out(struct imap *s, const struct wire_cmd *c);
+/* S at the end of OUT, "***" for what is in SECRETS. */
+void imap_mask(struct span s, const struct buf *secrets, struct buf *out);
 void imap_trace_in(struct imap *s, const char *p, size_t n);
 void imap_trace_in_end(struct imap *s);
 void imap_trace_note(struct imap *s, char dir, const char *fmt, ...)

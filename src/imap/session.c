@@ -311,6 +311,24 @@ note_answer(struct imap *s)
 	s->unanswered = 0;
 }
 
+/* What is said in s->resp, as it may be shown. */
+static void
+mask_secrets(struct imap *s)
+{
+	struct span *said[] = {&s->resp.code, &s->resp.text};
+	size_t end[2];
+
+	if (s->secrets.n == 0 || s->resp.type != RESP_STATUS)
+		return;
+	buf_clear(&s->masked);
+	for (int i = 0; i < 2; i++) {
+		imap_mask(*said[i], &s->secrets, &s->masked);
+		end[i] = s->masked.n;
+	}
+	*said[0] = span_of(s->masked.p, end[0]);
+	*said[1] = span_of(s->masked.p + end[0], end[1] - end[0]);
+}
+
 /* Feed the lexer until it has a response, or a body begins. */
 static int
 read_response(struct imap *s, struct err *e)
@@ -332,6 +350,7 @@ read_response(struct imap *s, struct err *e)
 			imap_trace_in_end(s);
 			s->whole = true;
 			resp_parse(wire_lex_root(s->lex), &s->resp);
+			mask_secrets(s);
 			note_answer(s);
 			return IMAP_GOT_RESPONSE;
 		case WIRE_STREAM:

@@ -148,6 +148,34 @@ imap_trace_note(struct imap *s, char dir, const char *fmt, ...)
 	write_line(s, dir, span_str(text), false);
 }
 
+/* How long the secret is that S starts with; 0: none. */
+static size_t
+secret_at(struct span s, const struct buf *secrets)
+{
+	size_t found = 0;
+
+	for (size_t at = 0, n; at < secrets->n; at += n + 1) {
+		n = strlen(secrets->p + at);
+		if (n > found && span_starts(s, span_of(secrets->p + at, n)))
+			found = n;
+	}
+	return found;
+}
+
+void
+imap_mask(struct span s, const struct buf *secrets, struct buf *out)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t n = secret_at(span_of(s.p + i, s.n - i), secrets);
+
+		if (n == 0)
+			buf_addc(out, s.p[i++]);
+		else
+			buf_add_str(out, "***");
+		i += n;
+	}
+}
+
 void
 imap_trace_in(struct imap *s, const char *p, size_t n)
 {
@@ -160,18 +188,21 @@ imap_trace_in(struct imap *s, const char *p, size_t n)
 void
 imap_trace_in_end(struct imap *s)
 {
-	struct span all = buf_span(&s->in_line);
-	struct buf shown;
-	bool cut = all.n > LINE_MAX_OCTETS;
+	bool cut = s->in_line.n > LINE_MAX_OCTETS;
+	struct span all;
+	struct buf masked, shown;
 
 	if (!s->conf->trace)
 		return;
-	all = without_eol(all);
-	if (cut)
+	buf_init(&masked, 3 * s->in_line.n);
+	imap_mask(buf_span(&s->in_line), &s->secrets, &masked);
+	all = without_eol(buf_span(&masked));
+	if (cut && all.n > LINE_MAX_OCTETS)
 		all.n = LINE_MAX_OCTETS;
-	buf_init(&shown, 5 * LINE_MAX_OCTETS);
+	buf_init(&shown, 4 * all.n);
 	add_shown(&shown, all);
 	write_line(s, '<', buf_span(&shown), cut);
 	buf_release(&shown);
+	buf_release(&masked);
 	buf_clear(&s->in_line);
 }

@@ -134,30 +134,92 @@ test_silence_ends_at_the_deadline_or_by_cancel(void **state)
 	shutdown(f->server.listener, SHUT_RDWR);
 }
 
+/* A trace from here on; PATH: "/tmp/mochila-trace.XXXXXX". */
 static void
-test_the_trace_masks_the_password(void **state)
+begin_trace(struct fixture *f, char *path)
 {
-	struct fixture *f = *state;
-	char path[] = "/tmp/mochila-trace.XXXXXX";
 	int fd = mkstemp(path);
-	struct buf b;
 	struct err e;
 
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(0, imap_trace_open(path, &f->conf.trace, &e));
+}
+
+/* The session ends; all of its trace to B. */
+static void
+end_trace(struct fixture *f, const char *path, struct buf *b)
+{
+	struct err e;
+
+	imap_free(&f->s);
+	imap_trace_free(&f->conf.trace);
+	buf_init(b, 1u << 20);
+	assert_int_equal(0, fs_read_file(AT_FDCWD, path, 65536, b, &e));
+	(void)buf_cstr(b);
+	unlink(path);
+}
+
+static void
+test_what_is_repeated_of_a_password_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/mochila-trace.XXXXXX";
+	struct buf b;
+	struct err e;
+
+	begin_trace(f, path);
+	f->conf.password = SPAN("s3\"ret");
+	e = START(f, "S * OK [CAPABILITY IMAP4rev1] hi",
+	    "C m1 LOGIN \"ana\" \"s3\\\"ret\"",
+	    "S * NO I heard s3\"ret",
+	    "S m1 BAD [X-S3\"RET s3\"ret] unknown: m1 LOGIN \"ana\" "
+	    "\"s3\\\"ret\"");
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_non_null(strstr(e.text, "unknown: m1 LOGIN \"ana\" \"***\""));
+	end_trace(f, path, &b);
+	assert_non_null(strstr(b.p, "< * NO I heard ***\n"));
+	assert_null(strstr(b.p, "s3"));
+	buf_release(&b);
+}
+
+static void
+test_what_is_repeated_of_an_exchange_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/mochila-trace.XXXXXX";
+	struct buf b;
+	struct err e;
+
+	begin_trace(f, path);
+	e = START(f, "S * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi",
+	    "C m1 AUTHENTICATE PLAIN AGFuYQBzM2NyZXQ=",
+	    "S m1 BAD not AGFuYQBzM2NyZXQ= nor s3cret");
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_non_null(strstr(e.text, "not *** nor ***"));
+	end_trace(f, path, &b);
+	assert_non_null(strstr(b.p, "< m1 BAD not *** nor ***\n"));
+	assert_null(strstr(b.p, "AGFu"));
+	buf_release(&b);
+}
+
+static void
+test_the_trace_masks_the_password(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/mochila-trace.XXXXXX";
+	struct buf b;
+	struct err e;
+
+	begin_trace(f, path);
 	e = START(f, LOGIN_ALL);
 	assert_int_equal(e.code, 0);
 	assert_int_equal(0, imap_enabled(f->s, &e));
-	imap_free(&f->s);
-	imap_trace_free(&f->conf.trace);
-	buf_init(&b, 1u << 20);
-	assert_int_equal(0, fs_read_file(AT_FDCWD, path, 65536, &b, &e));
+	end_trace(f, path, &b);
 	assert_non_null(strstr(b.p, "> m1 LOGIN \"ana\" ***\n"));
 	assert_non_null(strstr(b.p, "< * ENABLED QRESYNC\n"));
 	assert_null(strstr(b.p, "s3cret"));
 	buf_release(&b);
-	unlink(path);
 }
 
 static void
@@ -562,6 +624,8 @@ main(void)
 	    T(test_greetings_that_end_it),
 	    T(test_silence_ends_at_the_deadline_or_by_cancel),
 	    T(test_the_trace_masks_the_password),
+	    T(test_what_is_repeated_of_a_password_is_not_shown),
+	    T(test_what_is_repeated_of_an_exchange_is_not_shown),
 	    T(test_listing_with_numbers_in_one_flight),
 	    T(test_a_line_that_cannot_be_read_leaves_the_others),
 	    T(test_a_list_that_is_refused_is_asked_again_in_plain),
