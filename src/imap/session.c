@@ -325,8 +325,9 @@ mask_secrets(struct imap *s)
 		imap_mask(*said[i], &s->secrets, &s->masked);
 		end[i] = s->masked.n;
 	}
-	*said[0] = span_of(s->masked.p, end[0]);
-	*said[1] = span_of(s->masked.p + end[0], end[1] - end[0]);
+	const char *masked = buf_cstr(&s->masked);
+	*said[0] = span_of(masked, end[0]);
+	*said[1] = span_of(masked + end[0], end[1] - end[0]);
 }
 
 /* Feed the lexer until it has a response, or a body begins. */
