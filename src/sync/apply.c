@@ -48,6 +48,25 @@ is_to_go(const struct run *r, const struct pair *row)
 	       (row->l.sys & row->r.sys & FLAG_DELETED) != 0;
 }
 
+/*
+ * What gets a row waits no more, neither to come (what has been told its UID
+ * just now did not) nor to go up.  But where a row is only written again, what
+ * waits is new content of its file, which was refused (case 20); it still does.
+ */
+static void
+end_holds(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op)
+{
+	const struct group *g = &r->group[op->group];
+
+	if (op->uid)
+		record_drop_hold(
+		    r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
+	if (g->matched)
+		record_drop_hold(r, b, batch,
+		    record_find_hold(b, 0, plan_base(g->row->file)));
+}
+
 void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
@@ -57,6 +76,7 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 	report_op(r, b, op);
 	g->theirs |= op->kind == OP_ADOPT || op->kind == OP_PUSH ||
 		     op->kind == OP_RCOPY;
+	g->matched |= g->theirs || op->kind == OP_RMOVE;
 	g->left--;
 	if (g->left > 0 || g->failed)
 		return;
@@ -77,6 +97,7 @@ apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 		    batch, r->box[op->left_box].j.id, op->left_uid);
 	if (g->theirs)
 		record_theirs(r, b, g->row->file);
+	end_holds(r, b, batch, op);
 	journal_put_pair(batch, b->j.id, g->row);
 }
 
@@ -277,13 +298,8 @@ rows_of_box(
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
 	n = apply_ops(r, b, OP_ADOPT, &v);
-	for (size_t i = 0; i < n; i++) {
-		record_drop_hold(
-		    r, b, batch, record_find_hold(b, v[i]->uid, SPAN_NONE));
-		record_drop_hold(r, b, batch,
-		    record_find_hold(b, 0, plan_base(v[i]->file)));
+	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
-	}
 	n = apply_ops(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);

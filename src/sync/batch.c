@@ -235,13 +235,9 @@ record(struct batch *x, struct part *p, struct err *e)
 		record_join(x->r, p->box[i], batch);
 	for (size_t i = 0; i < p->n; i++) {
 		struct sbox *b = p->v[i].b;
-		const struct op *op = p->v[i].op;
 
-		if (b->failed || p->v[i].stale)
-			continue;
-		record_drop_hold(
-		    x->r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
-		apply_done(x->r, b, batch, op);
+		if (!b->failed && !p->v[i].stale)
+			apply_done(x->r, b, batch, p->v[i].op);
 	}
 	rc = record_commit_many(x->r, p->box, p->nbox, &batch, e);
 	if (rc != 0)

@@ -219,6 +219,7 @@ struct group {
 	bool failed;
 	bool moved;	  /* of LMOVE: the file is where it belongs */
 	bool theirs;	  /* the file is one that others wrote */
+	bool matched;	  /* as it is, the file was found or brought there */
 	struct pair *row; /* as it will be recorded; in one of the ops */
 };
 
@@ -398,7 +399,10 @@ int apply_deletes(struct run *r, struct sbox *b, struct err *e);
  */
 int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
-/* An op of round 1 is done, or not; the last one records the row. */
+/*
+ * An op of round 1 is done, or not; the last one records the row and ends the
+ * holds of its message.
+ */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);

@@ -181,11 +181,12 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 			return 0;
 		}
 	}
-	record_drop_hold(
-	    p->r, b, batch, record_find_hold(b, 0, m->file->base));
 	leave_old_row(b, batch, m);
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
-		/* not told, or told of another mailbox: adoption decides */
+		/* not told, or told of another mailbox: it went up, but has no
+		 * row until adoption decides */
+		record_drop_hold(
+		    p->r, b, batch, record_find_hold(b, 0, m->file->base));
 		b->rescan = b->undone = true;
 		return 0;
 	}

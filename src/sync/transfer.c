@@ -252,9 +252,6 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 		if (op->kind == OP_LMOVE && op->from_uid)
 			journal_del_pair(
 			    batch, r->box[op->from].j.id, op->from_uid);
-		/* it may have waited to be fetched */
-		record_drop_hold(
-		    r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
 		apply_done(r, b, batch, op);
 	}
 	return record_commit(r, b, &batch, e);
@@ -272,8 +269,6 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct sbox *from = &r->box[op->from];
 
 	r->group[op->group].row->uid = uid;
-	record_drop_hold(
-	    r, b, batch, record_find_hold(b, 0, plan_base(op->file)));
 	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
 	else if (op->kind == OP_RMOVE)

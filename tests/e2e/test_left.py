@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -304,6 +305,29 @@ def test_what_is_done_does_not_wait_in_a_mailbox_that_is_made_again(scripted):
     delete_there(world, "Work")
     done = world.summary()
     assert (done["pushed"], done["waiting"]) == (1, 0)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_new_content_waits_until_it_goes_up(scripted, told):
+    """Flags that change meanwhile do not end that; where the server tells no
+    UID, it does not wait either."""
+    world = scripted()
+    uid, _ = world.fill(2)
+    world.file_of("m0").write_bytes(lf(message("edited")))
+    world.script.answer[b"APPEND"] = b"NO later"
+    done = world.summary("--full", status=65)
+    assert (done["failed"], done["waiting"]) == (1, 1)
+    world.server.flag("INBOX", uid, ["\\Flagged"])
+    done = world.summary(status=65)
+    assert (done["flags"], done["waiting"]) == (1, 1)
+    world.script.well()
+    if not told:
+        world.script.rewrite = lambda session, line: [
+            re.sub(rb"\[APPENDUID.*\] ", b"", line)]
+    done = world.summary("--full")
+    assert (done["pushed"], done["adopted"], done["waiting"]) == (
+        (1, 0, 0) if told else (0, 1, 0))
     world.assert_settled()
 
 

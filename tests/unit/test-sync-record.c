@@ -1,4 +1,4 @@
-/* When what could not be carried over is tried again. */
+/* When what could not be carried over is tried again, and waits no more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +17,11 @@
 /* A run of one mailbox, which has what the journal has. */
 struct scene {
 	struct config_account conf;
+	struct sync_options options;
 	struct sync_report rep;
 	struct run r;
 	struct sbox b;
+	struct group group;
 };
 
 static void
@@ -38,7 +40,12 @@ begin(struct fixture *f)
 
 	*s = (struct scene){.r.now = NOW};
 	s->r.a = &s->conf;
+	s->r.o = &s->options;
 	s->r.rep = &s->rep;
+	s->r.box = &s->b;
+	s->r.nbox = 1;
+	s->r.group = &s->group;
+	arena_init(&s->r.pass);
 	s->r.j = f->j;
 	s->r.kw = f->kw;
 	s->b.j.id = add_box(f, "a", 3);
@@ -139,6 +146,106 @@ test_what_ended_the_connection_is_due_in_the_order_of_tries(void **state)
 		    record_hold_due(&s->r, &h), s->r.suspects == 2);
 }
 
+/* What waits: UID 7, or 0, and 1.host, or FILE is NULL. */
+static struct scene *
+begin_waiting(struct fixture *f, uint32_t uid, const char *file)
+{
+	struct scene *s = begin(f);
+
+	if (uid)
+		note_failure(f, s, uid, NULL);
+	if (file)
+		note_failure(f, s, 0, file);
+	assert_int_equal(s->rep.waiting, s->b.nhold);
+	return s;
+}
+
+/* The first of N ops of a message: UID 7 and 1.host. */
+static struct op
+plan_ops(struct scene *s, struct pair *row, uint32_t n)
+{
+	*row = (struct pair){.uid = 7, .file = SPAN("cur/1.host:2,")};
+	s->group = (struct group){.left = n, .row = row};
+	return (struct op){.uid = 7, .row = *row, .file = row->file};
+}
+
+static void
+done(struct fixture *f, struct scene *s, struct op *op, enum op_kind kind)
+{
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+	op->kind = kind;
+	apply_done(&s->r, &s->b, batch, op);
+	commit(batch);
+	load(f, s);
+}
+
+static void
+test_what_has_a_row_waits_no_more(void **state)
+{
+	static const struct {
+		enum op_kind kind;
+		uint32_t uid;
+		const char *file;
+	} v[] = {
+	    {OP_ADOPT, 7, "1.host"},
+	    {OP_PULL, 7, NULL},
+	    {OP_LCOPY, 7, NULL},
+	    {OP_LMOVE, 7, NULL},
+	    {OP_PUSH, 0, "1.host"},
+	    {OP_RCOPY, 0, "1.host"},
+	    {OP_RMOVE, 0, "1.host"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct scene *s = begin_waiting(f, v[i].uid, v[i].file);
+		struct pair row;
+		struct op op = plan_ops(s, &row, 1);
+
+		op.uid = v[i].uid; /* as planned */
+		done(f, s, &op, v[i].kind);
+		assert_int_equal(s->b.nhold, 0);
+		assert_int_equal(s->rep.waiting, 0);
+		arena_release(&s->r.pass);
+	}
+}
+
+static void
+test_a_row_that_is_written_again_leaves_new_content_waiting(void **state)
+{
+	static const enum op_kind v[] = {OP_RECORD, OP_LFLAGS, OP_RFLAGS};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct scene *s = begin_waiting(f, 0, "1.host");
+		struct pair row;
+		struct op op = plan_ops(s, &row, 1);
+
+		done(f, s, &op, v[i]);
+		assert_int_equal(s->b.nhold, 1);
+		assert_int_equal(s->rep.waiting, 1);
+		arena_release(&s->r.pass);
+	}
+}
+
+static void
+test_what_is_half_done_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct scene *s = begin_waiting(f, 7, "1.host");
+	struct pair row;
+	struct op op = plan_ops(s, &row, 2);
+
+	done(f, s, &op, OP_ADOPT);
+	assert_int_equal(s->b.nhold, 2);
+	assert_int_equal(s->rep.waiting, 2);
+	done(f, s, &op, OP_LFLAGS);
+	assert_int_equal(s->b.nhold, 0);
+	assert_int_equal(s->rep.waiting, 0);
+	arena_release(&s->r.pass);
+}
+
 int
 main(void)
 {
@@ -148,6 +255,9 @@ main(void)
 	    T(test_it_is_due_when_its_time_has_come_and_not_before),
 	    T(test_what_policy_skipped_is_due_once_policy_lets_it_through),
 	    T(test_what_ended_the_connection_is_due_in_the_order_of_tries),
+	    T(test_what_has_a_row_waits_no_more),
+	    T(test_a_row_that_is_written_again_leaves_new_content_waiting),
+	    T(test_what_is_half_done_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
