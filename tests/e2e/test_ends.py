@@ -3,6 +3,7 @@ is here: it, and what may be it, comes last in each run."""
 
 import pytest
 
+from test_safety import lose_journal
 from world import lf, message
 
 IDS, WINDOW = b"BODY.PEEK[HEADER.FIELDS", b"BODY.PEEK[]<"
@@ -101,14 +102,75 @@ def test_moved_on_both_sides_and_the_line_is_cut_once(scripted, asked):
 # new on both sides
 
 
-def test_moved_there_and_compared_with_what_is_new_here(scripted):
+def lost_journal(world):
+    """Of INBOX, where UID 1 takes all that is read whole, and work."""
+    world.server.create("work")
+    world.server.append("INBOX", message("large", "x" * (64 << 20)))
+    for n in range(3):
+        world.server.append(
+            "INBOX", message("m%d" % n, "x" * (70000 + 100 * n)))
+    world.server.append("work", message("w0"))
+    world.sync()
+    lose_journal(world)
+    world.server.append("INBOX", message("new"))
+    world.server.append("work", message("w1"))
+    world.local.add("INBOX", lf(message("here")), "1.here.host")
+
+
+def all_but_one(world):
+    """Both mailboxes are as they are to be, and one message has no row."""
+    assert world.tokens() == (
+        ["here", "large", "m0", "m1", "m2", "new"],) * 2
+    assert world.tokens("work") == (["w0", "w1"],) * 2
+    return len(world.dump()) == 7
+
+
+def test_nothing_else_waits_for_one_that_is_paired(scripted):
+    world = scripted()
+    lost_journal(world)
+    world.hang_up_at("INBOX", 3, WHOLE)  # in whatever part
+    ends(world)
+    for _ in range(2):
+        done = ends(world)
+        assert "INBOX: uid 3: the connection ends whenever it is asked for" \
+            in done.err
+        assert all_but_one(world)
+    world.script.well()
+    done = world.summary()
+    assert (done["adopted"], done["pulled"], done["pushed"]) == (1, 0, 0)
+    world.assert_settled()
+
+
+def test_a_window_of_one_that_is_paired_ends_the_connection(scripted):
+    """By itself it is read as a whole."""
+    world = scripted()
+    lost_journal(world)
+    world.hang_up_at("INBOX", 3, WINDOW)
+    ends(world)
+    world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("size", [0, 70000])
+def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
     """Nobody knows that it is what left INBOX, nor that it is not."""
     world = scripted()
-    world.moved_there(3, 2)
+    world.server.create("work")
+    if size:
+        text = message("large", "x" * (64 << 20))
+        world.server.append("work", text)
+        world.local.add("work", lf(text), "1.large.host")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n, "x" * size))
+    world.sync("home:INBOX")
+    inbox, work = (world.script.store.find(b) for b in ("INBOX", "work"))
+    world.script.store.move(inbox, 2, work)
     world.set_letters("m1", "S")
-    world.local.add("work", lf(message("m9")), "1.here.host")
-    world.hang_up_at("work", 1, WHOLE, once=True)
+    world.local.add("work", lf(message("m9", "x" * size)), "1.here.host")
+    world.hang_up_at("work", 2 if size else 1, WINDOW if size else WHOLE,
+                     once=True)
     ends(world)
+    assert world.script.answer == {}
     assert world.summary()["moved"] == 1
     flags = [m["flags"] for m in world.server.messages("work").values()
              if b"message m1" in m["body"]]
