@@ -513,6 +513,25 @@ send_next_samples(struct samples *x, struct err *e)
 	return rc;
 }
 
+/* A set is answered in ascending order. */
+static uint32_t
+samples_pending(const struct samples *x)
+{
+	const struct sample_out *first = &x->out[0];
+	uint32_t uid = 0;
+
+	for (size_t i = first->from; x->nout > 0 && i < first->to; i++)
+		if (!x->v[i].got.p && (uid == 0 || x->v[i].uid < uid))
+			uid = x->v[i].uid;
+	return uid;
+}
+
+uint32_t
+imap_pending(const struct imap *s)
+{
+	return s->pending;
+}
+
 int
 imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
     size_t n, struct err *e)
@@ -543,6 +562,7 @@ imap_fetch_samples(struct imap *s, struct arena *mem, struct imap_sample *v,
 			rc = 0;
 		}
 	}
+	s->pending = samples_pending(&x);
 	xfree(x.alone);
 	if (rc == 0 && first.code) {
 		*e = first;

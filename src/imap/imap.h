@@ -265,6 +265,11 @@ struct imap_sample {
 };
 int imap_fetch_samples(struct imap *s, struct arena *mem,
     struct imap_sample *v, size_t n, struct err *e);
+/*
+ * After a CONN error of this, or of imap_fetch_msgids(): the UID of which
+ * octets were to come next; 0: none.
+ */
+uint32_t imap_pending(const struct imap *s);
 
 /*
  * Whole messages, as a stream, in the order given, without a callback; of one

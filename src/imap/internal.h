@@ -84,6 +84,7 @@ struct imap {
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
 	uint64_t expunged; /* announced in this session, in all */
 	unsigned bads; /* to FETCH, since an OK; see imap_is_refusal() */
+	uint32_t pending; /* see imap_pending() */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
 	struct rview *view;

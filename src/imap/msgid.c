@@ -14,6 +14,7 @@ struct msgids {
 	struct imap_msgid *v; /* in MEM */
 	size_t n, cap;
 	struct uidset seen; /* owned */
+	uint32_t last;	    /* nothing up to it is still to come */
 	struct buf head;    /* owned */
 	bool refused;	    /* one of them, or some */
 };
@@ -58,6 +59,7 @@ take_msgid(struct msgids *m)
 		return;
 	(void)header_field(m->mem, buf_span(&m->head), "Message-ID", &x.id);
 	uidset_add(&m->seen, x.uid);
+	m->last = x.uid;
 	m->v = arena_grow(m->mem, m->v, m->n, &m->cap, sizeof *m->v);
 	m->v[m->n++] = x;
 }
@@ -110,6 +112,7 @@ fetch_alone(struct msgids *m, struct err *e)
 	     uid = uidset_next(m->set, uid)) {
 		if (uidset_has(&m->seen, uid))
 			continue;
+		m->last = uid - 1;
 		buf_clear(&line);
 		buf_add_u64(&line, uid);
 		rc = send_one(m->s, buf_span(&line), e);
@@ -160,6 +163,7 @@ imap_fetch_msgids(struct imap *s, const struct uidset *set, struct arena *mem,
 	/* Longer ones are streamed, and then dropped. */
 	buf_init(&m.head, IMAP_STREAM_MIN + 8);
 	rc = fetch_all(&m, e);
+	s->pending = uidset_next(set, m.last);
 	uidset_release(&m.seen);
 	buf_release(&m.head);
 	if (rc < 0)

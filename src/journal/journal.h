@@ -180,7 +180,8 @@ struct jhold {
 	struct span base; /* local: not appended; else "" */
 	uint32_t tries;
 	int64_t next;     /* RETRY: wall seconds, not before; else 0 */
-	uint64_t size;    /* SKIPPED: what it was skipped for */
+	uint64_t size;    /* SKIPPED: what it was skipped for; SUSPECT: that
+			     of a message that was compared; else 0 */
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };

@@ -97,7 +97,7 @@ read_whole(struct adoption *a, struct question *v, size_t n, struct err *e)
 		}
 	}
 	if (rc < 0 && e->scope >= ERR_SCOPE_CONN) {
-		record_ended_at(
+		record_ended_comparing(
 		    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
 		r->selected_wire = SPAN_NONE;
 	}
@@ -236,6 +236,9 @@ compare_slice(struct adoption *a, struct question *v, size_t n, struct err *e)
 			    .off = window_at(a, v[i].m, k),
 			    .len = WINDOW};
 	rc = imap_fetch_samples(a->r->imap, &mem, s, ns, e);
+	if (rc != 0 && e->scope >= ERR_SCOPE_CONN)
+		record_ended_comparing(
+		    a->r, a->b, imap_pending(a->r->imap), e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		bool whole;
 

@@ -318,14 +318,19 @@ static int
 identify(struct moves_search *s, struct question *v, size_t n, struct err *e)
 {
 	uint32_t box = v[0].op->box;
+	struct sbox *b = &s->r->box[box];
 	struct uidset untold;
 	int rc;
 
+	rc = observe_reselect(s->r, b, e);
+	if (rc != 0)
+		return rc;
 	uidset_init(&untold);
-	rc = observe_reselect(s->r, &s->r->box[box], e);
+	rc = identify_in(s, v, n, &untold, e);
 	if (rc == 0)
-		rc = identify_in(s, v, n, &untold, e);
-	rc = rc == 0 ? putoff_untold(s->r, box, &untold, e) : rc;
+		rc = putoff_untold(s->r, box, &untold, e);
+	else if (e->scope >= ERR_SCOPE_CONN)
+		record_ended_comparing(s->r, b, imap_pending(s->r->imap), e);
 	uidset_release(&untold);
 	return rc;
 }

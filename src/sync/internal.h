@@ -360,6 +360,8 @@ void putoff_unsampled(struct run *r, struct op *pull, uint32_t box);
  * file of it is no new one: it takes no part at all;
  */
 void putoff_like(struct run *r, uint64_t size, bool again);
+/* what may be a message at which the connection ended as it was compared; */
+void putoff_suspects(struct run *r);
 /* OP. */
 void putoff_op(struct run *r, struct op *op);
 
@@ -499,6 +501,9 @@ void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 /* E ended the run, maybe the connection, when UID was to come; 0: none was. */
 void record_ended_at(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
+/* The same where it was compared: what is as large waits as well (putoff.c). */
+void record_ended_comparing(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);

@@ -257,6 +257,7 @@ moves_find(struct run *r, struct err *e)
 			map_set_u64(&s.box_of_id, r->box[i].j.id, i + 1);
 	candidates_of_plan(&s);
 	rc = rows_for_all(&s, e);
+	putoff_suspects(r);
 	if (rc == 0)
 		rc = renumber_held(r, e);
 	if (rc == 0 && s.n > 0)

@@ -23,6 +23,9 @@
  *     was refused) is in no view either, nor is one that the command line left
  *     out.  What is gone elsewhere, and was as long as one of its new files,
  *     stays on the server.
+ *  6. A message at which the connection ended is tried at the end of the run.
+ *     Where it ended as they were compared, what is named in rule 1 waits until
+ *     then.  (Before a message is fetched, all has been compared with it.)
  */
 #include "sync/internal.h"
 
@@ -49,6 +52,15 @@ is_gone_on_both(const struct op *op)
 	return op->kind == OP_FORGET && op->why == CASE_LR_GONE;
 }
 
+/* Is OP about a file that may be what is new on the server? */
+static bool
+may_be_new_there(const struct op *op)
+{
+	return (op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
+	       is_gone_on_both(op) || op->kind == OP_KEEP ||
+	       op->kind == OP_PUSH;
+}
+
 void
 putoff_like(struct run *r, uint64_t size, bool again)
 {
@@ -61,12 +73,44 @@ putoff_like(struct run *r, uint64_t size, bool again)
 		if (op_goes_up_again(op)) {
 			b->waits |= again;
 			b->failed |= !again;
-		} else if ((op->kind == OP_LDELETE &&
-			       op->why != CASE_EXPUNGE) ||
-			   is_gone_on_both(op) || op->kind == OP_KEEP ||
-			   op->kind == OP_PUSH) {
+		} else if (may_be_new_there(op)) {
 			b->rescan |= again;
 			putoff_op(r, op);
+		}
+	}
+}
+
+/* Rule 6, of a suspect of SIZE. */
+static void
+putoff_to_the_end(struct run *r, uint64_t size)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+		struct sbox *b = &r->box[op->box];
+
+		if (op->row.size != size)
+			continue;
+		if (op_goes_up_again(op))
+			b->waits = b->undone = true;
+		else if (may_be_new_there(op))
+			putoff_op(r, op);
+	}
+}
+
+void
+putoff_suspects(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++) {
+		const struct sbox *b = &r->box[i];
+
+		if (b->gone || b->remote_missing)
+			continue;
+		for (size_t k = 0; k < b->nhold; k++) {
+			const struct jhold *h = &b->hold[k];
+
+			if (h->kind == JHOLD_SUSPECT && h->size > 0 &&
+			    !record_hold_due(r, h))
+				putoff_to_the_end(r, h->size);
 		}
 	}
 }

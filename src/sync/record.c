@@ -246,12 +246,13 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 
 static void
 suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
-    uint32_t *tries_r)
+    uint64_t size, uint32_t *tries_r)
 {
 	const struct jhold *old = record_find_hold(b, uid, SPAN_NONE);
 	struct jhold h = {.kind = JHOLD_SUSPECT,
 	    .uid = uid,
 	    .tries = 1,
+	    .size = size,
 	    .why = SPAN("the connection ended when it was asked for")};
 
 	if (old && old->kind == JHOLD_SUSPECT)
@@ -265,9 +266,9 @@ suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
  * behind it would ever be synced.  So next time it comes last; if the line was
  * to blame, that costs nothing.
  */
-void
-record_ended_at(
-    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+static void
+ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
+    const struct err *e)
 {
 	struct journal_batch *batch;
 	struct err late = {0};
@@ -278,13 +279,29 @@ record_ended_at(
 		e->code != ERR_TIMEOUT && e->code != ERR_PROTO))
 		return;
 	batch = record_begin(r, b);
-	suspect(b, batch, uid, &tries);
+	suspect(b, batch, uid, size, &tries);
 	if (tries > 1)
 		report_failed(r, b, uid, SPAN_NONE,
 		    "the connection ends whenever it is asked for; it is left "
 		    "to the end of each run");
 	if (record_commit(r, b, &batch, &late) != 0)
 		journal_batch_free(&batch);
+}
+
+void
+record_ended_at(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+{
+	ended_at(r, b, uid, 0, e);
+}
+
+void
+record_ended_comparing(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+{
+	const struct rmsg *m = rview_find(&b->r, uid);
+
+	ended_at(r, b, uid, m ? m->size : 0, e);
 }
 
 void

@@ -105,6 +105,23 @@ class ScriptedWorld(World):
         assert self.sync(status=None).returncode in (69, 75)
         self.script.well()
 
+    def hang_up_at(self, box, uid, asked, once=False):
+        """The connection ends whenever (ONCE: the first time) UID of BOX is
+        ASKED for; what is asked for with it comes, up to it."""
+        def fetch(session, tag, words):
+            named = session.named(words[0])
+            if session.box.name != box or uid not in named or \
+                    not any(w.startswith(asked) for w in words[1]):
+                return False
+            if once:
+                self.script.well()
+            for before in named[:named.index(uid)]:
+                session.send_items(before, [w.decode() for w in words[1]])
+            session.sock.shutdown(2)
+            return True
+
+        self.script.answer[b"UID FETCH"] = fetch
+
     def fill(self, n, box="INBOX"):
         """N messages on both sides; their UIDs."""
         uids = [self.server.append(box, message("m%d" % i)) for i in range(n)]

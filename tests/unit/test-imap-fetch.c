@@ -353,6 +353,41 @@ test_samples_of_one_kind_go_in_one_command(void **state)
 	assert_int_equal(imap_stats(f->s).round_trips, 4);
 }
 
+/* The connection ends: which one was to come. */
+static void
+test_samples_pending(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_sample v[] = {{.uid = 9, .len = 5}, {.uid = 4, .len = 5},
+	    {.uid = 7, .len = 5}, {.uid = 2, .off = 3, .len = 5}};
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4,7,9 (UID BODY.PEEK[]<0.5>)",
+	    "C m5 UID FETCH 2 (UID BODY.PEEK[]<3.5>)",
+	    "S * 1 FETCH (UID 4 BODY[]<0> \"first\")", "X");
+
+	open_inbox(f, &e);
+	assert_int_equal(
+	    ERR_NET, imap_fetch_samples(f->s, &f->mem, v, 4, &e));
+	assert_int_equal(imap_pending(f->s), 7);
+}
+
+/* What was not given is not waited for. */
+static void
+test_samples_pending_behind_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_sample v[] = {{.uid = 4, .len = 5},
+	    {.uid = 7, .off = 3, .len = 5}};
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4 (UID BODY.PEEK[]<0.5>)",
+	    "C m5 UID FETCH 7 (UID BODY.PEEK[]<3.5>)", "S m4 OK", "X");
+
+	open_inbox(f, &e);
+	assert_int_equal(
+	    ERR_NET, imap_fetch_samples(f->s, &f->mem, v, 2, &e));
+	assert_int_equal(imap_pending(f->s), 7);
+}
+
 int
 main(void)
 {
@@ -369,6 +404,8 @@ main(void)
 	    T(test_samples_nobody_asked_for),
 	    T(test_samples_refused_in_company_are_asked_for_alone),
 	    T(test_samples_of_one_kind_go_in_one_command),
+	    T(test_samples_pending),
+	    T(test_samples_pending_behind_an_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,39 @@ test_message_ids_refused_in_company_are_asked_for_alone(void **state)
 	assert_int_equal(v[1].uid, 6);
 }
 
+/* The connection ends: which one was to come.  UID 4 is gone. */
+static void
+test_message_ids_pending(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_msgid *v = NULL;
+	size_t n = 7;
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 UID FETCH 4:7" IDS, "S * 1 FETCH (UID 5 " FIELDS " \"\")",
+	    "X");
+
+	open_inbox(f, &e);
+	assert_int_equal(ERR_NET, fetch(f, 4, 7, &v, &n, &e));
+	assert_int_equal(imap_pending(f->s), 6);
+}
+
+static void
+test_message_ids_pending_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_msgid *v = NULL;
+	size_t n = 7;
+	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
+	    "C m4 UID FETCH 4:6" IDS,
+	    "S * 3 FETCH (UID 6 " FIELDS " \"\")", "S m4 NO no",
+	    "C m5 UID FETCH 4" IDS, "S m5 NO no", "C m6 UID FETCH 5" IDS,
+	    "X");
+
+	open_inbox(f, &e);
+	assert_int_equal(ERR_NET, fetch(f, 4, 6, &v, &n, &e));
+	assert_int_equal(imap_pending(f->s), 5);
+}
+
 static void
 test_message_ids_of_long_sets_are_pipelined(void **state)
 {
@@ -236,6 +269,8 @@ main(void)
 	    T(test_message_ids_in_any_shape),
 	    T(test_message_ids_refused),
 	    T(test_message_ids_refused_in_company_are_asked_for_alone),
+	    T(test_message_ids_pending),
+	    T(test_message_ids_pending_alone),
 	    T(test_message_ids_of_long_sets_are_pipelined),
 	    T(test_gmail_is_asked_for_its_message_number),
 	    T(test_others_are_asked_for_the_email_id),
