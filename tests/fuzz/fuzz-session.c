@@ -25,7 +25,9 @@ enum {
 	HOW_COMPRESS = 1 << 1,
 	HOW_CURSOR = 1 << 2,
 	HOW_READ_ONLY = 1 << 3,
-	HOW_STEPS = 1 << 4 /* short pieces */
+	HOW_STEPS = 1 << 4, /* short pieces */
+	HOW_NEXT = 1 << 5,  /* a SELECT behind the last command */
+	HOW_ALONE = 1 << 6  /* of the selected mailbox, or nothing else */
 };
 
 struct stream {
@@ -230,6 +232,8 @@ do_list(struct test *t)
 				check(!span_eq(l.v[i].wire, l.v[k].wire));
 		}
 		touch(l.prefix);
+		if (t->how & HOW_NEXT)
+			(void)imap_subscribed(t->s, &t->mem, &l, &t->e);
 	}
 	if (went_on(t, t->e.code))
 		(void)went_on(t,
@@ -248,10 +252,13 @@ do_bodies(struct test *t)
 	struct imap_fetch *f = NULL;
 	struct rmsg m;
 	struct span chunk;
-	size_t n;
-	int rc;
+	size_t n, source = 0;
+	uint32_t uid;
+	int rc = t->how & HOW_ALONE
+	    ? imap_fetch_begin(t->s, uids, NULL, 2, &t->mem, &f, &t->e)
+	    : imap_fetch_from(t->s, v, 2, &t->mem, &f, &t->e);
 
-	if (imap_fetch_from(t->s, v, 2, &t->mem, &f, &t->e) < 0)
+	if (rc < 0)
 		return;
 	while ((rc = imap_fetch_next(f, &m, &t->e)) > 0) {
 		while ((rc = imap_fetch_read(f, &chunk, &t->e)) > 0)
@@ -264,6 +271,8 @@ do_bodies(struct test *t)
 		    imap_fetch_source(f) < 2));
 	}
 	check((rc < 0) == (t->e.code != 0));
+	uid = imap_fetch_pending(f, &source);
+	check((uid == 0 || uid == 4 || uid == 5) && source < 2);
 	n = imap_fetch_failed(f, &bad);
 	for (size_t i = 0; i < n; i++)
 		touch(bad[i].why);
@@ -320,6 +329,25 @@ do_survey(struct test *t)
 	}
 }
 
+/* The SELECT of "b" that goes out behind what is to come; and its answer. */
+static void
+select_next(struct test *t)
+{
+	if (t->how & HOW_NEXT)
+		imap_select_next(t->s, SPAN("b"), t->how & HOW_READ_ONLY);
+}
+
+static void
+do_select_next(struct test *t)
+{
+	struct imap_selected sel;
+
+	if (t->how & HOW_NEXT)
+		(void)went_on(t, imap_select(t->s, SPAN("b"),
+		    t->how & HOW_READ_ONLY, 0, 0, &t->mem, &sel, &t->r,
+		    &t->e));
+}
+
 static bool
 do_select(struct test *t)
 {
@@ -343,7 +371,10 @@ do_fetch(struct test *t)
 		t->how & HOW_CURSOR, true, &t->mem, &t->r, &t->e)))
 		return;
 	check_view(t);
-	if (!went_on(t, imap_fetch_samples(t->s, &t->mem, v, 2, &t->e)))
+	int rc = imap_fetch_samples(t->s, &t->mem, v, 2, &t->e);
+	uint32_t uid = imap_pending(t->s);
+	check(uid == 0 || uid == 4 || uid == 5);
+	if (!went_on(t, rc))
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		check(v[i].got.n <= v[i].len);
@@ -356,6 +387,8 @@ do_fetch(struct test *t)
 			touch(id[i].id);
 		}
 	}
+	uid = imap_pending(t->s);
+	check(uid == 0 || uidset_has(&t->set, uid));
 	(void)went_on(t, t->e.code);
 }
 
@@ -384,11 +417,23 @@ do_store(struct test *t)
 
 	uidset_init(&modified);
 	uidset_init(&failed);
+	if (t->how & HOW_ALONE)
+		select_next(t);
 	if (went_on(t, imap_store(t->s, v, 2, &t->mem, &t->r, &modified,
-		&failed, &said, &t->e)) &&
-	    went_on(t,
-		imap_expunge(t->s, &t->set, &t->mem, &t->r, &t->e)))
+		&failed, &said, &t->e)))
 		check_view(t);
+	else
+		goto out;
+	if (!(t->how & HOW_ALONE)) {
+		select_next(t);
+		if (went_on(t, imap_expunge(t->s, &t->set, &t->mem, &t->r,
+			&t->e)))
+			check_view(t);
+		else
+			goto out;
+	}
+	do_select_next(t);
+out:
 	uidset_release(&modified);
 	uidset_release(&failed);
 }
@@ -409,9 +454,12 @@ do_copy(struct test *t)
 		&t->e)))
 		return;
 	check_copied(&c);
-	(void)went_on(t, imap_move(t->s, &t->set, SPAN("b"), &t->mem, &t->r,
-	    &d, &t->e));
+	select_next(t);
+	if (!went_on(t, imap_move(t->s, &t->set, SPAN("b"), &t->mem, &t->r, &d,
+		&t->e)))
+		return;
 	check_copied(&d);
+	do_select_next(t);
 }
 
 static void
@@ -434,7 +482,8 @@ ask(struct test *t, unsigned what)
 		do_list(t);
 		return;
 	case 1:
-		do_bodies(t);
+		if (!(t->how & HOW_ALONE) || do_select(t))
+			do_bodies(t);
 		return;
 	case 2:
 		do_append(t);
