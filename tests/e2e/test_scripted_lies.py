@@ -67,6 +67,49 @@ def test_fewer_messages_than_there_are(scripted, kind):
     assert "new" in all_there(world)
 
 
+@pytest.mark.parametrize("search", [True, False])
+@pytest.mark.parametrize("kind", TIERS)
+def test_an_arrival_makes_up_for_what_is_not_listed(scripted, kind, search):
+    """As many as EXISTS says, and yet one of them is missing."""
+    world = scripted(kind)
+    world.fill(3)
+
+    def list_without_one(session, tag, words):
+        session.store.append(session.box, message("new"))
+        session.poll()
+        for uid in session.box.mail:
+            if uid != 2:
+                session.send_items(uid, [w.decode() for w in words[1]])
+        session.line(tag + b" OK done")
+        return True
+
+    world.script.answer[b"UID FETCH"] = [list_without_one]
+    if not search:
+        world.script.answer[b"UID SEARCH"] = b"NO not now"
+    done = world.sync("--full", status=65)
+    assert "nothing is concluded from its listing" in done.err
+    assert all_there(world, 3)
+    world.assert_recovers()
+    assert all_there(world, 3) == ["m0", "m1", "m2", "new"]
+
+
+@pytest.mark.parametrize("kind", TIERS)
+def test_an_expunge_and_an_arrival_during_the_listing(scripted, kind):
+    """The same numbers, and it is true."""
+    world = scripted(kind)
+    world.fill(3)
+
+    def meanwhile(session, tag, words):
+        session.store.expunge(session.box, 2)
+        session.store.append(session.box, message("new"))
+        session.poll()
+
+    world.script.answer[b"UID FETCH"] = [meanwhile]
+    world.sync("--full")
+    assert world.tokens() == (["m0", "m2", "new"],) * 2
+    world.assert_recovers()
+
+
 @pytest.mark.parametrize("kind", TIERS)
 def test_an_empty_mailbox_that_is_not(scripted, kind):
     world = scripted(kind)
