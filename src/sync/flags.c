@@ -34,6 +34,20 @@ flags_unproven(struct run *r, struct flags f, struct flags sent)
 	return flags_minus(&r->pass, f, sent);
 }
 
+struct flags
+flags_appended(struct run *r, const struct sbox *b, struct flags sent)
+{
+	const struct imap_selected *sel = NULL;
+
+	if (span_eq(r->selected_wire, b->j.wire))
+		sel = &r->sel;
+	else if (!b->r.same)
+		sel = &b->sel;
+	sent = flags_unproven(r, sent, sent);
+	sent.sys &= sel ? sel->permanent.sys : 0;
+	return sent;
+}
+
 struct stores {
 	struct imap_store *v;
 	size_t n, cap;

@@ -423,6 +423,12 @@ int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
  * pass, can be missed there later.
  */
 struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
+/*
+ * Of the flags that were SENT with a message to B, those that the row may say
+ * it has there: a server drops without a word what it does not keep.
+ */
+struct flags flags_appended(
+    struct run *r, const struct sbox *b, struct flags sent);
 
 /* trash.c: does RDELETE op go to the trash instead of being expunged? */
 bool trash_takes(struct run *r, const struct sbox *b, const struct op *op);

@@ -190,7 +190,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 		return 0;
 	}
 	g->row->uid = res->uid;
-	g->row->r = flags_unproven(p->r, g->row->r, g->row->r);
+	g->row->r = flags_appended(p->r, b, g->row->r);
 	apply_done(p->r, b, batch, m->op);
 	return 0;
 }
