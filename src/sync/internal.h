@@ -103,6 +103,7 @@ struct sbox {
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
 
@@ -533,6 +534,8 @@ void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
 int report_contain(struct run *r, struct sbox *b, struct err *e);
+/* A refusal of the server to move something: B fails in the end of this pass. */
+int report_refused(struct run *r, struct sbox *b, struct err *e);
 /* The same of what concerns all of V; their work is undone. */
 int report_contain_many(
     struct run *r, struct sbox *const *v, size_t n, struct err *e);

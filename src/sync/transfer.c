@@ -308,7 +308,7 @@ ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
 	bool said;
 	int rc;
 
-	rc = observe_reselect(r, b, e);
+	rc = observe_reopen(r, b, e);
 	if (rc != 0)
 		return rc;
 	uidset_init(&set);
@@ -552,7 +552,8 @@ apply_transfers(struct run *r, struct err *e)
 		    pl->op[i].box == one->box &&
 		    (here || pl->op[i].from == one->from); i++)
 			v[n++] = &pl->op[i];
-		if (b->failed || r->box[one->from].failed) {
+		if (b->failed || b->refused || r->box[one->from].failed ||
+		    r->box[one->from].refused) {
 			for (size_t k = 0; k < n; k++)
 				transfer_undone(r, v[k]);
 			continue;
@@ -564,7 +565,7 @@ apply_transfers(struct run *r, struct err *e)
 			for (size_t k = 0; k < n; k++)
 				if (r->group[v[k]->group].left > 0)
 					transfer_undone(r, v[k]);
-			rc = report_contain(r, whose, e);
+			rc = report_refused(r, whose, e);
 		}
 	}
 	return rc;

@@ -9,7 +9,7 @@ import pytest
 from personas import Persona, Yahoo
 from scripted import Hangup
 from test_keywords import table
-from world import message
+from world import lf, message
 
 REFUSALS = [b"BAD Command Error. 12", b"NO [SERVERBUG] it is broken"]
 
@@ -305,3 +305,28 @@ def test_an_answer_that_cannot_be_read_is_no_ok(scripted, command):
         assert done.returncode != 0 and "makes no sense" in done.err
         assert world.script.names()[-1] == b"AUTHENTICATE"
     world.assert_recovers()
+
+
+@pytest.mark.parametrize("command", ["MOVE", "COPY"])
+def test_new_messages_come_where_another_may_not_be_put(scripted, command):
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    path = world.file_of("m1")
+    if command == "MOVE":
+        path.rename(world.root / "work" / "cur" / (path.name + ":2,"))
+    else:
+        world.local.add("work", path.read_bytes(), "1.copy.host")
+    for box in ("INBOX", "work"):
+        world.server.append(box, message("new-" + box))
+        world.local.add(box, lf(message("here-" + box)), "1.%s.host" % box)
+    world.script.answer[b"UID " + command.encode()] = b"NO [OVERQUOTA] full"
+    done = world.sync(status=65)
+    assert "full" in done.err
+    for box in ("INBOX", "work"):
+        assert {"new-" + box, "here-" + box} <= set(world.tokens(box)[0])
+        assert {"new-" + box, "here-" + box} <= set(world.tokens(box)[1])
+    assert "m1" in world.tokens()[0]
+    assert "m1" in world.tokens("work")[1]
+    world.assert_recovers()
+    assert "m1" in world.tokens("work")[0]
