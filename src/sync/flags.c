@@ -244,6 +244,18 @@ take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
 	apply_done(r, b, batch, op);
 }
 
+/* B can only be read: none of V is done, and all else of B goes on. */
+static void
+leave_all(struct run *r, struct sbox *b, struct op **v, size_t n)
+{
+	report_failed(r, b, 0, SPAN_NONE,
+	    "flags were changed here, and the server opens this mailbox "
+	    "read-only");
+	for (size_t i = 0; i < n; i++)
+		r->group[v[i]->group].failed = true;
+	b->undone = true;
+}
+
 int
 flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct op **v, size_t n, struct err *e)
@@ -253,9 +265,13 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 
 	if (n == 0)
 		return 0;
-	rc = observe_reselect(r, b, e);
+	rc = observe_reopen(r, b, e);
 	if (rc != 0)
 		return rc;
+	if (!r->selected_rw) {
+		leave_all(r, b, v, n);
+		return 0;
+	}
 	told_init(&t, b->r.highestmodseq);
 	rc = store_rounds(
 	    r, b, v, n, apply_next(r, b, OP_RFLAGS), &t, e);

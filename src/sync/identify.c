@@ -322,7 +322,7 @@ identify(struct moves_search *s, struct question *v, size_t n, struct err *e)
 	int rc;
 
 	uidset_init(&untold);
-	rc = observe_reselect(s->r, &s->r->box[box], e);
+	rc = observe_reopen(s->r, &s->r->box[box], e);
 	if (rc == 0)
 		rc = identify_in(s, v, n, &untold, e);
 	rc = rc == 0 ? putoff_untold(s->r, box, &untold, e) : rc;

@@ -349,7 +349,7 @@ select_for_many(struct push *p, struct push_box *x, struct err *e)
 	if (!span_eq(p->r->selected_wire, x->b->j.wire))
 		rc = take_results(p, true, e);
 	if (rc == 0 && !x->b->failed)
-		rc = observe_reselect(p->r, x->b, e);
+		rc = observe_reopen(p->r, x->b, e);
 	if (rc == ERR_NO && e->scope == ERR_SCOPE_BOX) {
 		err_clear(e);
 		rc = 0;

@@ -307,6 +307,66 @@ def test_an_answer_that_cannot_be_read_is_no_ok(scripted, command):
     world.assert_recovers()
 
 
+def read_only(world, box):
+    """The server opens BOX so, as where somebody shares it with many."""
+    def select(session, tag, words):
+        if words[0] != box.encode():
+            return False
+        with session.store.lock:
+            session.do_select(tag, words, False)
+        session.line(tag + b" OK [READ-ONLY] shared")
+        return True
+
+    world.script.answer[b"SELECT"] = select
+
+
+@pytest.mark.parametrize("kind", [Persona, Bare])
+@pytest.mark.parametrize("change", ["flag", "delete", "move"])
+def test_new_messages_come_from_a_mailbox_that_can_only_be_read(
+        scripted, kind, change):
+    """What is changed in it here cannot be carried out, and each run says so;
+    it is when the mailbox can be written to."""
+    world = scripted(kind)
+    world.server.create("shared")
+    world.fill(1)
+    read_only(world, "shared")
+    for i in range(3):
+        world.server.append("shared", message("s%d" % i))
+    world.sync()
+    assert world.tokens("shared")[1] == ["s0", "s1", "s2"]
+    path = world.file_of("s1", "shared")
+    if change == "flag":
+        world.set_letters("s1", "F", "shared")
+    elif change == "delete":
+        path.unlink()
+    else:
+        path.rename(world.root / "INBOX" / "cur" / (path.name + ":2,"))
+    for i in range(2):
+        world.server.append("shared", message("new%d" % i))
+        done = world.sync(status=65)
+        assert "read-only" in done.err
+        assert "new%d" % i in world.tokens("shared")[1]
+    world.script.changing.clear()
+    world.assert_recovers()
+    there = {"flag": ["s0", "s1", "s2"]}.get(change, ["s0", "s2"])
+    assert world.tokens("shared")[0] == ["new0", "new1"] + there
+    assert world.tokens()[0] == ["m0"] + (["s1"] if change == "move" else [])
+    if change == "flag":
+        assert world.file_of("s1", "shared").name.endswith(":2,F")
+
+
+def test_files_are_found_again_where_messages_can_only_be_read(scripted):
+    """Octets are compared, which is no change."""
+    world = scripted()
+    world.server.create("shared")
+    read_only(world, "shared")
+    for i in range(3):
+        world.server.append("shared", message("s%d" % i))
+        world.local.add("shared", lf(message("s%d" % i)), "%d.s.host" % i)
+    done = world.summary()
+    assert (done["adopted"], done["pulled"]) == (3, 0)
+
+
 @pytest.mark.parametrize("command", ["MOVE", "COPY"])
 def test_new_messages_come_where_another_may_not_be_put(scripted, command):
     world = scripted()
