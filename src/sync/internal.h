@@ -284,6 +284,8 @@ int local_unknown(struct run *r, struct sbox *b, struct err *e);
 int local_observe(struct run *r, struct sbox *b, struct err *e);
 /* A mailbox whose directories did not change: has a letter got its meaning? */
 bool local_named(struct run *r, const struct sbox *b);
+/* The directory of B, if it was deleted here: something comes into it. */
+int local_make(struct run *r, struct sbox *b, struct err *e);
 /* Once the rows are at hand: their files, too. */
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */

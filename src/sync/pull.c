@@ -298,11 +298,8 @@ collect_box(struct pull *p, struct sbox *b, struct err *e)
 	n = apply_ops(p->r, b, OP_PULL, &v);
 	if (n == 0)
 		return 0;
-	if (b->local_missing) {
-		if (maildir_create(p->r->m, b->j.path, e) != 0)
-			return report_contain(p->r, b, e);
-		b->local_missing = false;
-	}
+	if (local_make(p->r, b, e) != 0)
+		return report_contain(p->r, b, e);
 	add_box(p, b, v, n);
 	return 0;
 }

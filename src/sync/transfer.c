@@ -56,19 +56,6 @@ contain(struct run *r, const struct op *op, int rc, struct err *e)
 	return 0;
 }
 
-/* The directory of B, which may have been deleted here meanwhile. */
-static int
-need_directory(struct run *r, struct sbox *b, struct err *e)
-{
-	int rc = 0;
-
-	if (b->local_missing)
-		rc = maildir_create(r->m, b->j.path, e);
-	if (rc == 0)
-		b->local_missing = false;
-	return rc;
-}
-
 static void
 row_from(struct pair *row, const struct lmsg *m)
 {
@@ -167,7 +154,7 @@ static int
 move_early(struct run *r, struct op **v, size_t n, struct err *e)
 {
 	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
-	int rc = need_directory(r, b, e);
+	int rc = local_make(r, b, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
@@ -225,7 +212,7 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 	size_t ndone = 0;
 	int rc;
 
-	rc = need_directory(r, b, e);
+	rc = local_make(r, b, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && v[i]->kind == OP_LCOPY)

@@ -3,13 +3,14 @@ do, nothing is lost, and once they behave both sides become equal."""
 
 import json
 import re
+import shutil
 import time
 
 import pytest
 
 from personas import Persona, Yahoo
 from scripted import Hangup
-from world import message
+from world import lf, message
 
 
 class Bare(Persona):
@@ -454,3 +455,26 @@ def test_a_mailbox_that_is_deleted_there_and_changes_here(scripted):
     world.script.well()
     world.summary("--allow-deletes")
     assert world.tokens("work") == (["late"],) * 2
+
+
+def test_a_mailbox_that_is_deleted_here_and_made_again_for_new_mail(scripted):
+    """Its directory is another one, and it is ours; what was deleted with the
+    old one goes, though it has to wait for the next pass."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(4)
+    for i in range(3):
+        world.server.append("work", message("w%d" % i))
+    world.sync()
+    shutil.rmtree(world.root / "work")
+    world.server.append("work", message("new"))
+
+    def deliver(session, tag, words):
+        if session.box.name == "work":
+            world.local.add("INBOX", lf(message("here")), "1.here.host")
+
+    world.script.answer[b"UID FETCH"] = [deliver]
+    done = world.summary()
+    assert (done["deleted_remote"], done["held"]) == (3, 0)
+    assert world.tokens("work") == (["new"],) * 2
+    world.assert_recovers()
