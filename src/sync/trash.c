@@ -44,21 +44,24 @@ static bool
 keeps_label(struct run *r, const struct op *op)
 {
 	struct jfound *found;
+	struct arena mem;
 	struct err e = {0};
 	size_t n = 0, rows = 0;
+	bool all;
 
-	if (journal_rows_of_size(r->j, op->row.size, SYNC_SAME_SIZE, &r->pass,
-		&found, &n, &e) != 0 ||
-	    n == SYNC_SAME_SIZE)
-		return true;
-	for (size_t i = 0; i < n; i++) {
+	arena_init(&mem);
+	all = journal_rows_of_size(r->j, op->row.size, SYNC_SAME_SIZE, &mem,
+		  &found, &n, &e) == 0 &&
+	      n < SYNC_SAME_SIZE;
+	for (size_t i = 0; i < n && all; i++) {
 		if (memcmp(found[i].row.sha, op->row.sha, DIGEST_LEN) != 0)
 			continue;
 		for (size_t k = 0; k < r->nbox; k++)
 			rows += r->box[k].j.id == found[i].box &&
 				!(r->box[k].listed.attrs & ATTR_VIRTUAL);
 	}
-	return rows > 1 && rows > count_deletes(r, op);
+	arena_release(&mem);
+	return !all || (rows > 1 && rows > count_deletes(r, op));
 }
 
 /* Does the row UID of the trash T stay, on the server? */
