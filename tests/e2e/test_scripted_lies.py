@@ -93,6 +93,27 @@ def test_an_arrival_makes_up_for_what_is_not_listed(scripted, kind, search):
     assert all_there(world, 3) == ["m0", "m1", "m2", "new"]
 
 
+def test_an_arrival_makes_up_for_what_is_not_found(scripted):
+    """The same of the SEARCH that tells what is gone, where changes do not."""
+    world = scripted(Condstore)
+    world.fill(4)
+    world.server.expunge("INBOX", [1])
+    world.server.flag("INBOX", 4, ["\\Seen"])
+
+    def find_all_but_one(session, tag, words):
+        uid = session.store.append(session.box, message("new"))
+        session.poll()
+        session.line('* ESEARCH (TAG "%s") UID ALL 3:%d' % (tag.decode(), uid))
+        session.line(tag + b" OK done")
+        return True
+
+    world.script.answer[b"UID SEARCH"] = [find_all_but_one]
+    world.sync()
+    assert {"m1", "m2", "m3"} <= set(world.tokens()[1])
+    world.assert_recovers()
+    assert world.tokens()[1] == ["m1", "m2", "m3", "new"]
+
+
 @pytest.mark.parametrize("kind", TIERS)
 def test_an_expunge_and_an_arrival_during_the_listing(scripted, kind):
     """The same numbers, and it is true."""
