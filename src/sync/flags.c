@@ -244,16 +244,35 @@ take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
 	apply_done(r, b, batch, op);
 }
 
-/* B can only be read: none of V is done, and all else of B goes on. */
+/*
+ * B can only be read: what was changed here waits, and all else of B goes on.
+ * What was found on both sides was not changed by anybody: it has its row, with
+ * the flags that each side shows.
+ */
 static void
-leave_all(struct run *r, struct sbox *b, struct op **v, size_t n)
+leave_all(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n)
 {
-	report_failed(r, b, 0, SPAN_NONE,
-	    "flags were changed here, and the server opens this mailbox "
-	    "read-only");
-	for (size_t i = 0; i < n; i++)
-		r->group[v[i]->group].failed = true;
-	b->undone = true;
+	bool changed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct group *g = &r->group[v[i]->group];
+
+		if (v[i]->why != CASE_LR_NEW_EQUAL &&
+		    v[i]->why != CASE_RENUM_EQUAL) {
+			g->failed = changed = true;
+			continue;
+		}
+		g->row->r = flags_or(&r->pass,
+		    flags_minus(&r->pass, g->row->r, v[i]->add), v[i]->del);
+		v[i]->kind = OP_RECORD;
+		apply_done(r, b, batch, v[i]);
+	}
+	b->undone |= changed;
+	if (changed)
+		report_failed(r, b, 0, SPAN_NONE,
+		    "flags were changed here, and the server opens this "
+		    "mailbox read-only");
 }
 
 int
@@ -269,7 +288,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (rc != 0)
 		return rc;
 	if (!r->selected_rw) {
-		leave_all(r, b, v, n);
+		leave_all(r, b, batch, v, n);
 		return 0;
 	}
 	told_init(&t, b->r.highestmodseq);

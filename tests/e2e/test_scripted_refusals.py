@@ -356,15 +356,26 @@ def test_new_messages_come_from_a_mailbox_that_can_only_be_read(
 
 
 def test_files_are_found_again_where_messages_can_only_be_read(scripted):
-    """Octets are compared, which is no change."""
+    """Octets are compared, which is no change; once, whatever flags the files
+    have."""
     world = scripted()
     world.server.create("shared")
     read_only(world, "shared")
     for i in range(3):
-        world.server.append("shared", message("s%d" % i))
-        world.local.add("shared", lf(message("s%d" % i)), "%d.s.host" % i)
+        world.server.append("shared", message("s%d" % i), ["\\Answered"])
+        world.local.add("shared", lf(message("s%d" % i)),
+                        "%d.s.host:2,%s" % (i, "F" * i), "cur")
     done = world.summary()
     assert (done["adopted"], done["pulled"]) == (3, 0)
+    assert world.file_of("s1", "shared").name == "1.s.host:2,FR"
+    world.script.commands.clear()
+    world.sync()
+    assert not any(b"BODY" in c for c in world.script.commands)
+    # and what is changed there from now on counts
+    uid = min(world.server.messages("shared")) + 1
+    world.server.flag("shared", uid, ["\\Flagged"], ["\\Answered"])
+    world.sync()
+    assert world.file_of("s1", "shared").name == "1.s.host:2,F"
 
 
 @pytest.mark.parametrize("command", ["MOVE", "COPY"])
