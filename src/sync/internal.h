@@ -536,7 +536,7 @@ void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
 int report_contain(struct run *r, struct sbox *b, struct err *e);
-/* A refusal of the server to move something: B fails in the end of this pass. */
+/* The server refused to move something: B fails at the end of this pass. */
 int report_refused(struct run *r, struct sbox *b, struct err *e);
 /* The same of what concerns all of V; their work is undone. */
 int report_contain_many(

@@ -8,9 +8,9 @@
  *  2. An older version of a draft is expunged (not at Gmail's).
  *  3. At Gmail's a message that keeps another label only loses this one: the
  *     trash would take it out of the other mailboxes, too.
- *  4. Where there is no MOVE, a message is copied there, and expunged then.  When
- *     that was refused, or the connection ended in between, its like is in the
- *     trash already: then it is expunged, or each run would add another.
+ *  4. Without MOVE a message is copied there, and then expunged.  When that
+ *     was refused, or the connection ended in between, its like is in the trash
+ *     already: then it is only expunged, or each run would add another.
  */
 #include "sync/internal.h"
 
