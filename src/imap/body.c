@@ -183,9 +183,6 @@ take_opened(struct imap_fetch *f, size_t source, struct err *e)
 	if (rc == 0 && x->sel.uidvalidity != x->uidvalidity)
 		rc = err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UIDVALIDITY changed during the run");
-	if (rc == 0 && !x->read_only && x->sel.read_only)
-		rc = err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
-		    "the server opens this mailbox read-only");
 	if (rc == 0) {
 		f->open = source;
 		x->selected = true;

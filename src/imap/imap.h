@@ -302,9 +302,9 @@ int imap_fetch_begin(struct imap *s, const uint32_t *uids,
 
 /*
  * A mailbox to fetch from.  It is opened, unless it is SELECTED, in the flight
- * of its FETCHes.  Where it turns out to be of another UIDVALIDITY (ERR_STALE)
- * or, but for a READ_ONLY one, to be read-only, or is refused, no body of it is
- * handed out and .err says why (scope BOX); the others go on.
+ * of its FETCHes.  Where it turns out to be of another UIDVALIDITY (ERR_STALE),
+ * or is refused, no body of it is handed out and .err says why (scope BOX); the
+ * others go on.
  */
 struct imap_source {
 	struct span wire;

@@ -82,6 +82,7 @@ struct imap {
 	uint32_t exists;
 	bool has_exists; /* it was said since the mailbox was selected */
 	uint32_t uidnext;  /* of its SELECT; 0: not said */
+	uint64_t due;      /* EXISTS of its SELECT, and .expunged then */
 	uint64_t expunged; /* announced in this session, in all */
 	unsigned bads; /* to FETCH, since an OK; see imap_is_refusal() */
 	uint32_t pending; /* see imap_pending() */
@@ -297,6 +298,8 @@ imap_at_most(const struct imap *s, size_t n)
  */
 int imap_send_search(struct imap *s, uint32_t lo, uint32_t hi, const char *key,
     struct err *e);
+/* Does SET, which a search of all UIDs named, have all that EXISTS counts? */
+bool imap_found_all(const struct imap *s, const struct uidset *set);
 /* What is marked as deleted in the selected mailbox. */
 int imap_search_deleted(struct imap *s, struct uidset *set, struct err *e);
 

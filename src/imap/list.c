@@ -335,8 +335,13 @@ list_once(struct imap *s, struct listing *l, bool with_return, struct err *e)
 	/* Without the ids it is a listing all the same. */
 	if (s->tag != list && !s->broken) {
 		struct err late = {0};
-		int ids = read_listing(s, l, s->tag, rc == 0 ? e : &late);
+		uint32_t unread = l->unread;
+		int ids;
 
+		/* the same lines once more */
+		l->unread = 0;
+		ids = read_listing(s, l, s->tag, rc == 0 ? e : &late);
+		l->unread = l->unread > unread ? l->unread : unread;
 		rc = rc == 0 ? ids : rc;
 	}
 	return rc;

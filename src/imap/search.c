@@ -2,7 +2,8 @@
  * Rules of this file:
  *  1. A search is over only with a tagged OK without MESSAGELIMIT (RFC 9738);
  *     until then it goes on below what was looked at.
- *  2. What names fewer messages than EXISTS counted is not what there is.
+ *  2. What names fewer messages than EXISTS counted is not what there is; what
+ *     arrived since then (from UIDNEXT on) does not make up for it.
  *  3. SEARCH and ESEARCH are taken, whichever was asked for: servers mix them.
  *  4. An OK behind no answer, or behind one that cannot be read, names nothing;
  *     that is not to say that nothing is there.
@@ -97,6 +98,23 @@ imap_search_deleted(struct imap *s, struct uidset *set, struct err *e)
 	return search(s, 1, UINT32_MAX, " DELETED", set, &said, e);
 }
 
+/* Rule 2. */
+bool
+imap_found_all(const struct imap *s, const struct uidset *set)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct uidrange *r = &set->v[i];
+
+		if (s->uidnext == 0 || r->hi < s->uidnext)
+			n += (uint64_t)r->hi - r->lo + 1;
+		else if (r->lo < s->uidnext)
+			n += s->uidnext - r->lo;
+	}
+	return n + s->expunged >= s->due;
+}
+
 int
 imap_search_uids(struct imap *s, struct uidset *set, struct err *e)
 {
@@ -110,7 +128,7 @@ imap_search_uids(struct imap *s, struct uidset *set, struct err *e)
 	if (rc < 0)
 		return rc;
 	n = uidset_count(set);
-	if (n + s->expunged < due)
+	if (n + s->expunged < due || !imap_found_all(s, set))
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "UID SEARCH: %llu messages, of %u that the server counts",
 		    (unsigned long long)n, s->exists);

@@ -79,6 +79,7 @@ imap_end_select(struct imap *s, int rc, uint32_t uidvalidity, uint64_t modseq,
 	/* NOMODSEQ (RFC 7162 §3.1.2.2), or no CONDSTORE at all. */
 	s->modseqs = (s->caps & IMAP_CAP_CONDSTORE) && sel->highestmodseq != 0;
 	s->uidnext = sel->uidnext;
+	s->due = s->exists + s->expunged;
 	if (sel->uidvalidity == 0)
 		return err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "SELECT: the server gives no UIDVALIDITY");

@@ -113,10 +113,10 @@ take_fetch(struct imap *s, struct imap_ask *a, uint32_t tag, struct rview *view,
 
 /*
  * The answers to SEARCH and FETCH, which some servers (Dovecot) work on both at
- * once.  DUE: how many messages SEARCH must name.
+ * once.
  */
 static int
-take_slice(struct imap *s, struct imap_ask *a, uint64_t due, struct err *e)
+take_slice(struct imap *s, struct imap_ask *a, struct err *e)
 {
 	bool open = a->state == IMAP_ASKED_OPENED;
 	bool ok[3] = {false, false, false};
@@ -151,7 +151,7 @@ take_slice(struct imap *s, struct imap_ask *a, uint64_t due, struct err *e)
 	s->view = NULL;
 	rview_sort(&a->fresh);
 	rview_drop_vanished(&a->fresh);
-	a->has_found = ok[1] && uidset_count(&a->found) + s->expunged >= due;
+	a->has_found = ok[1] && imap_found_all(s, &a->found);
 	a->has_fresh = ok[2];
 	return 0;
 }
@@ -183,7 +183,7 @@ take_ask(struct imap *s, struct imap_ask *a, struct arena *mem, bool *bad_r,
 	/* "1:*" names the last message even of an empty mailbox */
 	a->has_listed = rc == 0 && a->all && s->exists == 0;
 	if (a->search)
-		return take_slice(s, a, due, e);
+		return take_slice(s, a, e);
 	if (a->tag[1] &&
 	    take_fetch(s, a, a->tag[1], &a->listed, &a->has_listed, e) < 0)
 		return e->code;

@@ -371,7 +371,7 @@ compare_held(struct adoption *a, struct err *e)
 			uidset_add(&held, h->uid);
 	}
 	if (held.n > 0)
-		rc = observe_reselect(a->r, b, e);
+		rc = observe_reopen(a->r, b, e);
 	if (rc == 0 && held.n > 0)
 		rc = imap_fetch_meta(
 		    a->r->imap, &held, false, true, &a->r->pass, &view, e);
@@ -398,7 +398,7 @@ compare_candidates(
 	if (n == 0)
 		return 0;
 	whole = whole_first(a, v, n);
-	rc = observe_reselect(a->r, a->b, e);
+	rc = observe_reopen(a->r, a->b, e);
 	if (rc == 0)
 		rc = read_whole(a, v, whole, e);
 	if (rc != 0)
@@ -457,7 +457,7 @@ compare_unread(struct adoption *a, struct err *e)
 			v[n++].m = m;
 	}
 	if (n > 0)
-		rc = observe_reselect(a->r, b, e);
+		rc = observe_reopen(a->r, b, e);
 	if (rc == 0)
 		rc = read_whole(a, v, n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {

@@ -10,7 +10,10 @@
  */
 #include "sync/internal.h"
 
-/* More vanished than this, and than a quarter of the rows, is asked about. */
+/*
+ * More vanished than this, and than a quarter of the rows, is asked about; and
+ * whatever a listing lacks that has arrivals, too.
+ */
 #define CONFIRM_MIN 10
 
 /*
@@ -99,6 +102,14 @@ gone_uids(struct run *r, struct sbox *b, struct uidset *gone, struct err *e)
 	return rc;
 }
 
+/* EXISTS agrees with a listing also when these make up for what it lacks. */
+static bool
+has_arrivals(const struct sbox *b)
+{
+	return b->r.complete && b->r.n > 0 && b->r.uidnext > 0 &&
+	       b->r.v[b->r.n - 1].uid >= b->r.uidnext;
+}
+
 /* Is any of that still there?  Then !*ok_r. */
 static int
 ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
@@ -119,7 +130,7 @@ ask_for_gone(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 		    gone.v[gone.n - 1].hi, &there, &said, e);
 		if (delta_no_answer(rc, e) || (rc == 0 && !said)) {
 			/* A listing that EXISTS agrees with has to do. */
-			*ok_r = b->r.complete;
+			*ok_r = b->r.complete && !has_arrivals(b);
 			err_clear(e);
 			rc = 0;
 		} else if (rc == 0) {
@@ -146,7 +157,8 @@ delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	*ok_r = true;
 	if (rc == 0)
 		rc = count_gone(r, b, known, &gone, e);
-	if (rc == 0 && gone > CONFIRM_MIN && gone * 4 > known)
+	if (rc == 0 && gone > 0 &&
+	    ((gone > CONFIRM_MIN && gone * 4 > known) || has_arrivals(b)))
 		rc = ask_for_gone(r, b, ok_r, e);
 	return rc;
 }

@@ -34,6 +34,20 @@ flags_unproven(struct run *r, struct flags f, struct flags sent)
 	return flags_minus(&r->pass, f, sent);
 }
 
+struct flags
+flags_appended(struct run *r, const struct sbox *b, struct flags sent)
+{
+	const struct imap_selected *sel = NULL;
+
+	if (span_eq(r->selected_wire, b->j.wire))
+		sel = &r->sel;
+	else if (!b->r.same)
+		sel = &b->sel;
+	sent = flags_unproven(r, sent, sent);
+	sent.sys &= sel ? sel->permanent.sys : 0;
+	return sent;
+}
+
 struct stores {
 	struct imap_store *v;
 	size_t n, cap;
@@ -230,6 +244,37 @@ take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
 	apply_done(r, b, batch, op);
 }
 
+/*
+ * B can only be read: what was changed here waits, and all else of B goes on.
+ * What was found on both sides was not changed by anybody: it has its row, with
+ * the flags that each side shows.
+ */
+static void
+leave_all(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct group *g = &r->group[v[i]->group];
+
+		if (v[i]->why != CASE_LR_NEW_EQUAL &&
+		    v[i]->why != CASE_RENUM_EQUAL) {
+			g->failed = changed = true;
+			continue;
+		}
+		g->row->r = flags_or(&r->pass,
+		    flags_minus(&r->pass, g->row->r, v[i]->add), v[i]->del);
+		v[i]->kind = OP_RECORD;
+		apply_done(r, b, batch, v[i]);
+	}
+	b->undone |= changed;
+	if (changed)
+		report_failed(r, b, 0, SPAN_NONE,
+		    "flags were changed here, and the server opens this "
+		    "mailbox read-only");
+}
+
 int
 flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct op **v, size_t n, struct err *e)
@@ -239,9 +284,13 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 
 	if (n == 0)
 		return 0;
-	rc = observe_reselect(r, b, e);
+	rc = observe_reopen(r, b, e);
 	if (rc != 0)
 		return rc;
+	if (!r->selected_rw) {
+		leave_all(r, b, batch, v, n);
+		return 0;
+	}
 	told_init(&t, b->r.highestmodseq);
 	rc = store_rounds(
 	    r, b, v, n, apply_next(r, b, OP_RFLAGS), &t, e);

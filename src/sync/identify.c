@@ -322,7 +322,7 @@ identify(struct moves_search *s, struct question *v, size_t n, struct err *e)
 	struct uidset untold;
 	int rc;
 
-	rc = observe_reselect(s->r, b, e);
+	rc = observe_reopen(s->r, b, e);
 	if (rc != 0)
 		return rc;
 	uidset_init(&untold);

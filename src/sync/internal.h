@@ -103,6 +103,7 @@ struct sbox {
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
 
@@ -284,6 +285,8 @@ int local_unknown(struct run *r, struct sbox *b, struct err *e);
 int local_observe(struct run *r, struct sbox *b, struct err *e);
 /* A mailbox whose directories did not change: has a letter got its meaning? */
 bool local_named(struct run *r, const struct sbox *b);
+/* The directory of B, if it was deleted here: something comes into it. */
+int local_make(struct run *r, struct sbox *b, struct err *e);
 /* Once the rows are at hand: their files, too. */
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
@@ -429,6 +432,12 @@ int flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
  * pass, can be missed there later.
  */
 struct flags flags_unproven(struct run *r, struct flags f, struct flags sent);
+/*
+ * Of the flags that were SENT with a message to B, those that the row may say
+ * it has there: a server drops without a word what it does not keep.
+ */
+struct flags flags_appended(
+    struct run *r, const struct sbox *b, struct flags sent);
 
 /* trash.c: does RDELETE op go to the trash instead of being expunged? */
 bool trash_takes(struct run *r, const struct sbox *b, const struct op *op);
@@ -536,6 +545,8 @@ void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */
 int report_contain(struct run *r, struct sbox *b, struct err *e);
+/* The server refused to move something: B fails at the end of this pass. */
+int report_refused(struct run *r, struct sbox *b, struct err *e);
 /* The same of what concerns all of V; their work is undone. */
 int report_contain_many(
     struct run *r, struct sbox *const *v, size_t n, struct err *e);

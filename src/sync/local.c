@@ -286,6 +286,22 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
+local_make(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc;
+
+	if (!b->local_missing)
+		return 0;
+	rc = maildir_create(r->m, b->j.path, e);
+	if (rc != 0)
+		return rc;
+	b->local_missing = false;
+	/* another directory, which no stranger put there (BRAKE_REPLACED) */
+	b->j.stamp = MAILDIR_STAMP_NONE;
+	return 0;
+}
+
+int
 local_fill(struct run *r, struct sbox *b, struct err *e)
 {
 	uint32_t letters = 0;

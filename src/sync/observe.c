@@ -403,6 +403,9 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 	int rc;
 
 	b->observed = true;
+	/* what a side lacks is judged by all that there is (gone.c) */
+	b->dirty_l |= b->local_missing || b->remote_missing;
+	b->dirty_r |= b->remote_missing;
 	b->rescan = b->undone = b->wrote_l = b->wrote_r = false;
 	b->left = NULL;
 	uidset_init(&b->l_look);

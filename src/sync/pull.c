@@ -163,7 +163,7 @@ ask_again(struct pull *p, struct pull_box *x, struct err *e)
 	for (size_t i = 0; i < x->nfail; i++)
 		uidset_remove_range(&missing, x->fail[i].uid, x->fail[i].uid);
 	if (missing.n > 0)
-		rc = observe_reselect(p->r, x->b, e);
+		rc = observe_reopen(p->r, x->b, e);
 	if (rc == 0 && missing.n > 0)
 		rc = imap_fetch_meta(
 		    p->r->imap, &missing, false, false, &p->r->pass, &there, e);
@@ -298,11 +298,8 @@ collect_box(struct pull *p, struct sbox *b, struct err *e)
 	n = apply_ops(p->r, b, OP_PULL, &v);
 	if (n == 0)
 		return 0;
-	if (b->local_missing) {
-		if (maildir_create(p->r->m, b->j.path, e) != 0)
-			return report_contain(p->r, b, e);
-		b->local_missing = false;
-	}
+	if (local_make(p->r, b, e) != 0)
+		return report_contain(p->r, b, e);
 	add_box(p, b, v, n);
 	return 0;
 }
@@ -328,8 +325,7 @@ collect(struct pull *p, struct err *e)
 				rc = collect_box(p, &r->box[i], e);
 	/* it need not be opened again */
 	if (p->n > 0 && span_eq(r->selected_wire, p->source[0].wire) &&
-	    r->selected_uidvalidity == p->source[0].uidvalidity &&
-	    (r->selected_rw || p->source[0].read_only)) {
+	    r->selected_uidvalidity == p->source[0].uidvalidity) {
 		p->source[0].selected = true;
 		p->source[0].sel = r->sel;
 	}

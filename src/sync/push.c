@@ -191,7 +191,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 		return 0;
 	}
 	g->row->uid = res->uid;
-	g->row->r = flags_unproven(p->r, g->row->r, g->row->r);
+	g->row->r = flags_appended(p->r, b, g->row->r);
 	apply_done(p->r, b, batch, m->op);
 	return 0;
 }
@@ -350,7 +350,7 @@ select_for_many(struct push *p, struct push_box *x, struct err *e)
 	if (!span_eq(p->r->selected_wire, x->b->j.wire))
 		rc = take_results(p, true, e);
 	if (rc == 0 && !x->b->failed)
-		rc = observe_reselect(p->r, x->b, e);
+		rc = observe_reopen(p->r, x->b, e);
 	if (rc == ERR_NO && e->scope == ERR_SCOPE_BOX) {
 		err_clear(e);
 		rc = 0;

@@ -45,7 +45,7 @@ hold_against(
 			uidset_add(&held, h->uid);
 	}
 	if (held.n > 0)
-		rc = observe_reselect(r, b, e);
+		rc = observe_reopen(r, b, e);
 	if (rc == 0 && held.n > 0)
 		rc = imap_fetch_meta(
 		    r->imap, &held, false, true, &r->pass, &view, e);

@@ -228,6 +228,18 @@ report_contain(struct run *r, struct sbox *b, struct err *e)
 }
 
 int
+report_refused(struct run *r, struct sbox *b, struct err *e)
+{
+	if (e->code != ERR_NO && e->code != ERR_BAD)
+		return report_contain(r, b, e);
+	if (report_contain(r, b, e) != 0)
+		return e->code;
+	b->refused = true;
+	b->failed = false;
+	return 0;
+}
+
+int
 report_contain_many(
     struct run *r, struct sbox *const *v, size_t n, struct err *e)
 {

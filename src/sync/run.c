@@ -301,6 +301,14 @@ finish_pass(struct run *r, struct err *e)
 	return rc;
 }
 
+/* What could not be moved is for the next run, and so is all else of these. */
+static void
+fail_refused(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		r->box[i].failed |= r->box[i].refused;
+}
+
 static int
 apply_pass(struct run *r, struct err *e)
 {
@@ -318,6 +326,7 @@ apply_pass(struct run *r, struct err *e)
 		rc = pull_all(r, e);
 	if (rc == 0)
 		rc = push_all(r, e);
+	fail_refused(r);
 	return rc == 0 ? finish_pass(r, e) : rc;
 }
 

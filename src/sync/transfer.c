@@ -56,19 +56,6 @@ contain(struct run *r, const struct op *op, int rc, struct err *e)
 	return 0;
 }
 
-/* The directory of B, which may have been deleted here meanwhile. */
-static int
-need_directory(struct run *r, struct sbox *b, struct err *e)
-{
-	int rc = 0;
-
-	if (b->local_missing)
-		rc = maildir_create(r->m, b->j.path, e);
-	if (rc == 0)
-		b->local_missing = false;
-	return rc;
-}
-
 static void
 row_from(struct pair *row, const struct lmsg *m)
 {
@@ -167,7 +154,7 @@ static int
 move_early(struct run *r, struct op **v, size_t n, struct err *e)
 {
 	struct sbox *b = &r->box[v[0]->box], *from = &r->box[v[0]->from];
-	int rc = need_directory(r, b, e);
+	int rc = local_make(r, b, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
@@ -225,7 +212,7 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 	size_t ndone = 0;
 	int rc;
 
-	rc = need_directory(r, b, e);
+	rc = local_make(r, b, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && v[i]->kind == OP_LCOPY)
@@ -303,7 +290,7 @@ ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
 	bool said;
 	int rc;
 
-	rc = observe_reselect(r, b, e);
+	rc = observe_reopen(r, b, e);
 	if (rc != 0)
 		return rc;
 	uidset_init(&set);
@@ -547,7 +534,8 @@ apply_transfers(struct run *r, struct err *e)
 		    pl->op[i].box == one->box &&
 		    (here || pl->op[i].from == one->from); i++)
 			v[n++] = &pl->op[i];
-		if (b->failed || r->box[one->from].failed) {
+		if (b->failed || b->refused || r->box[one->from].failed ||
+		    r->box[one->from].refused) {
 			for (size_t k = 0; k < n; k++)
 				transfer_undone(r, v[k]);
 			continue;
@@ -559,7 +547,7 @@ apply_transfers(struct run *r, struct err *e)
 			for (size_t k = 0; k < n; k++)
 				if (r->group[v[k]->group].left > 0)
 					transfer_undone(r, v[k]);
-			rc = report_contain(r, whose, e);
+			rc = report_refused(r, whose, e);
 		}
 	}
 	return rc;

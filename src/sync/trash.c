@@ -8,6 +8,9 @@
  *  2. An older version of a draft is expunged (not at Gmail's).
  *  3. At Gmail's a message that keeps another label only loses this one: the
  *     trash would take it out of the other mailboxes, too.
+ *  4. Without MOVE a message is copied there, and then expunged.  When that
+ *     was refused, or the connection ended in between, its like is in the trash
+ *     already: then it is only expunged, or each run would add another.
  */
 #include "sync/internal.h"
 
@@ -41,21 +44,65 @@ static bool
 keeps_label(struct run *r, const struct op *op)
 {
 	struct jfound *found;
+	struct arena mem;
 	struct err e = {0};
 	size_t n = 0, rows = 0;
+	bool all;
 
-	if (journal_rows_of_size(r->j, op->row.size, SYNC_SAME_SIZE, &r->pass,
-		&found, &n, &e) != 0 ||
-	    n == SYNC_SAME_SIZE)
-		return true;
-	for (size_t i = 0; i < n; i++) {
+	arena_init(&mem);
+	all = journal_rows_of_size(r->j, op->row.size, SYNC_SAME_SIZE, &mem,
+		  &found, &n, &e) == 0 &&
+	      n < SYNC_SAME_SIZE;
+	for (size_t i = 0; i < n && all; i++) {
 		if (memcmp(found[i].row.sha, op->row.sha, DIGEST_LEN) != 0)
 			continue;
 		for (size_t k = 0; k < r->nbox; k++)
 			rows += r->box[k].j.id == found[i].box &&
 				!(r->box[k].listed.attrs & ATTR_VIRTUAL);
 	}
-	return rows > 1 && rows > count_deletes(r, op);
+	arena_release(&mem);
+	return !all || (rows > 1 && rows > count_deletes(r, op));
+}
+
+/* Does the row UID of the trash T stay, on the server? */
+static bool
+stays_there(const struct run *r, const struct sbox *t, uint32_t uid)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *x = &r->plan.op[i];
+
+		if (x->uid == uid && &r->box[x->box] == t && op_is_delete(x))
+			return false;
+	}
+	return true;
+}
+
+/* Rule 4. */
+static bool
+is_in_trash(struct run *r, const struct op *op)
+{
+	struct jfound *found;
+	struct arena mem;
+	struct err e = {0};
+	bool any = false;
+	size_t n = 0;
+
+	arena_init(&mem);
+	if (journal_rows_of_size(
+		r->j, op->row.size, SYNC_SAME_SIZE, &mem, &found, &n, &e) != 0)
+		n = 0;
+	for (size_t i = 0; i < n && !any; i++) {
+		const struct pair *row = &found[i].row;
+
+		if (memcmp(row->sha, op->row.sha, DIGEST_LEN) != 0)
+			continue;
+		for (size_t k = 0; k < r->nbox && !any; k++)
+			any = r->box[k].j.id == found[i].box &&
+			      span_eq(r->box[k].j.wire, r->trash) &&
+			      stays_there(r, &r->box[k], row->uid);
+	}
+	arena_release(&mem);
+	return any;
 }
 
 bool
@@ -67,7 +114,9 @@ trash_takes(struct run *r, const struct sbox *b, const struct op *op)
 		return false;
 	if (gmail)
 		return !keeps_label(r, op);
-	return op->why != CASE_L_REPLACED;
+	if (op->why == CASE_L_REPLACED)
+		return false;
+	return (imap_caps(r->imap) & IMAP_CAP_MOVE) || !is_in_trash(r, op);
 }
 
 /* Their place is another mailbox now: it is looked at in the next pass. */

@@ -363,6 +363,56 @@ def test_deletes_that_go_to_the_trash(scripted, move):
     line.close()
 
 
+def with_trash(scripted):
+    """Without MOVE a message is copied to the trash, and expunged then."""
+    class Kind(Persona):
+        caps = Persona.caps.replace("MOVE ", "")
+
+    world = scripted(Kind, on_local_delete="trash", trash="Trash")
+    world.server.create("Trash")
+    world.fill(3)
+    return world
+
+
+@pytest.mark.parametrize("refused", [b"UID STORE", b"UID EXPUNGE"])
+def test_what_cannot_be_expunged_goes_to_the_trash_once(scripted, refused):
+    world = with_trash(scripted)
+    world.file_of("m1").unlink()
+    world.script.answer[refused] = b"NO [NOPERM] not you"
+    for _ in range(3):
+        world.sync(status=65)
+    assert world.tokens("Trash") == (["m1"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("Trash") == (["m1"],) * 2
+    world.assert_settled()
+
+
+def test_what_was_cut_off_goes_to_the_trash_once(scripted):
+    world = with_trash(scripted)
+    world.file_of("m1").unlink()
+    world.script.answer[b"UID STORE"] = [lambda s, tag, words: end(s, tag)]
+    world.sync(status=69)
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("Trash") == (["m1"],) * 2
+    world.assert_settled()
+
+
+def test_what_leaves_the_trash_now_is_not_in_it(scripted):
+    """Its like goes to the trash while the older one is expunged there."""
+    world = with_trash(scripted)
+    world.server.append("Trash", message("m1"))
+    world.sync()
+    world.file_of("m1").unlink()
+    world.file_of("m1", "Trash").unlink()
+    world.sync()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("Trash") == (["m1"],) * 2
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("move", [True, False])
 def test_moves_out_of_many_mailboxes(ordered, move):
     class Kind(Persona):

@@ -9,7 +9,7 @@ import pytest
 from personas import Persona, Yahoo
 from scripted import Hangup
 from test_keywords import table
-from world import message
+from world import lf, message
 
 REFUSALS = [b"BAD Command Error. 12", b"NO [SERVERBUG] it is broken"]
 
@@ -305,3 +305,99 @@ def test_an_answer_that_cannot_be_read_is_no_ok(scripted, command):
         assert done.returncode != 0 and "makes no sense" in done.err
         assert world.script.names()[-1] == b"AUTHENTICATE"
     world.assert_recovers()
+
+
+def read_only(world, box):
+    """The server opens BOX so, as where somebody shares it with many."""
+    def select(session, tag, words):
+        if words[0] != box.encode():
+            return False
+        with session.store.lock:
+            session.do_select(tag, words, False)
+        session.line(tag + b" OK [READ-ONLY] shared")
+        return True
+
+    world.script.answer[b"SELECT"] = select
+
+
+@pytest.mark.parametrize("kind", [Persona, Bare])
+@pytest.mark.parametrize("change", ["flag", "delete", "move"])
+def test_new_messages_come_from_a_mailbox_that_can_only_be_read(
+        scripted, kind, change):
+    """What is changed in it here cannot be carried out, and each run says so;
+    it is when the mailbox can be written to."""
+    world = scripted(kind)
+    world.server.create("shared")
+    world.fill(1)
+    read_only(world, "shared")
+    for i in range(3):
+        world.server.append("shared", message("s%d" % i))
+    world.sync()
+    assert world.tokens("shared")[1] == ["s0", "s1", "s2"]
+    path = world.file_of("s1", "shared")
+    if change == "flag":
+        world.set_letters("s1", "F", "shared")
+    elif change == "delete":
+        path.unlink()
+    else:
+        path.rename(world.root / "INBOX" / "cur" / (path.name + ":2,"))
+    for i in range(2):
+        world.server.append("shared", message("new%d" % i))
+        done = world.sync(status=65)
+        assert "read-only" in done.err
+        assert "new%d" % i in world.tokens("shared")[1]
+    world.script.changing.clear()
+    world.assert_recovers()
+    there = {"flag": ["s0", "s1", "s2"]}.get(change, ["s0", "s2"])
+    assert world.tokens("shared")[0] == ["new0", "new1"] + there
+    assert world.tokens()[0] == ["m0"] + (["s1"] if change == "move" else [])
+    if change == "flag":
+        assert world.file_of("s1", "shared").name.endswith(":2,F")
+
+
+def test_files_are_found_again_where_messages_can_only_be_read(scripted):
+    """Octets are compared, which is no change; once, whatever flags the files
+    have."""
+    world = scripted()
+    world.server.create("shared")
+    read_only(world, "shared")
+    for i in range(3):
+        world.server.append("shared", message("s%d" % i), ["\\Answered"])
+        world.local.add("shared", lf(message("s%d" % i)),
+                        "%d.s.host:2,%s" % (i, "F" * i), "cur")
+    done = world.summary()
+    assert (done["adopted"], done["pulled"]) == (3, 0)
+    assert world.file_of("s1", "shared").name == "1.s.host:2,FR"
+    world.script.commands.clear()
+    world.sync()
+    assert not any(b"BODY" in c for c in world.script.commands)
+    # and what is changed there from now on counts
+    uid = min(world.server.messages("shared")) + 1
+    world.server.flag("shared", uid, ["\\Flagged"], ["\\Answered"])
+    world.sync()
+    assert world.file_of("s1", "shared").name == "1.s.host:2,F"
+
+
+@pytest.mark.parametrize("command", ["MOVE", "COPY"])
+def test_new_messages_come_where_another_may_not_be_put(scripted, command):
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    path = world.file_of("m1")
+    if command == "MOVE":
+        path.rename(world.root / "work" / "cur" / (path.name + ":2,"))
+    else:
+        world.local.add("work", path.read_bytes(), "1.copy.host")
+    for box in ("INBOX", "work"):
+        world.server.append(box, message("new-" + box))
+        world.local.add(box, lf(message("here-" + box)), "1.%s.host" % box)
+    world.script.answer[b"UID " + command.encode()] = b"NO [OVERQUOTA] full"
+    done = world.sync(status=65)
+    assert "full" in done.err
+    for box in ("INBOX", "work"):
+        assert {"new-" + box, "here-" + box} <= set(world.tokens(box)[0])
+        assert {"new-" + box, "here-" + box} <= set(world.tokens(box)[1])
+    assert "m1" in world.tokens()[0]
+    assert "m1" in world.tokens("work")[1]
+    world.assert_recovers()
+    assert "m1" in world.tokens("work")[0]

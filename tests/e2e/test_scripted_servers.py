@@ -7,7 +7,7 @@ import pytest
 from personas import Gmail, Icloud, Outlook, Persona, Yahoo
 from scripted import Hangup
 from test_faults import start
-from world import message
+from world import lf, message
 
 KINDS = [Persona, Gmail, Outlook, Yahoo, Icloud]
 
@@ -139,3 +139,27 @@ def test_what_is_there_already_is_not_stored_once_more(scripted):
     world.sync(status=None)
     assert len(world.local.files("INBOX")) == 3
     assert world.tokens()[1].count("same") == 2
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_a_flag_that_the_server_does_not_keep_stays_here(scripted, looked_at):
+    """It is dropped from a new message without a word (as where rights are
+    missing, RFC 4314 section 4), and nobody has removed it."""
+    world = scripted()
+    world.fill(1)
+    world.script.store.find("INBOX").permanent = ["\\Seen", "\\Deleted"]
+    if looked_at:
+        world.server.append("INBOX", message("there"))
+    world.local.add("INBOX", lf(message("here")), "1.here.host:2,FS", "cur")
+    world.sync()
+    assert world.file_of("here").name == "1.here.host:2,FS"
+    world.script.changing.clear()
+    world.sync()
+    assert world.file_of("here").name == "1.here.host:2,FS"
+    assert world.script.changing == []
+    # and what somebody does there counts
+    uid = max(world.server.messages("INBOX"))
+    assert world.server.messages("INBOX")[uid]["flags"] == {"\\Seen"}
+    world.server.flag("INBOX", uid, remove=["\\Seen"])
+    world.sync()
+    assert world.file_of("here").name == "1.here.host:2,F"

@@ -3,13 +3,14 @@ do, nothing is lost, and once they behave both sides become equal."""
 
 import json
 import re
+import shutil
 import time
 
 import pytest
 
 from personas import Persona, Yahoo
 from scripted import Hangup
-from world import message
+from world import lf, message
 
 
 class Bare(Persona):
@@ -423,3 +424,57 @@ def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     world.sync()
     assert len(world.server.messages("INBOX")) == 2
     world.assert_settled()
+
+
+def test_a_mailbox_that_is_deleted_there_and_changes_here(scripted):
+    """The brake holds its messages, and a delete in another mailbox waits, as
+    mail came here meanwhile: the next pass looks at both sides of it again."""
+    world = scripted(max_deletes=1)
+    world.server.create("work")
+    world.fill(4)
+    for i in range(4):
+        world.server.append("work", message("w%d" % i))
+    world.sync()
+    with world.script.store.lock:
+        del world.script.store.boxes["work"]
+    # as long as what goes here: their Message-IDs are compared
+    world.server.append("INBOX", message("x0"))
+    world.file_of("m0").unlink()
+
+    def deliver(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[HEADER") for w in words[1]):
+            world.local.add("work", message("late"), "1.late.host")
+
+    world.script.answer[b"UID FETCH"] = deliver
+    assert world.summary(status=3)["held"] == 4
+    assert "new/1.late.host" in [f[0] for f in world.local.files("work")]
+    assert len(world.local.files("work")) == 5
+    assert world.server.mailboxes() == ["INBOX"]
+    assert world.tokens() == (["m1", "m2", "m3", "x0"],) * 2
+    # as in any run: the mailbox comes back with the new mail alone
+    world.script.well()
+    world.summary("--allow-deletes")
+    assert world.tokens("work") == (["late"],) * 2
+
+
+def test_a_mailbox_that_is_deleted_here_and_made_again_for_new_mail(scripted):
+    """Its directory is another one, and it is ours; what was deleted with the
+    old one goes, though it has to wait for the next pass."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(4)
+    for i in range(3):
+        world.server.append("work", message("w%d" % i))
+    world.sync()
+    shutil.rmtree(world.root / "work")
+    world.server.append("work", message("new"))
+
+    def deliver(session, tag, words):
+        if session.box.name == "work":
+            world.local.add("INBOX", lf(message("here")), "1.here.host")
+
+    world.script.answer[b"UID FETCH"] = [deliver]
+    done = world.summary()
+    assert (done["deleted_remote"], done["held"]) == (3, 0)
+    assert world.tokens("work") == (["new"],) * 2
+    world.assert_recovers()
