@@ -401,3 +401,21 @@ def test_new_messages_come_where_another_may_not_be_put(scripted, command):
     assert "m1" in world.tokens("work")[1]
     world.assert_recovers()
     assert "m1" in world.tokens("work")[0]
+
+
+def test_a_trash_that_cannot_be_made_costs_the_deletes(scripted):
+    world = scripted(on_local_delete="trash", trash="Bin")
+    world.script.answer[b"CREATE"] = b"NO [NOPERM] not you"
+    for i in range(3):
+        world.server.append("INBOX", message("m%d" % i))
+    done = world.sync(status=65)
+    assert "Bin" in done.err and "NOPERM" in done.err
+    assert world.tokens()[1] == ["m0", "m1", "m2"]
+    world.file_of("m1").unlink()
+    world.server.append("INBOX", message("new"))
+    world.sync(status=65)
+    assert world.tokens() == (["m0", "m1", "m2", "new"], ["m0", "m2", "new"])
+    world.script.well()
+    world.sync()  # it is made, and listed by the next run
+    world.assert_recovers()
+    assert world.tokens("Bin") == (["m1"],) * 2
