@@ -267,8 +267,11 @@ rows_of_box(
 
 	drop_old_holds(r, b, batch);
 	if (b->r.renumbered) {
-		/* old rows and new numbers change places in one transaction */
+		/* old rows and new numbers change places in one transaction;
+		 * should the run end now, files have no rows, and have to be
+		 * looked at whatever the directory's times say */
 		journal_del_pairs(batch, b->j.id);
+		b->j.stamp = MAILDIR_STAMP_NONE;
 		b->j.highestmodseq = 0;
 		b->j.uidnext = b->j.messages = 0;
 	}

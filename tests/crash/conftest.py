@@ -16,7 +16,7 @@ from scene import Scene  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from subjects import Mochila  # noqa: E402
 
-STORIES = ["First", "Changes", "Lost", "Moves"]
+STORIES = ["First", "Changes", "Lost", "Moves", "Again"]
 # "fast": a sample of each kind of fault; "full": all; "soak": a sample, and
 # then at random
 TIER = os.environ.get("MOCHILA_TIER", "fast")

@@ -266,6 +266,40 @@ class Quiet(Story):
             server.append("work", self.text("b%d" % n, 5000 * (n % 2)))
 
 
+class Again(Story):
+    """The server has lost mailboxes, and has them anew with other numbers; what
+    they lack goes up again.  The files of one of them are not touched."""
+
+    synced = True
+
+    END = {
+        "INBOX": {("a0", ""), ("a1", "")},
+        "still": {("s0", ""), ("s1", ""), ("s2", ""), ("s3", "")},
+        "work": {("w0", ""), ("w1", "\\Seen"), ("w2", "\\Flagged"),
+                 ("w3", ""), ("w4", ""), ("n1", ""), ("n2", "")},
+    }
+
+    def before(self, server):
+        for box, letter, n in (("INBOX", "a", 2), ("still", "s", 4),
+                               ("work", "w", 5)):
+            if box != "INBOX":
+                server.create(box)
+            for i in range(n):
+                server.append(box, self.text("%s%d" % (letter, i), 4000 * i))
+
+    def there(self, server):
+        for box, kept, flags in (("still", "s1", []),
+                                 ("work", "w1", ["\\Seen"])):
+            server.do("delete", server.quoted(box))
+            server.create(box)
+            server.append(box, self.text(kept), flags)
+        server.append("work", self.text("n1"))
+
+    def here(self, world):
+        to(world, file_of(world, "work", "w2"), "work", "F")
+        world.local.add("work", lf(self.text("n2")), "1800000004.n2.here")
+
+
 class Moves(Story):
     """Messages moved and copied, mailboxes renamed, on either side."""
 

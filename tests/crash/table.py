@@ -37,7 +37,7 @@ KINDS = {"kill": campaign.KILLS, "short": campaign.SHORT,
          "sends": campaign.SENDS, "cuts": campaign.CUTS,
          "bye": campaign.BYES, "lost": campaign.LOST,
          "power": campaign.POWER}
-STORIES = ["First", "Changes", "Lost", "Moves"]
+STORIES = ["First", "Changes", "Lost", "Moves", "Again"]
 
 
 # what was wrong, in the words of the table; the first that fits counts

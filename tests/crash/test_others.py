@@ -32,7 +32,7 @@ def made():
 
 
 # (Courier sleeps for two seconds in each DELETE and RENAME of a mailbox)
-TOLD = {Cyrus: ["First", "Changes", "Moves"],
+TOLD = {Cyrus: ["First", "Changes", "Moves", "Again"],
         Courier: ["First", "NoDelete", "NoRename"]}
 ALL = [(kind, story) for kind, stories in TOLD.items() for story in stories]
 

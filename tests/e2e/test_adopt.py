@@ -3,6 +3,7 @@ what differs anywhere is another one."""
 
 import os
 import pwd
+import time
 
 import pytest
 
@@ -724,6 +725,31 @@ def renumber(world, *tokens):
                     for u, m in box.mail.items()}
         box.mail = {n: box.mail[by_token[t]] for n, t in enumerate(tokens)}
         world.server.renumber("INBOX")
+
+
+@pytest.mark.parametrize("went", [0, 2])
+def test_what_a_renumbered_mailbox_lacks_goes_up_whatever_cut_the_run(
+        scripted, went):
+    """Nobody did anything in its directory: yet it is looked at."""
+    world = scripted()
+    uids = world.fill(5)
+    time.sleep(0.1)  # the directory's time is not that of now any more
+    world.server.append("INBOX", message("m5"))
+    world.sync()
+    world.server.expunge("INBOX", uids[:4])
+    world.server.renumber("INBOX")
+    left = [went]
+
+    def append(session, tag, words):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Hangup
+        return False
+
+    world.script.answer[b"APPEND"] = append
+    world.sync(status=None)
+    world.assert_recovers()
+    assert world.tokens() == (["m%d" % n for n in range(6)],) * 2
 
 
 @pytest.mark.parametrize("how", ["NO", "the line is cut"])
