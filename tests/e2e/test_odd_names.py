@@ -124,7 +124,7 @@ def test_odd_names_go_up(world):
 def test_directories_that_are_no_names_are_reported_and_left(world):
     world.sync()
     bad = [b"100%", b"a%2fb", b"latin-\xe4", b"line\nend", b"a%6", b"%2E",
-           b"inbox", b"a.b", b"~x"]
+           b"inbox", b"a.b", b"~x", b"%"]
     for name in bad:
         for sub in (b"cur", b"new", b"tmp"):
             os.makedirs(os.path.join(os.fsencode(world.root), name, sub))
@@ -135,7 +135,9 @@ def test_directories_that_are_no_names_are_reported_and_left(world):
     done = world.sync(status=None)
     assert done.returncode == 65
     for word in ("100%", "a%2fb", "a%6", "inbox", "a.b", "~x",
-                 "the inbox is INBOX, in capitals"):
+                 "the inbox is INBOX, in capitals",
+                 "home: %: a mailbox of this name cannot be on this server; "
+                 "rename the directory"):
         assert word in done.err
     assert "\n'" not in done.err and "\xe4" not in done.err
     assert world.local.snapshot() == before
