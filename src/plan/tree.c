@@ -50,8 +50,8 @@ tree_case_words(enum tree_case why)
 		return "a mailbox of this name cannot be on this server; "
 		       "rename the directory";
 	case TREE_CASE_COLLISION:
-		return "another mailbox has the same name here; rename one of "
-		       "them on the server";
+		return "another mailbox has the same name; rename one of them, "
+		       "here or on the server";
 	case TREE_CASE_INBOX_GONE:
 		return "INBOX is missing on one side; it is never deleted";
 	case TREE_CASE_DAMAGED:
