@@ -393,16 +393,21 @@ int transfer_message_id(struct run *r, const struct sbox *b, struct span file,
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
+/* letters.c */
+/*
+ * Give each keyword of F a letter where one is free; saves the table.
+ * ERR_STALE, scope MSG: another program named letters meanwhile, look again.
+ */
+int letters_give(struct run *r, struct sbox *b, struct flags f, struct err *e);
+/* LFLAGS; what the name has no room for is reported, and not recorded. */
+int letters_set(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op, struct err *e);
+
 /* apply.c: rows and flags */
 int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
-/*
- * Give each keyword of F a letter where one is free; saves the table.
- * ERR_STALE, scope MSG: another program named letters meanwhile, look again.
- */
-int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
 /*
  * An op of round 1 is done, or not; the last one records the row and ends the
