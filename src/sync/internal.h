@@ -185,6 +185,7 @@ struct run {
 	struct imap_selected sel;
 
 	struct span trash; /* wire name, where deletes go; "": they expunge */
+	bool trash_missing; /* it is to be made */
 	bool trash_closed; /* COPY does not tell what it did: no more of it */
 
 	uint64_t seed;	/* of this run, not to be foreseen */

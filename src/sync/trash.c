@@ -11,13 +11,49 @@
  *  4. Without MOVE a message is copied there, and then expunged.  When that
  *     was refused, or the connection ended in between, its like is in the trash
  *     already: then it is only expunged, or each run would add another.
+ *  5. A trash that is missing is made when the first message goes there.
  */
-#include "sync/internal.h"
+#include "sync/tree.h"
 
 #include "wire/resp.h"
 
 /* These show the messages of other mailboxes. */
 #define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
+
+int
+trash_find(struct run *r, const struct lists *ls, struct err *e)
+{
+	const char *name = r->a->trash;
+	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
+	struct span wire;
+
+	if (!r->a->to_trash && !gmail)
+		return 0;
+	for (size_t i = 0; i < ls->remote.n; i++) {
+		const struct imap_box *x = &ls->remote.v[i];
+
+		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
+				       ls->remote.prefix),
+			       span_str(name))
+			 : (x->attrs & ATTR_TRASH) != 0)
+			r->trash = x->wire;
+	}
+	if (r->trash.n || !r->a->to_trash)
+		return 0;
+	if (!name)
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "on_local_delete: trash, but the server marks no mailbox "
+		    "as \\Trash; name it with trash: NAME");
+	if (!layout_wire(&r->mem, span_str(name), ls->remote.delim,
+		ls->remote.prefix, &wire))
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "trash: '%s' cannot be a mailbox on this server", name);
+	r->trash = wire;
+	r->trash_missing = true;
+	return 0;
+}
 
 /*
  * How many messages of OP's content this plan still deletes there.  Of
@@ -142,6 +178,9 @@ trash_move(
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "this server cannot move messages to the trash (neither "
 		    "MOVE nor COPYUID); set on_local_delete: expunge");
+	if (r->trash_missing && imap_create(r->imap, r->trash, e) < 0)
+		return e->code;
+	r->trash_missing = false;
 	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);
 	touch(r);
 	if (rc != 0 || can_move)

@@ -465,46 +465,6 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 	return rc;
 }
 
-/*
- * Where messages go that were deleted here (on_local_delete: trash; always at
- * Gmail's, where an expunge only takes a label away).
- */
-static int
-find_trash(struct run *r, const struct lists *ls, struct err *e)
-{
-	const char *name = r->a->trash;
-	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
-	struct span wire;
-
-	if (!r->a->to_trash && !gmail)
-		return 0;
-	for (size_t i = 0; i < ls->remote.n; i++) {
-		const struct imap_box *x = &ls->remote.v[i];
-
-		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
-				       ls->remote.prefix),
-			       span_str(name))
-			 : (x->attrs & ATTR_TRASH) != 0)
-			r->trash = x->wire;
-	}
-	if (r->trash.n || !r->a->to_trash)
-		return 0;
-	if (!name)
-		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_NEVER,
-		    "on_local_delete: trash, but the server marks no mailbox "
-		    "as \\Trash; name it with trash: NAME");
-	if (!layout_wire(&r->mem, span_str(name), ls->remote.delim,
-		ls->remote.prefix, &wire))
-		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_NEVER,
-		    "trash: '%s' cannot be a mailbox on this server", name);
-	r->trash = wire;
-	return r->o->dry_run || r->a->direction == CONFIG_PULL
-		   ? 0
-		   : imap_create(r->imap, wire, e);
-}
-
 static void
 report_unread(struct run *r, uint32_t n)
 {
@@ -577,7 +537,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		warn_of_layout(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
-	rc = find_trash(r, ls, e);
+	rc = trash_find(r, ls, e);
 	if (rc == 0)
 		rc = check_names(r, tp, e);
 	if (rc != 0)
