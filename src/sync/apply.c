@@ -71,9 +71,16 @@ void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
 {
+	report_op(r, b, op);
+	apply_silent(r, b, batch, op);
+}
+
+void
+apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op)
+{
 	struct group *g = &r->group[op->group];
 
-	report_op(r, b, op);
 	g->theirs |= op->kind == OP_ADOPT || op->kind == OP_PUSH ||
 		     op->kind == OP_RCOPY;
 	g->matched |= g->theirs || op->kind == OP_RMOVE;

@@ -416,6 +416,9 @@ int apply_deletes(struct run *r, struct sbox *b, struct err *e);
  */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
+/* The same, where there is nothing to show for it. */
+void apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
 
 /* The mailbox behind B that has an op of KIND next; NULL: none has. */

@@ -95,7 +95,7 @@ flags_lost(struct run *r, struct sbox *b, struct journal_batch *batch,
 	g->row->r = flags_minus(&r->pass, g->row->r, lost);
 	done.add = flags_minus(&r->pass, op->add, lost);
 	if (flags_empty(done.add) && flags_empty(op->del))
-		g->failed = true;
+		apply_silent(r, b, batch, &done);
 	else
 		apply_done(r, b, batch, &done);
 }

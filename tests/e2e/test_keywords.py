@@ -579,3 +579,19 @@ def test_a_name_that_has_no_room_for_a_letter_is_told(world):
     for m in world.server.messages("INBOX").values():
         assert set(m["flags"]) == {"\\Seen", "\\Flagged"}
     world.assert_settled()
+
+
+def test_what_has_no_room_for_a_letter_is_agreed_on_all_the_same(world):
+    """The rest of what a run does to the message is recorded."""
+    full = "n" * 252 + ":2,"
+    world.server.append("INBOX", message("both"), ["\\Seen"])
+    world.local.add("INBOX", message("both"), full, "cur")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "too long" in done.err
+        row, = world.dump()
+        assert (row["uid"], row["file"]) == (1, "INBOX/cur/" + full)
+    os.unlink(world.root / "INBOX" / "cur" / full)
+    world.sync()
+    assert world.server.messages("INBOX") == {}
+    world.assert_settled()
