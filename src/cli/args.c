@@ -161,6 +161,11 @@ scan(int argc, char **argv, struct scan *s, struct err *e)
 	       -1) {
 		if (opt == '?' || opt == ':')
 			return bad_option(e, opt == ':', argv[optind - 1]);
+		/* no unfinished word lets deletes through */
+		if (opt == OPT_ALLOW_DELETES &&
+		    strcmp(argv[optind - 1], "--allow-deletes") != 0)
+			return usage(e, "write '--allow-deletes' out, not '%s'",
+			    argv[optind - 1]);
 		take_option(s, opt);
 	}
 	while (optind < argc) /* behind "--" */

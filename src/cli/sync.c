@@ -97,7 +97,7 @@ sync_job(struct pool_work *w, size_t i)
 	    .mailboxes = j->mailbox,
 	    .nmailboxes = j->n,
 	    .whole = j->whole,
-	    .named = c->args.narg > 0 || s->n == 1,
+	    .named = c->args.narg > 0,
 	    .cancel = c->cancel,
 	    .log = c->log,
 	    .trace = c->trace,

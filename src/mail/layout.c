@@ -467,6 +467,23 @@ layout_name_of_path(struct arena *mem, struct span path, enum layout layout,
 	return true;
 }
 
+bool
+layout_says(struct span name, struct span word)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < name.n; i++) {
+		struct span rest = span_of(name.p + i, name.n - i);
+		char c = name.p[i];
+
+		if (escape_at(rest, &c))
+			i += 2;
+		if (at == word.n || word.p[at++] != c)
+			return false;
+	}
+	return at == word.n;
+}
+
 static bool
 byte_matches(struct span name, size_t at, size_t nocase, char c)
 {

@@ -86,6 +86,9 @@ struct span layout_path(struct arena *mem, struct span name,
 bool layout_name_of_path(struct arena *mem, struct span path,
     enum layout layout, struct span *name_r);
 
+/* Is WORD what NAME says, with its escapes undone? */
+bool layout_says(struct span name, struct span word);
+
 /*
  * Does NAME match the mailbox patterns of the configuration?  "*" stands for
  * anything, "%" for anything but "/"; "!" in front excludes; the last match

@@ -50,8 +50,8 @@ tree_case_words(enum tree_case why)
 		return "a mailbox of this name cannot be on this server; "
 		       "rename the directory";
 	case TREE_CASE_COLLISION:
-		return "another mailbox has the same name here; rename one of "
-		       "them on the server";
+		return "another mailbox has the same name; rename one of them, "
+		       "here or on the server";
 	case TREE_CASE_INBOX_GONE:
 		return "INBOX is missing on one side; it is never deleted";
 	case TREE_CASE_DAMAGED:
@@ -132,6 +132,22 @@ add_known(
 	return op;
 }
 
+/*
+ * Case 109 is of a directory: told by its path where its name is another, or
+ * "" ("%", rule 4 of mail/layout.h).
+ */
+static void
+say_directory(struct known_tree *b, struct tree_op *op)
+{
+	if (op->why != TREE_CASE_NOT_FOR_SERVER ||
+	    span_eq(op->name, op->now_path))
+		return;
+	op->text = arena_printf(b->mem, "%s '%.*s'", tree_case_words(op->why),
+	    SPAN_ARG(op->now_path));
+	if (op->name.n == 0)
+		op->name = op->now_path;
+}
+
 /* On both sides: cases 101, 112 to 117 and 119. */
 static void
 from_pair(struct known_tree *b, size_t i)
@@ -141,7 +157,7 @@ from_pair(struct known_tree *b, size_t i)
 	bool to_l = !span_eq(b->lm[i].now, b->l[k->l].path);
 
 	if (k->bad)
-		add_known(b, i, TREE_SKIP, k->why);
+		say_directory(b, add_known(b, i, TREE_SKIP, k->why));
 	else if (k->l_new && !k->r_new && to_r)
 		add_known(b, i, TREE_RENAME_R, k->why);
 	else if (k->r_new && to_l)
@@ -315,6 +331,7 @@ from_local(struct known_tree *b, size_t i)
 	op->path = path;
 	op->now_path = l->path;
 	op->damaged = l->damaged;
+	say_directory(b, op);
 }
 
 static bool

@@ -71,9 +71,16 @@ void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
 {
+	report_op(r, b, op);
+	apply_silent(r, b, batch, op);
+}
+
+void
+apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op)
+{
 	struct group *g = &r->group[op->group];
 
-	report_op(r, b, op);
 	g->theirs |= op->kind == OP_ADOPT || op->kind == OP_PUSH ||
 		     op->kind == OP_RCOPY;
 	g->matched |= g->theirs || op->kind == OP_RMOVE;
@@ -107,92 +114,6 @@ apply_undone(struct run *r, struct sbox *b, const struct op *op)
 	r->group[op->group].failed = true;
 	b->undone = true;
 	b->rescan = true;
-}
-
-/* Has each keyword of F a letter? */
-static bool
-shows_all(struct flags f, const struct kwletters *letters)
-{
-	uint32_t shown = 0;
-
-	for (uint32_t k = 0; k < f.n; k++)
-		for (unsigned i = 0; i < 26; i++)
-			shown += letters->id[i] == f.kw[k];
-	return shown == f.n;
-}
-
-static bool
-letter_taken(const struct sbox *b, unsigned i)
-{
-	return b->letters.id[i] != 0 || (b->letters_seen & (1u << i)) != 0;
-}
-
-int
-apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e)
-{
-	struct kwletters next = b->letters;
-	bool changed = b->letters_lost && f.n > 0;
-	int rc = 0;
-
-	if (!shows_all(f, &next))
-		rc = local_letters(r, b, e);
-	if (rc != 0)
-		return rc;
-	for (uint32_t k = 0; k < f.n; k++) {
-		unsigned slot = 26;
-
-		for (unsigned i = 0; i < 26; i++) {
-			if (next.id[i] == f.kw[k]) {
-				slot = 26;
-				break;
-			}
-			if (slot == 26 && next.id[i] == 0 &&
-			    !letter_taken(b, i))
-				slot = i;
-		}
-		if (slot < 26) {
-			next.id[slot] = f.kw[k];
-			changed = true;
-		}
-	}
-	if (!changed)
-		return 0;
-	rc = maildir_letters_save(r->m, b->j.path, r->kw, &next, e);
-	if (rc == 0) {
-		b->letters = next;
-		b->j.letters = next;
-		b->letters_lost = false;
-	}
-	return rc;
-}
-
-static int
-set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
-    const struct op *op, struct err *e)
-{
-	struct group *g = &r->group[op->group];
-	struct flags shown;
-	struct span file;
-	int rc;
-
-	rc = apply_letters(r, b, g->row->l, e);
-	if (rc == 0)
-		rc = maildir_set_flags(r->m, &r->pass, b->j.path, op->file,
-		    g->row->l, &b->letters, &shown, &file, e);
-	if (rc == 0) {
-		g->row->l = shown;
-		g->row->file = file;
-		b->wrote_l = b->undurable = true;
-		apply_done(r, b, batch, op);
-		return 0;
-	}
-	if (e->scope > ERR_SCOPE_MSG)
-		return rc;
-	if (rc != ERR_STALE)
-		report_failed(r, b, op->uid, op->file, e->text);
-	apply_undone(r, b, op);
-	err_clear(e);
-	return 0;
 }
 
 /* Holds of what is not there any more. */
@@ -307,7 +228,7 @@ rows_of_box(
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
-			rc = set_local_flags(r, b, batch, v[i], e);
+			rc = letters_set(r, b, batch, v[i], e);
 	}
 	if (rc == 0) {
 		n = apply_ops(r, b, OP_RFLAGS, &v);

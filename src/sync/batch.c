@@ -178,7 +178,7 @@ land(struct batch *x, struct part *p, size_t at, struct err *e)
 	struct lmsg file;
 	int rc;
 
-	rc = apply_letters(r, b, row->l, e);
+	rc = letters_give(r, b, row->l, e);
 	if (rc == 0)
 		rc = maildir_deliver_publish(
 		    p->d[at], &r->pass, row->l, &b->letters, &shown, &file, e);

@@ -185,6 +185,7 @@ struct run {
 	struct imap_selected sel;
 
 	struct span trash; /* wire name, where deletes go; "": they expunge */
+	bool trash_missing; /* it is to be made */
 	bool trash_closed; /* COPY does not tell what it did: no more of it */
 
 	uint64_t seed;	/* of this run, not to be foreseen */
@@ -393,22 +394,30 @@ int transfer_message_id(struct run *r, const struct sbox *b, struct span file,
 /* OP is not done: both of its mailboxes are looked at again. */
 void transfer_undone(struct run *r, const struct op *op);
 
+/* letters.c */
+/*
+ * Give each keyword of F a letter where one is free; saves the table.
+ * ERR_STALE, scope MSG: another program named letters meanwhile, look again.
+ */
+int letters_give(struct run *r, struct sbox *b, struct flags f, struct err *e);
+/* LFLAGS; what the name has no room for is reported, and not recorded. */
+int letters_set(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op, struct err *e);
+
 /* apply.c: rows and flags */
 int apply_rows(struct run *r, struct err *e);
 /* Tells the session what the bodies will come to, so that it may compress. */
 int apply_expect(struct run *r, struct err *e);
 int apply_deletes(struct run *r, struct sbox *b, struct err *e);
-/*
- * Give each keyword of F a letter where one is free; saves the table.
- * ERR_STALE, scope MSG: another program named letters meanwhile, look again.
- */
-int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 
 /*
  * An op of round 1 is done, or not; the last one records the row and ends the
  * holds of its message.
  */
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct op *op);
+/* The same, where there is nothing to show for it. */
+void apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
 

@@ -26,12 +26,14 @@ open_maildir(struct run *r, struct err *e)
 	rc = journal_boxes(r->j, &r->mem, &known, &n, e);
 	if (rc != 0)
 		return rc;
-	r->root_missing = n > 0 && !r->o->allow_deletes;
+	/* whatever is allowed: a slip in the path must not empty the server */
+	r->root_missing = n > 0;
 	if (r->root_missing)
 		return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
-		    "the Maildir '%s' is missing (not mounted?), nothing is "
-		    "done; to fetch everything again, remove the account's "
-		    "journal '%s/journal'",
+		    "the Maildir '%s' is missing (not mounted? misspelt?), "
+		    "nothing is done; to fetch everything again, remove the "
+		    "account's journal '%s/journal'; if all of it is to be "
+		    "deleted, mkdir it empty",
 		    r->a->maildir, r->a->state_dir);
 	if (r->o->dry_run)
 		return 0;

@@ -54,7 +54,7 @@ struct sync_options {
 	    *mailboxes; /* names from the command line; none: all */
 	size_t nmailboxes;
 	bool whole; /* all, though some were named too */
-	bool named; /* the account is, or there is no other */
+	bool named; /* the account is, by the command line */
 	const struct cancel *cancel;
 	struct log *log;
 	struct imap_trace *trace;

@@ -94,7 +94,7 @@ copy_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 
 	rc = check_source(r, op, e);
 	if (rc == 0)
-		rc = apply_letters(r, b, row->l, e);
+		rc = letters_give(r, b, row->l, e);
 	if (rc == 0)
 		rc = maildir_copy_to(r->m, &r->pass,
 		    r->box[op->from].j.path, op->file, b->j.path,
@@ -121,7 +121,7 @@ move_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 	}
 	rc = check_source(r, op, e);
 	if (rc == 0)
-		rc = apply_letters(r, b, op->shown, e);
+		rc = letters_give(r, b, op->shown, e);
 	if (rc == 0)
 		rc = maildir_move_to(r->m, &r->pass, from->j.path, op->file,
 		    b->j.path, op->shown, &b->letters, &shown, &m, e);

@@ -11,6 +11,7 @@
  *  4. Without MOVE a message is copied there, and then expunged.  When that
  *     was refused, or the connection ended in between, its like is in the trash
  *     already: then it is only expunged, or each run would add another.
+ *  5. A trash that is missing is made when the first message goes there.
  */
 #include "sync/tree.h"
 
@@ -18,24 +19,6 @@
 
 /* These show the messages of other mailboxes. */
 #define ATTR_VIRTUAL (ATTR_ALL | ATTR_IMPORTANT | ATTR_FLAGGED)
-
-/* Where it cannot be made, messages that were deleted here stay there. */
-static int
-make_trash(struct run *r, struct err *e)
-{
-	char *text;
-
-	if (r->o->dry_run || r->a->direction == CONFIG_PULL ||
-	    imap_create(r->imap, r->trash, e) == 0)
-		return 0;
-	if (e->scope > ERR_SCOPE_BOX)
-		return e->code;
-	text = xasprintf("trash: '%s': %s", r->a->trash, e->text);
-	report_failed(r, NULL, 0, SPAN_NONE, text);
-	xfree(text);
-	err_clear(e);
-	return 0;
-}
 
 int
 trash_find(struct run *r, const struct lists *ls, struct err *e)
@@ -68,7 +51,8 @@ trash_find(struct run *r, const struct lists *ls, struct err *e)
 		    ERR_RETRY_NEVER,
 		    "trash: '%s' cannot be a mailbox on this server", name);
 	r->trash = wire;
-	return make_trash(r, e);
+	r->trash_missing = true;
+	return 0;
 }
 
 /*
@@ -194,6 +178,9 @@ trash_move(
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "this server cannot move messages to the trash (neither "
 		    "MOVE nor COPYUID); set on_local_delete: expunge");
+	if (r->trash_missing && imap_create(r->imap, r->trash, e) < 0)
+		return e->code;
+	r->trash_missing = false;
 	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);
 	touch(r);
 	if (rc != 0 || can_move)

@@ -348,15 +348,23 @@ static int
 check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++) {
+		struct span word = r->o->mailboxes[i], like = SPAN("");
 		bool found = false;
 
-		for (size_t k = 0; k < tp->n && !found; k++)
-			found =
-			    is_called(tp->op[k].name, r->o->mailboxes[i]);
+		for (size_t k = 0; k < tp->n && !found; k++) {
+			found = is_called(tp->op[k].name, word);
+			if (layout_says(tp->op[k].name, word))
+				like = tp->op[k].name;
+		}
+		if (!found && like.n > 0)
+			return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT,
+			    ERR_RETRY_NEVER, "no mailbox '%.*s' on either "
+			    "side; that name is written '%.*s' here",
+			    SPAN_ARG(word), SPAN_ARG(like));
 		if (!found)
 			return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT,
 			    ERR_RETRY_NEVER, "no mailbox '%.*s' on either side",
-			    SPAN_ARG(r->o->mailboxes[i]));
+			    SPAN_ARG(word));
 	}
 	return 0;
 }

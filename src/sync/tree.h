@@ -1,5 +1,5 @@
 /*
- * tree: what tree.c, lists.c, rename.c and gone.c share, and trash.c.
+ * tree: what tree.c, lists.c, rename.c, trash.c and gone.c share.
  */
 #ifndef SYNC_TREE_H
 #define SYNC_TREE_H

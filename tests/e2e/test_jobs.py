@@ -366,6 +366,7 @@ def test_deletes_are_allowed_to_all_but_not_where_nothing_is_left(family):
         m.fill(3)
     f.sync()
     os.rename(f.members[0].root, f.base / "unmounted")
+    f.members[0].root.mkdir()
     for _, _, path in f.members[1].local.files("INBOX")[:1]:
         path.unlink()
     done = f.sync("--allow-deletes", status=3)

@@ -541,3 +541,57 @@ def test_a_dump_beside_a_run_knows_new_keywords(world):
     assert len(rows) == 261
     assert [r["keywords"] for r in rows if r["mailbox"] == "later"] == [
         ["fresh"]]
+
+
+def test_a_name_that_has_no_room_for_a_letter_is_told(world):
+    """A file name ends at 255 octets: what it does not show is told, by each
+    run, and not said to be set; a shorter name shows it."""
+    full, short = "n" * 252 + ":2,", "k" * 250 + ":2,"
+    world.sync()
+    for name in full, short:
+        world.local.add("INBOX", message(name[:3]), name, "cur")
+    world.sync()
+    uids = sorted(world.server.messages("INBOX", bodies=False))
+    for uid in uids:
+        world.server.store("INBOX", uid, "+FLAGS", ["\\Seen", "\\Flagged",
+                                                    "\\Answered"])
+    there = world.server.everything()
+    for i in range(3):
+        done = world.sync("-v", status=65)
+        said = [x for x in done.err.splitlines() if "too long" in x]
+        assert len(said) == 2
+        # both letters of the one, and none of the other
+        assert ("+(\\Answered \\Flagged)" in done.out) == (i == 0)
+        assert "\\Seen" not in done.out
+        assert world.server.everything() == there
+    names = sorted(os.path.basename(x[2]) for x in world.local.files("INBOX"))
+    assert names == [short + "FR", full]
+    # taken away there before it could be shown here: not ours to set again
+    world.server.store("INBOX", uids[0], "-FLAGS", ["\\Answered"])
+    world.server.store("INBOX", uids[1], "-FLAGS", ["\\Answered"])
+    for i, name in enumerate(names):
+        cur = world.root / "INBOX" / "cur"
+        os.rename(cur / name, cur / ("%d.x.host:2,%s" % (
+            i, name.split(":2,")[1])))
+    world.sync()
+    for _, flags, _ in world.local.files("INBOX"):
+        assert flags == {"\\Seen", "\\Flagged"}
+    for m in world.server.messages("INBOX").values():
+        assert set(m["flags"]) == {"\\Seen", "\\Flagged"}
+    world.assert_settled()
+
+
+def test_what_has_no_room_for_a_letter_is_agreed_on_all_the_same(world):
+    """The rest of what a run does to the message is recorded."""
+    full = "n" * 252 + ":2,"
+    world.server.append("INBOX", message("both"), ["\\Seen"])
+    world.local.add("INBOX", message("both"), full, "cur")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert "too long" in done.err
+        row, = world.dump()
+        assert (row["uid"], row["file"]) == (1, "INBOX/cur/" + full)
+    os.unlink(world.root / "INBOX" / "cur" / full)
+    world.sync()
+    assert world.server.messages("INBOX") == {}
+    world.assert_settled()

@@ -94,17 +94,16 @@ def test_names_of_any_bytes_and_of_full_length(world):
     world.assert_idle()
     world.server.select("INBOX")
     world.server.do("uid", "STORE", "1:*", "+FLAGS", "(\\Seen \\Flagged)")
-    world.sync()
-    for name in os.listdir(cur):
-        base, _, info = name.partition(b":2,")
-        # as many letters as there is room for
-        assert info == b"FS"[:max(0, 255 - len(base) - 3)], name
-    world.assert_idle()
-    # what a name cannot show was not removed by anybody
-    world.sync("--full")
-    assert all(f == {"\\Seen", "\\Flagged"}
-               for f in flags_by_token(world).values())
-    world.assert_idle()
+    for args in [], [], ["--full"]:
+        done = world.sync(*args, status=65)
+        assert done.err.count("too long") == len(done.err.splitlines()) == 3
+        for name in os.listdir(cur):
+            base, _, info = name.partition(b":2,")
+            # as many letters as there is room for
+            assert info == b"FS"[:max(0, 255 - len(base) - 3)], name
+        # what a name cannot show was not removed by anybody
+        assert all(f == {"\\Seen", "\\Flagged"}
+                   for f in flags_by_token(world).values())
     for name in os.listdir(cur):
         os.unlink(os.path.join(cur, name))
     world.sync()

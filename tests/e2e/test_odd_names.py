@@ -121,10 +121,24 @@ def test_odd_names_go_up(world):
     relearn(world)
 
 
+def test_a_name_with_an_escape_is_hinted_at(world):
+    for name in "100%", "plain":
+        world.server.create(name)
+    world.sync()
+    done = world.sync("home:100%", status=64)
+    assert done.err == ("mochila: home: no mailbox '100%' on either side; "
+                        "that name is written '100%25' here\n")
+    world.sync("home:100%25")
+    # of another name nothing is said
+    for word in "100%2", "100", "plai":
+        done = world.sync("home:" + word, status=64)
+        assert done.err.endswith("'%s' on either side\n" % word)
+
+
 def test_directories_that_are_no_names_are_reported_and_left(world):
     world.sync()
     bad = [b"100%", b"a%2fb", b"latin-\xe4", b"line\nend", b"a%6", b"%2E",
-           b"inbox", b"a.b", b"~x"]
+           b"inbox", b"a.b", b"~x", b"%"]
     for name in bad:
         for sub in (b"cur", b"new", b"tmp"):
             os.makedirs(os.path.join(os.fsencode(world.root), name, sub))
@@ -135,7 +149,9 @@ def test_directories_that_are_no_names_are_reported_and_left(world):
     done = world.sync(status=None)
     assert done.returncode == 65
     for word in ("100%", "a%2fb", "a%6", "inbox", "a.b", "~x",
-                 "the inbox is INBOX, in capitals"):
+                 "the inbox is INBOX, in capitals",
+                 "home: %: a mailbox of this name cannot be on this server; "
+                 "rename the directory"):
         assert word in done.err
     assert "\n'" not in done.err and "\xe4" not in done.err
     assert world.local.snapshot() == before

@@ -170,18 +170,45 @@ def test_trash_by_name(world):
     fill(world)
     world.write_config(on_local_delete="trash", trash="Papierkorb")
     world.sync()
+    # made when something goes there
+    assert world.server.mailboxes() == ["INBOX"]
     files = {token(p): p for _, _, p in world.local.files("INBOX")}
     files["a"].unlink()
     files["b"].unlink()
     world.sync()
     assert remote_tokens(world) == list("cdef")
     assert remote_tokens(world, "Papierkorb") == ["a", "b"]
+    world.sync()  # of what is made while it runs, a run has no list
+    assert local_tokens(world, "Papierkorb") == ["a", "b"]
     world.assert_settled()
     # in the trash itself a delete is a delete
     for _, _, path in world.local.files("Papierkorb"):
         path.unlink()
     world.sync()
     assert remote_tokens(world, "Papierkorb") == []
+    world.assert_settled()
+
+
+def test_a_trash_that_is_refused_keeps_what_was_to_go_there(world):
+    """Two mailboxes delete into it: it is made once, or nothing is removed."""
+    fill(world)
+    world.server.create("other")
+    world.server.append("other", message("g"))
+    world.server.append("other", message("h"))
+    world.write_config(on_local_delete="trash", trash="INBOX//x")
+    world.sync(status=78)
+    world.write_config(on_local_delete="trash", trash="~x")
+    world.sync()
+    kept = world.server.everything()
+    for box in "INBOX", "other":
+        world.local.files(box)[0][2].unlink()
+    done = world.sync(status=None)
+    assert done.returncode != 0 and done.err
+    assert world.server.everything() == kept
+    world.write_config(on_local_delete="trash", trash="Bin")
+    world.sync()
+    assert remote_tokens(world, "Bin") == ["a", "g"]
+    world.sync()
     world.assert_settled()
 
 

@@ -108,11 +108,26 @@ def test_unmounted_maildir_deletes_nothing(world):
     world.sync()
     kept = world.server.everything()
     os.rename(world.root, world.base / "unmounted")
-    done = world.sync(status=3)
-    assert str(world.root) in done.err
-    assert not world.root.exists()
-    assert world.server.everything() == kept
+    for args in [], ["--allow-deletes"], ["--allow-deletes", "home"]:
+        done = world.sync(*args, status=3)
+        assert str(world.root) in done.err and "mkdir" in done.err
+        assert not world.root.exists()
+        assert world.server.everything() == kept
     os.rename(world.base / "unmounted", world.root)
+    world.assert_settled()
+
+
+def test_an_empty_maildir_is_meant_only_by_name(world):
+    """A disk that is not mounted looks so, and one account has a name too."""
+    fill(world, 2, 5)
+    world.sync()
+    kept = world.server.everything()
+    shutil.rmtree(world.root)
+    world.root.mkdir()
+    world.sync("--allow-deletes", status=3)
+    assert world.server.everything() == kept
+    world.sync("--allow-deletes", "home")
+    assert all(not m for m in world.server.everything().values())
     world.assert_settled()
 
 

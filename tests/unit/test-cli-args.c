@@ -63,6 +63,8 @@ test_commands_and_their_operands(void **state)
 	assert_true(a.command == CLI_CMD_JOURNAL_VERIFY && a.remote);
 	assert_int_equal(0, parse(&mem, "undo RUN -q", &a, &e));
 	assert_true(a.command == CLI_CMD_UNDO && a.quiet);
+	assert_int_equal(0, parse(&mem, "sync --allow-deletes", &a, &e));
+	assert_true(a.allow_deletes);
 	assert_int_equal(0, parse(&mem, "sync -- -odd", &a, &e));
 	assert_string_equal(a.arg[0], "-odd");
 	assert_int_equal(0, parse(&mem, "sync --help", &a, &e));
@@ -90,6 +92,11 @@ test_slips_get_one_line_that_helps(void **state)
 	    {"sync --json -qx", "unknown option '-x'"},
 	    {"sync --json -:", "unknown option '-:'"},
 	    {"sync --ver", "unknown option '--ver'"},
+	    /* what lets deletes through is written out, others need not be */
+	    {"sync --allow", "write '--allow-deletes' out"},
+	    {"sync --a home", "write '--allow-deletes' out"},
+	    {"sync -q home --allow-delete", "write '--allow-deletes' out"},
+	    {"sync --allow-deletes=yes", "'--allow-deletes' takes no value"},
 	    {"sync --trace", "'--trace' needs a value"},
 	    {"sync -vc", "'-c' needs a value"},
 	    {"sync -c", "needs a value"},

@@ -557,6 +557,24 @@ the_last_pattern_that_matches_wins(void **state)
 	assert_true(layout_match(SPAN("spam"), only_not, 1)); /* case counts */
 }
 
+/* As a person types it who does not know of the escapes. */
+static void
+a_name_is_found_by_what_it_says(void **state)
+{
+	(void)state;
+	assert_true(layout_says(SPAN("100%25"), SPAN("100%")));
+	assert_true(layout_says(SPAN("a%2Fb/c%25"), SPAN("a/b/c%")));
+	assert_true(layout_says(SPAN("%41%25"), SPAN("A%")));
+	assert_true(layout_says(SPAN("plain"), SPAN("plain")));
+	assert_false(layout_says(SPAN("100%25"), SPAN("100")));
+	assert_false(layout_says(SPAN("100%25"), SPAN("100%2")));
+	assert_false(layout_says(SPAN("100%25"), SPAN("100%5")));
+	assert_false(layout_says(SPAN("100%2"), SPAN("100%")));
+	assert_false(layout_says(SPAN("100"), SPAN("100%")));
+	assert_true(layout_says(SPAN(""), SPAN("")));
+	assert_false(layout_says(SPAN("%25"), SPAN("")));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -574,6 +592,7 @@ main(void)
 		TEST(deep_names_are_cut_at_a_level),
 		TEST(every_small_wire_name_has_its_own_name_and_safe_paths),
 		TEST(words_that_mean_something_keep_apart),
+		TEST(a_name_is_found_by_what_it_says),
 		TEST(patterns_match_as_defined_for_all_small_ones),
 		TEST(the_last_pattern_that_matches_wins),
 	};

@@ -155,6 +155,26 @@ test_case_109_the_server_cannot_have_that_name(void **state)
 	expect(&in, "sync101 a, createR103 good, skip109 v1.2, ");
 }
 
+/* It is a directory that is to be renamed: which one is said. */
+static void
+test_case_109_the_directory_of_an_empty_name_is_named(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	with_a(&in);
+	add_l(&in, "%", false);
+	add_l(&in, "b/%", false);
+	expect(&in, "skip109 %, sync101 a, skip109 b/, ");
+	plan_of(&in, &plan);
+	assert_non_null(strstr(plan.op[0].text, "the directory '%'"));
+	assert_non_null(strstr(plan.op[2].text, "the directory 'b/%'"));
+	/* one that was known by another name */
+	renamed(&in, false, "x", "%");
+	expect(&in, "skip109 %, sync101 k, ");
+}
+
 static void
 test_case_110_one_directory_holds_one_mailbox(void **state)
 {
@@ -171,6 +191,9 @@ test_case_110_one_directory_holds_one_mailbox(void **state)
 	in.j[0].name = in.j[0].path = SPAN("x");
 	add_l(&in, "x", false);
 	expect(&in, "skip110 x, sync101 x, ");
+	/* either side may have made it so */
+	assert_non_null(strstr(
+	    tree_case_words(TREE_CASE_COLLISION), "here or on the server"));
 }
 
 /* The directory that is missing goes as damaged: held, or made again. */
@@ -385,6 +408,7 @@ main(void)
 	    T(test_case_107_deleted_on_both_sides_is_forgotten),
 	    T(test_case_108_no_name_has_that_path),
 	    T(test_case_109_the_server_cannot_have_that_name),
+	    T(test_case_109_the_directory_of_an_empty_name_is_named),
 	    T(test_case_110_one_directory_holds_one_mailbox),
 	    T(test_case_111_inbox_is_never_deleted),
 	    T(test_case_112_a_damaged_directory_says_so),
