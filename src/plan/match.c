@@ -164,6 +164,15 @@ plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
 	*m_r = m;
 }
 
+const size_t *
+plan_row_of(struct arena *mem, const struct pairs *base, const struct lview *l)
+{
+	struct plan_match m;
+
+	plan_match(mem, base, l, &m);
+	return m.row_of;
+}
+
 bool
 plan_is_doubtful(const struct rview *r, const struct pair *row)
 {

@@ -238,6 +238,13 @@ void plan_brake(struct plan *pl, const struct plan_policy *policy);
  */
 void plan_order(struct plan *pl);
 
+/*
+ * By file: the index into BASE->v of the row that it is, as far as names tell
+ * and what is known of files by now; SIZE_MAX: none.  In the plan's arena.
+ */
+const size_t *plan_row_of(
+    struct arena *mem, const struct pairs *base, const struct lview *l);
+
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);
 

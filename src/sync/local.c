@@ -29,8 +29,6 @@
  */
 #include "sync/internal.h"
 
-#include "base/map.h"
-
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
@@ -55,17 +53,14 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 int
 local_recheck(struct run *r, struct sbox *b, struct err *e)
 {
-	struct map by_file;
-	uint64_t at;
+	const size_t *row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	int rc = 0;
 
-	map_init(&by_file);
-	for (size_t i = 0; i < b->base.n; i++)
-		map_add(&by_file, b->base.v[i].file, i);
 	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
-		if (!map_get(&by_file, b->l.v[i].file, &at))
+		if (row_of[i] == SIZE_MAX)
 			continue;
-		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
+		rc = recheck_file(
+		    r, b, &b->l.v[i], &b->base.v[row_of[i]], e);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;
 		/* with its new time in the row, nobody would look again */
@@ -76,7 +71,6 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		err_clear(e);
 		rc = 0;
 	}
-	map_release(&by_file);
 	return rc;
 }
 
