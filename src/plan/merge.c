@@ -222,6 +222,7 @@ merge_both(struct merge *m, const struct seen *s)
 static void
 merge_r_gone(struct merge *m, const struct seen *s)
 {
+	struct pair row = *s->row;
 	struct op *op;
 
 	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
@@ -241,12 +242,14 @@ merge_r_gone(struct merge *m, const struct seen *s)
 		op->shown = s->l ? s->l->flags : s->row->l;
 		return;
 	}
-	/* cases 7 and 8: a delete wins over flags */
+	/* cases 7 and 8: a delete wins over flags; of the file that was seen */
+	if (s->l)
+		row_from_file(&row, s->l);
 	op = add(m, OP_LDELETE,
 	    s->l && !flags_eq(s->l->flags, s->row->l) ? CASE_R_GONE_L_FLAGS
 						      : CASE_R_GONE,
-	    new_group(m), s->row);
-	op->file = s->l ? s->l->file : s->row->file;
+	    new_group(m), &row);
+	op->file = row.file;
 	op->shown = s->l ? s->l->flags : s->row->l;
 }
 
@@ -265,14 +268,18 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
-/* case 20: the new content goes up first, then the old message goes. */
+/*
+ * case 20: the new content goes up first, then the old message goes.  Where
+ * that is gone, the file is a new one.
+ */
 static void
 merge_replaced(struct merge *m, const struct seen *s)
 {
+	if (s->rside == SIDE_GONE)
+		forget(m, CASE_LR_GONE, s->row);
 	if (m->policy->no_remote)
 		return;
 	if (s->rside == SIDE_GONE) {
-		forget(m, CASE_LR_GONE, s->row);
 		push(m, CASE_L_NEW, s->l, NULL);
 		return;
 	}

@@ -519,6 +519,9 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 		rc = apply_open_bin(r, e);
 		if (rc == 0)
 			rc = cancel_check(r->o->cancel, e);
+		/* edited just now?  (Case 19: whoever marked it meant it.) */
+		if (rc == 0 && op->why != CASE_EXPUNGE)
+			rc = local_still(r, b, op->file, &op->row, e);
 		if (rc == 0)
 			rc = keep_letters(r, b, op->file, &kept, e);
 		if (rc == 0)

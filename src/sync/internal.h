@@ -291,8 +291,16 @@ int local_make(struct run *r, struct sbox *b, struct err *e);
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
 int local_letters(struct run *r, struct sbox *b, struct err *e);
-/* --full: compare every file with its row. */
+/*
+ * Compare files with their rows: with --full each, else where the message is
+ * gone there.
+ */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
+/* The same of B, whose directories did not change: are they to be read? */
+bool local_was_edited(struct run *r, const struct sbox *b);
+/* ERR_STALE: FILE of B is gone, or it is not what ROW says. */
+int local_still(struct run *r, const struct sbox *b, struct span file,
+    const struct pair *row, struct err *e);
 /* Before a pass writes into directories: who else does? */
 void local_watch(struct run *r);
 /* B's part of the pass is done and recorded; *stamp_r: nobody else was there,

@@ -16,7 +16,9 @@
  *     (local_fill).  So what the view lacks is gone, and what no row at hand
  *     has is new, as if the view and the rows were complete.
  *
- * --full wants to look at every file, and gets all of them.
+ * --full wants to look at every file, and gets all of them.  Else a file is
+ * looked at whose message is gone on the server: what was written into it since
+ * it was agreed on is nowhere else (case 20).
  *
  * Dovecot shows a letter in names first, and says later what it means; no
  * directory changes then.  So the journal has the letters that were seen
@@ -32,6 +34,13 @@
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
+/* As far as its size and time tell. */
+static bool
+is_as_row(const struct lmsg *m, const struct pair *row)
+{
+	return m->fsize == row->fsize && m->mtime_ns == row->mtime_ns;
+}
+
 /* A file whose stat or content must be looked at, though a row names it. */
 static int
 recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
@@ -41,7 +50,7 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 
 	if (rc != 0)
 		return rc;
-	if (m->fsize == row->fsize && m->mtime_ns == row->mtime_ns) {
+	if (is_as_row(m, row)) {
 		m->content.size = row->size;
 		memcpy(m->content.sha, row->sha, sizeof row->sha);
 		m->has_content = true;
@@ -50,17 +59,70 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 	return maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
 }
 
+/* Its file would go to the bin, or to another mailbox. */
+static bool
+is_gone_there(const struct sbox *b, const struct pair *row)
+{
+	return row->file.n > 4 && !b->r.same && !b->r.renumbered &&
+	       !b->r.doubt &&
+	       (uidset_has(&b->r.vanished, row->uid) ||
+		   (b->r.complete && !rview_find(&b->r, row->uid)));
+}
+
+/* Some row is to be held against its file; what is kept here needs none. */
+static bool
+has_rows_to_check(const struct run *r, const struct sbox *b)
+{
+	size_t i = 0;
+
+	if (r->o->full)
+		return !b->l.same;
+	if (r->a->keep || r->a->direction == CONFIG_PUSH)
+		return false;
+	while (i < b->base.n && !is_gone_there(b, &b->base.v[i]))
+		i++;
+	return i < b->base.n;
+}
+
+bool
+local_was_edited(struct run *r, const struct sbox *b)
+{
+	struct err e = {0};
+
+	if (!b->l.same || !has_rows_to_check(r, b))
+		return false;
+	for (size_t i = 0; i < b->base.n; i++) {
+		const struct pair *row = &b->base.v[i];
+		struct lmsg m = {.file = row->file};
+
+		if (!is_gone_there(b, row))
+			continue;
+		if (maildir_stat(r->m, b->j.path, &m, &e) == 0 &&
+		    !is_as_row(&m, row))
+			return true;
+		err_clear(&e);
+	}
+	return false;
+}
+
 int
 local_recheck(struct run *r, struct sbox *b, struct err *e)
 {
-	const size_t *row_of = plan_row_of(&r->pass, &b->base, &b->l);
+	const size_t *row_of;
 	int rc = 0;
 
+	if (b->l.same || !has_rows_to_check(r, b))
+		return 0;
+	row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
+		const struct pair *row;
+
 		if (row_of[i] == SIZE_MAX)
 			continue;
-		rc = recheck_file(
-		    r, b, &b->l.v[i], &b->base.v[row_of[i]], e);
+		row = &b->base.v[row_of[i]];
+		if (!r->o->full && !is_gone_there(b, row))
+			continue;
+		rc = recheck_file(r, b, &b->l.v[i], row, e);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;
 		/* with its new time in the row, nobody would look again */
@@ -71,6 +133,19 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		err_clear(e);
 		rc = 0;
 	}
+	return rc;
+}
+
+int
+local_still(struct run *r, const struct sbox *b, struct span file,
+    const struct pair *row, struct err *e)
+{
+	struct lmsg m = {.file = file};
+	int rc = maildir_stat(r->m, b->j.path, &m, e);
+
+	if (rc == 0 && !is_as_row(&m, row))
+		rc = err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%.*s' is not what it was", SPAN_ARG(file));
 	return rc;
 }
 

@@ -1,0 +1,111 @@
+"""A file that was edited in place: the message that it was may go, on either
+side, and the edit does not go with it."""
+
+import os
+
+import pytest
+
+from world import lf, message
+
+
+def bodies(world, box):
+    return sorted(lf(m["body"]) for m in world.server.messages(box).values())
+
+
+def edit(path, how):
+    data = path.read_bytes()
+    if how == "append":
+        with open(path, "ab") as f:
+            f.write(b"notes of an hour\n")
+    elif how == "size":
+        path.write_bytes(data.replace(b"Subject: m", b"Subject: M"))
+    else:
+        other = path.parent.parent / "tmp" / "q"
+        other.write_bytes(data + b"notes of an hour\n")
+        os.rename(other, path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def drafts(world):
+    """Two mailboxes, and a message in the first that was synced."""
+    world.server.create("A")
+    world.server.create("B")
+    for token in "ab":
+        world.server.append("A", message(token))
+    world.sync()
+    return world
+
+
+def file_of(world, token):
+    return next(p for _, _, p in world.local.files("A")
+                if p.read_bytes() == lf(message(token)))
+
+
+def binned(world):
+    return [p for p in (world.state / "home").glob("bin/*/*/*/*")
+            if p.is_file()]
+
+
+@pytest.mark.parametrize("how", ["append", "replace", "size"])
+@pytest.mark.parametrize("touched", [False, True])
+def test_deleted_there(drafts, how, touched):
+    edited = edit(file_of(drafts, "a"), how)
+    if touched:
+        drafts.local.add("A", message("new"), "n.host")
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert edited in bodies(drafts, "A")
+    assert len(bodies(drafts, "A")) == 2 + touched
+    assert not binned(drafts)
+    drafts.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["append", "replace", "size"])
+def test_moved_there(drafts, how):
+    edited = edit(file_of(drafts, "a"), how)
+    drafts.server.select("A")
+    drafts.server.do("uid", "MOVE", "1", "B")
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
+    assert bodies(drafts, "B") == [lf(message("a"))]
+    drafts.assert_settled()
+
+
+def test_renamed_too(drafts):
+    path = file_of(drafts, "a")
+    edited = edit(path, "append")
+    os.rename(path, path.parent.parent / "cur" / (path.name + ":2,S"))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert edited in bodies(drafts, "A")
+    drafts.assert_settled()
+
+
+def test_its_mailbox_is_deleted_there(drafts):
+    edited = edit(file_of(drafts, "a"), "append")
+    drafts.server.do("delete", "A")
+    drafts.sync()
+    assert bodies(drafts, "A") == [edited]
+    assert len(binned(drafts)) == 1
+    drafts.assert_settled()
+
+
+def test_its_mailbox_is_deleted_there_and_nothing_goes_up(drafts):
+    drafts.write_config(direction="pull")
+    path = file_of(drafts, "a")
+    edited = edit(path, "append")
+    drafts.server.do("delete", "A")
+    drafts.sync()
+    assert path.read_bytes() == edited
+    assert [p.name for p in binned(drafts)] != [path.name]
+    drafts.assert_idle()
+
+
+def test_touched_only_it_goes(drafts):
+    os.utime(file_of(drafts, "a"), (1600000005, 1600000005))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    assert len(binned(drafts)) == 1
+    drafts.assert_settled()
