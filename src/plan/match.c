@@ -32,21 +32,72 @@ plan_base(struct span file)
 	return name_split(name).base;
 }
 
+/* Of several files or rows of one base; a copied Maildir has other inodes. */
+static int
+likeness(const struct lmsg *f, const struct pair *row)
+{
+	bool same = f->fsize == row->fsize && f->mtime_ns == row->mtime_ns;
+
+	return f->has_stat ? 2 * same + (f->ino == row->ino) : 0;
+}
+
+/* The first row from FIRST on that is FILE, as far as RANK says; 0: none. */
+static size_t
+row_like(const struct plan_match *m, const struct pairs *base, size_t first,
+    const size_t *next, const struct lmsg *file, int rank)
+{
+	while (first != 0 &&
+	    (m->file_of[first - 1] != PLAN_NONE ||
+		likeness(file, &base->v[first - 1]) < rank))
+		first = next[first - 1];
+	return first;
+}
+
+static void
+match_bases(struct arena *mem, const struct pairs *base, const struct lview *l,
+    struct plan_match *m)
+{
+	struct map bases; /* 1 + index of the first row with that base */
+	size_t *next = arena_array(mem, base->n + 1, sizeof *next);
+
+	map_init(&bases);
+	for (size_t i = base->n; i-- > 0;) {
+		uint64_t first = 0;
+
+		if (m->file_of[i] != PLAN_NONE || base->v[i].file.n == 0)
+			continue;
+		map_get(&bases, plan_base(base->v[i].file), &first);
+		next[i] = (size_t)first;
+		map_set(&bases, plan_base(base->v[i].file), i + 1);
+	}
+	for (int rank = 3; rank >= 0 && bases.n > 0; rank--)
+		for (size_t k = 0; k < l->n; k++) {
+			size_t i = m->sorted[k], row;
+			uint64_t first = 0;
+
+			if (m->row_of[i] != PLAN_NONE ||
+			    (rank > 0 && !l->v[i].has_stat) ||
+			    !map_get(&bases, l->v[i].base, &first))
+				continue;
+			row = row_like(m, base, (size_t)first, next, &l->v[i],
+			    rank);
+			if (row != 0)
+				pair_up(m, row - 1, i);
+		}
+	map_release(&bases);
+}
+
 static void
 match_names(const struct pairs *base, const struct lview *l,
     struct plan_match *m)
 {
-	struct map files, bases;
+	struct map files;
 	uint64_t row;
 
 	map_init(&files);
-	map_init(&bases);
-	for (size_t i = 0; i < base->n; i++) {
-		if (base->v[i].file.n == 0)
-			continue;
-		map_add(&files, base->v[i].file, i);
-		map_add(&bases, plan_base(base->v[i].file), i);
-	}
+	for (size_t i = 0; i < base->n; i++)
+		if (base->v[i].file.n != 0)
+			map_add(&files, base->v[i].file, i);
 	for (size_t k = 0; k < l->n; k++) {
 		size_t i = m->sorted[k];
 
@@ -54,16 +105,7 @@ match_names(const struct pairs *base, const struct lview *l,
 		    m->file_of[row] == PLAN_NONE)
 			pair_up(m, (size_t)row, i);
 	}
-	for (size_t k = 0; k < l->n; k++) {
-		size_t i = m->sorted[k];
-
-		if (m->row_of[i] == PLAN_NONE &&
-		    map_get(&bases, l->v[i].base, &row) &&
-		    m->file_of[row] == PLAN_NONE)
-			pair_up(m, (size_t)row, i);
-	}
 	map_release(&files);
-	map_release(&bases);
 }
 
 /* An identity as bytes, for a map. */
@@ -156,6 +198,7 @@ plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
 	qsort_r(m.sorted, l->n, sizeof *m.sorted, by_name,
 	    (void *)(uintptr_t)l);
 	match_names(base, l, &m);
+	match_bases(mem, base, l, &m);
 	/* Absence must be meant before another file can take a row's place. */
 	if (l->complete) {
 		match_keys(mem, base, l, true, &m);

@@ -293,7 +293,7 @@ int local_fill(struct run *r, struct sbox *b, struct err *e);
 int local_letters(struct run *r, struct sbox *b, struct err *e);
 /*
  * Compare files with their rows: with --full each, else where the message is
- * gone there.
+ * gone there, or where the name leaves it open which file it is.
  */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
 /* The same of B, whose directories did not change: are they to be read? */

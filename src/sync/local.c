@@ -31,6 +31,8 @@
  */
 #include "sync/internal.h"
 
+#include "base/map.h"
+
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
@@ -69,7 +71,40 @@ is_gone_there(const struct sbox *b, const struct pair *row)
 		   (b->r.complete && !rview_find(&b->r, row->uid)));
 }
 
-/* Some row is to be held against its file; what is kept here needs none. */
+/*
+ * Files of one base: names do not tell which of them is whose row's, but what
+ * is known of them (plan_match).
+ */
+static int
+stat_twins(struct run *r, struct sbox *b, bool *any_r, struct err *e)
+{
+	struct lview *l = &b->l;
+	struct map bases;
+	int rc = 0;
+
+	*any_r = false;
+	map_init(&bases);
+	for (size_t i = 0; i < l->n && b->base.n > 0 && rc == 0; i++) {
+		uint64_t first;
+
+		if (map_add(&bases, l->v[i].base, i))
+			continue;
+		*any_r = true;
+		(void)map_get(&bases, l->v[i].base, &first);
+		if (!l->v[first].has_stat)
+			rc = maildir_stat(r->m, b->j.path, &l->v[first], e);
+		if (rc == 0)
+			rc = maildir_stat(r->m, b->j.path, &l->v[i], e);
+		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
+			continue;
+		err_clear(e); /* whoever needs it will tell */
+		rc = 0;
+	}
+	map_release(&bases);
+	return rc;
+}
+
+/* Some row is to be held against its file; what is kept here needs not. */
 static bool
 has_rows_to_check(const struct run *r, const struct sbox *b)
 {
@@ -109,10 +144,14 @@ int
 local_recheck(struct run *r, struct sbox *b, struct err *e)
 {
 	const size_t *row_of;
-	int rc = 0;
+	bool twins;
+	int rc;
 
-	if (b->l.same || !has_rows_to_check(r, b))
+	if (b->l.same)
 		return 0;
+	rc = stat_twins(r, b, &twins, e);
+	if (rc != 0 || (!twins && !has_rows_to_check(r, b)))
+		return rc;
 	row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
 		const struct pair *row;
@@ -120,7 +159,8 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		if (row_of[i] == SIZE_MAX)
 			continue;
 		row = &b->base.v[row_of[i]];
-		if (!r->o->full && !is_gone_there(b, row))
+		if (!r->o->full && !b->l.v[i].has_stat &&
+		    !is_gone_there(b, row))
 			continue;
 		rc = recheck_file(r, b, &b->l.v[i], row, e);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)

@@ -116,6 +116,43 @@ test_case_1_what_is_new_about_it_goes_into_the_row(void **state)
 }
 
 static void
+test_case_1_of_files_with_one_base_the_one_that_is_alike(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	/* another message came by the name that was free; all is known */
+	row(0, 7, "cur/m:2,R", 1, FLAG_ANSWERED);
+	known_file(0, "cur/m:2,", 2, 0);
+	known_file(0, "cur/m:2,R1", 1, FLAG_ANSWERED);
+	known_there(0, 7, 1, FLAG_ANSWERED);
+	/* a copy of the Maildir: other inodes */
+	row(1, 7, "cur/m:2,R", 3, FLAG_ANSWERED);
+	known_file(1, "cur/m:2,", 4, 0);
+	known_file(1, "cur/m:2,R1", 3, FLAG_ANSWERED);
+	box[1].l.v[1].ino = 999;
+	known_there(1, 7, 3, FLAG_ANSWERED);
+	/* two of one base, and both have other names */
+	row(2, 7, "cur/m:2,R", 5, FLAG_ANSWERED);
+	row(2, 8, "cur/m:2,S", 6, FLAG_ANSWERED);
+	known_file(2, "cur/m:2,R1", 6, FLAG_ANSWERED);
+	known_file(2, "cur/m:2,R2", 5, FLAG_ANSWERED);
+	known_there(2, 7, 5, FLAG_ANSWERED);
+	known_there(2, 8, 6, FLAG_ANSWERED);
+	plan();
+	op = op_of(0, OP_RECORD, CASE_SAME);
+	assert_true(span_eq(op->row.file, SPAN("cur/m:2,R1")));
+	op = op_of(1, OP_RECORD, CASE_SAME);
+	assert_true(span_eq(op->row.file, SPAN("cur/m:2,R1")));
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++)
+		if (pl.op[i].box == 2)
+			assert_true(span_eq(pl.op[i].row.file,
+			    pl.op[i].uid == 7 ? SPAN("cur/m:2,R2")
+					      : SPAN("cur/m:2,R1")));
+}
+
+static void
 test_case_2_a_change_here_goes_to_the_server(void **state)
 {
 	const struct op *op;
@@ -498,6 +535,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_case_1_nothing_is_done),
 	    T(test_case_1_what_is_new_about_it_goes_into_the_row),
+	    T(test_case_1_of_files_with_one_base_the_one_that_is_alike),
 	    T(test_case_2_a_change_here_goes_to_the_server),
 	    T(test_case_3_a_change_there_goes_into_the_file_name),
 	    T(test_case_4_each_flag_is_merged_by_itself),
