@@ -12,7 +12,9 @@
  * Which file is which row's, by index.  In this order: the same name; the
  * same base (renamed by another program, new/ to cur/, flags), of several of it
  * those that are alike in what is known of the files; the same inode, size and
- * time (another base); the same content.  Each step only for files
+ * time (another base); the same content.  A file that was read, and has other
+ * content than the row with its name, is tried with other rows before: two may
+ * have exchanged their names.  Each step only for files
  * and rows that no earlier one has paired, files in the order of their names,
  * rows in that of their UIDs; of n equal files and m equal rows the smaller
  * number is paired.

@@ -32,6 +32,14 @@ plan_base(struct span file)
 	return name_split(name).base;
 }
 
+/* It was read, and is not what the row says. */
+static bool
+is_other(const struct lmsg *f, const struct pair *row)
+{
+	return f->has_content &&
+	    memcmp(f->content.sha, row->sha, sizeof row->sha) != 0;
+}
+
 /* Of several files or rows of one base; a copied Maildir has other inodes. */
 static int
 likeness(const struct lmsg *f, const struct pair *row)
@@ -41,21 +49,22 @@ likeness(const struct lmsg *f, const struct pair *row)
 	return f->has_stat ? 2 * same + (f->ino == row->ino) : 0;
 }
 
-/* The first row from FIRST on that is FILE, as far as RANK says; 0: none. */
+/* What is FILE as far as RANK says: the first row from FIRST on; 0: none. */
 static size_t
 row_like(const struct plan_match *m, const struct pairs *base, size_t first,
-    const size_t *next, const struct lmsg *file, int rank)
+    const size_t *next, const struct lmsg *file, int rank, bool others)
 {
 	while (first != 0 &&
 	    (m->file_of[first - 1] != PLAN_NONE ||
-		likeness(file, &base->v[first - 1]) < rank))
+		likeness(file, &base->v[first - 1]) < rank ||
+		(!others && is_other(file, &base->v[first - 1]))))
 		first = next[first - 1];
 	return first;
 }
 
 static void
 match_bases(struct arena *mem, const struct pairs *base, const struct lview *l,
-    struct plan_match *m)
+    bool others, struct plan_match *m)
 {
 	struct map bases; /* 1 + index of the first row with that base */
 	size_t *next = arena_array(mem, base->n + 1, sizeof *next);
@@ -80,7 +89,7 @@ match_bases(struct arena *mem, const struct pairs *base, const struct lview *l,
 			    !map_get(&bases, l->v[i].base, &first))
 				continue;
 			row = row_like(m, base, (size_t)first, next, &l->v[i],
-			    rank);
+			    rank, others);
 			if (row != 0)
 				pair_up(m, row - 1, i);
 		}
@@ -88,7 +97,7 @@ match_bases(struct arena *mem, const struct pairs *base, const struct lview *l,
 }
 
 static void
-match_names(const struct pairs *base, const struct lview *l,
+match_names(const struct pairs *base, const struct lview *l, bool others,
     struct plan_match *m)
 {
 	struct map files;
@@ -101,8 +110,10 @@ match_names(const struct pairs *base, const struct lview *l,
 	for (size_t k = 0; k < l->n; k++) {
 		size_t i = m->sorted[k];
 
-		if (map_get(&files, l->v[i].file, &row) &&
-		    m->file_of[row] == PLAN_NONE)
+		if (m->row_of[i] == PLAN_NONE &&
+		    map_get(&files, l->v[i].file, &row) &&
+		    m->file_of[row] == PLAN_NONE &&
+		    (others || !is_other(&l->v[i], &base->v[row])))
 			pair_up(m, (size_t)row, i);
 	}
 	map_release(&files);
@@ -179,6 +190,18 @@ match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
 	map_release(&rows);
 }
 
+/* A file that was read, and is no row's yet. */
+static bool
+some_left(const struct lview *l, const struct plan_match *m)
+{
+	size_t i = 0;
+
+	while (i < l->n &&
+	    (m->row_of[i] != PLAN_NONE || !l->v[i].has_content))
+		i++;
+	return i < l->n;
+}
+
 void
 plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
     struct plan_match *m_r)
@@ -197,12 +220,16 @@ plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
 	}
 	qsort_r(m.sorted, l->n, sizeof *m.sorted, by_name,
 	    (void *)(uintptr_t)l);
-	match_names(base, l, &m);
-	match_bases(mem, base, l, &m);
+	match_names(base, l, false, &m);
+	match_bases(mem, base, l, false, &m);
 	/* Absence must be meant before another file can take a row's place. */
 	if (l->complete) {
 		match_keys(mem, base, l, true, &m);
 		match_keys(mem, base, l, false, &m);
+	}
+	if (some_left(l, &m)) {
+		match_names(base, l, true, &m);
+		match_bases(mem, base, l, true, &m);
 	}
 	*m_r = m;
 }

@@ -36,11 +36,16 @@
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
-/* As far as its size and time tell. */
+/*
+ * As far as size, time and inode tell.  (A Maildir that was copied has other
+ * inodes: then the content does, once.)
+ */
 static bool
-is_as_row(const struct lmsg *m, const struct pair *row)
+is_as_row(struct run *r, const struct lmsg *m, const struct pair *row)
 {
-	return m->fsize == row->fsize && m->mtime_ns == row->mtime_ns;
+	return m->fsize == row->fsize && m->mtime_ns == row->mtime_ns &&
+	       (m->ino == row->ino || row->ino == 0 ||
+		   !maildir_inodes_stay(r->m));
 }
 
 /* A file whose stat or content must be looked at, though a row names it. */
@@ -52,7 +57,7 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 
 	if (rc != 0)
 		return rc;
-	if (is_as_row(m, row)) {
+	if (is_as_row(r, m, row)) {
 		m->content.size = row->size;
 		memcpy(m->content.sha, row->sha, sizeof row->sha);
 		m->has_content = true;
@@ -133,7 +138,7 @@ local_was_edited(struct run *r, const struct sbox *b)
 		if (!is_gone_there(b, row))
 			continue;
 		if (maildir_stat(r->m, b->j.path, &m, &e) == 0 &&
-		    !is_as_row(&m, row))
+		    !is_as_row(r, &m, row))
 			return true;
 		err_clear(&e);
 	}
@@ -183,7 +188,7 @@ local_still(struct run *r, const struct sbox *b, struct span file,
 	struct lmsg m = {.file = file};
 	int rc = maildir_stat(r->m, b->j.path, &m, e);
 
-	if (rc == 0 && !is_as_row(&m, row))
+	if (rc == 0 && !is_as_row(r, &m, row))
 		rc = err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
 		    "'%.*s' is not what it was", SPAN_ARG(file));
 	return rc;

@@ -2,6 +2,7 @@
 side, and the edit does not go with it."""
 
 import os
+import shutil
 
 import pytest
 
@@ -108,4 +109,57 @@ def test_touched_only_it_goes(drafts):
     drafts.sync()
     assert bodies(drafts, "A") == [lf(message("b"))]
     assert len(binned(drafts)) == 1
+    drafts.assert_settled()
+
+
+def exchange(a, b):
+    os.rename(a, a.parent.parent / "tmp" / "q")
+    os.rename(b, a)
+    os.rename(a.parent.parent / "tmp" / "q", b)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_full_finds_names_that_were_exchanged(drafts, alike):
+    """Not by content if they are alike in size and time."""
+    a, b = file_of(drafts, "a"), file_of(drafts, "b")
+    if alike:
+        for p in (a, b):
+            os.utime(p, (1600000000, 1600000000))
+        drafts.sync("--full")
+    uids = {m["body"]: uid for uid, m in drafts.server.messages("A").items()}
+    exchange(a, b)
+    drafts.sync("--full")
+    assert {m["body"]: uid for uid, m in
+            drafts.server.messages("A").items()} == uids
+    drafts.assert_settled()
+    drafts.server.expunge("A", [uids[message("a")]])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    drafts.assert_settled()
+
+
+def test_full_finds_a_message_that_is_over_another_one(drafts):
+    os.rename(file_of(drafts, "a"), file_of(drafts, "b"))
+    drafts.sync("--full")
+    assert bodies(drafts, "A") == [lf(message("a"))]
+    assert list(drafts.server.messages("A")) == [1]
+    drafts.assert_settled()
+
+
+def test_a_name_was_exchanged_and_its_message_is_deleted_there(drafts):
+    exchange(file_of(drafts, "a"), file_of(drafts, "b"))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert lf(message("b")) in [
+        p.read_bytes() for _, _, p in drafts.local.files("A")]
+    assert not binned(drafts)
+
+
+def test_full_of_a_copy_finds_nothing(drafts):
+    root = drafts.root
+    shutil.copytree(root, root.parent / "copy")
+    shutil.rmtree(root)
+    os.rename(root.parent / "copy", root)
+    s = drafts.summary("--full")
+    assert (s["pulled"], s["pushed"], s["deleted_remote"]) == (0, 0, 0)
     drafts.assert_settled()

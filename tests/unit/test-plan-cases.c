@@ -153,6 +153,37 @@ test_case_1_of_files_with_one_base_the_one_that_is_alike(void **state)
 }
 
 static void
+test_case_1_of_names_that_were_exchanged(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,", 1, 0);
+	row(0, 8, "cur/n:2,", 2, 0);
+	file(0, "cur/m:2,", 2, 0);
+	file(0, "cur/n:2,", 1, 0);
+	known_there(0, 7, 1, 0);
+	known_there(0, 8, 2, 0);
+	/* one file over another one: the other is gone */
+	row(1, 7, "cur/m:2,", 3, 0);
+	row(1, 8, "cur/n:2,", 4, 0);
+	file(1, "cur/n:2,", 3, 0);
+	known_there(1, 7, 3, 0);
+	known_there(1, 8, 4, 0);
+	plan();
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++) {
+		bool first = pl.op[i].uid == 7;
+
+		if (pl.op[i].box == 1 && !first) {
+			assert_kind(i, OP_RDELETE, CASE_L_GONE);
+			continue;
+		}
+		assert_kind(i, OP_RECORD, CASE_SAME);
+		assert_true(span_eq(pl.op[i].row.file,
+		    first ? SPAN("cur/n:2,") : SPAN("cur/m:2,")));
+	}
+}
+
+static void
 test_case_2_a_change_here_goes_to_the_server(void **state)
 {
 	const struct op *op;
@@ -536,6 +567,7 @@ main(void)
 	    T(test_case_1_nothing_is_done),
 	    T(test_case_1_what_is_new_about_it_goes_into_the_row),
 	    T(test_case_1_of_files_with_one_base_the_one_that_is_alike),
+	    T(test_case_1_of_names_that_were_exchanged),
 	    T(test_case_2_a_change_here_goes_to_the_server),
 	    T(test_case_3_a_change_there_goes_into_the_file_name),
 	    T(test_case_4_each_flag_is_merged_by_itself),
