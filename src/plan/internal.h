@@ -34,6 +34,13 @@ void plan_match(struct arena *mem, const struct pairs *base,
  */
 bool plan_is_doubtful(const struct rview *r, const struct pair *row);
 
+/*
+ * May file I be a message that is new there?  One without a row; one whose
+ * message is in doubt, or means nothing any more; one that was edited.
+ */
+bool plan_is_open(const struct plan_match *m, const struct pairs *base,
+    const struct lview *l, const struct rview *r, size_t i);
+
 /* A new op at the end; valid until the next one. */
 struct op *plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
     uint32_t group, const struct pair *row);

@@ -251,15 +251,15 @@ plan_is_doubtful(const struct rview *r, const struct pair *row)
 		(r->complete && !rview_find(r, row->uid)));
 }
 
-/* May file I be paired with what is new there? */
-static bool
-is_open(const struct plan_match *m, const struct pairs *base,
-    const struct rview *r, size_t i)
+bool
+plan_is_open(const struct plan_match *m, const struct pairs *base,
+    const struct lview *l, const struct rview *r, size_t i)
 {
 	size_t row = m->row_of[i];
 
 	return r->renumbered || row == PLAN_NONE ||
-	    plan_is_doubtful(r, &base->v[row]);
+	    plan_is_doubtful(r, &base->v[row]) ||
+	    is_other(&l->v[i], &base->v[row]);
 }
 
 void
@@ -272,7 +272,7 @@ plan_new_files(struct arena *mem, const struct pairs *base,
 
 	plan_match(mem, base, l, &m);
 	for (size_t i = 0; i < l->n; i++)
-		if (is_open(&m, base, r, i))
+		if (plan_is_open(&m, base, l, r, i))
 			v[n++] = (uint32_t)i;
 	*v_r = v;
 	*n_r = n;
@@ -313,7 +313,7 @@ plan_candidates(struct arena *mem, const struct pairs *base,
 	plan_match(mem, base, l, &m);
 	map_init(&sizes);
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[i].has_content && is_open(&m, base, r, i))
+		if (l->v[i].has_content && plan_is_open(&m, base, l, r, i))
 			add_sizes(&sizes, &l->v[i], tuids);
 	}
 	for (size_t i = 0; i < r->n; i++) {

@@ -109,6 +109,22 @@ apply_undone(struct run *r, struct sbox *b, const struct op *op)
 	b->rescan = true;
 }
 
+void
+apply_replaced(
+    struct sbox *b, struct journal_batch *batch, const struct op *op)
+{
+	struct pair *old = op->why == CASE_L_REPLACED
+			       ? pairs_find(&b->base, op->old_uid)
+			       : NULL;
+
+	if (!old)
+		return;
+	old->file = SPAN("");
+	journal_put_pair(batch, b->j.id, old);
+	/* no directory tells of it, and the next run is to look */
+	b->j.stamp = MAILDIR_STAMP_NONE;
+}
+
 /* Has each keyword of F a letter? */
 static bool
 shows_all(struct flags f, const struct kwletters *letters)
@@ -195,37 +211,6 @@ set_local_flags(struct run *r, struct sbox *b, struct journal_batch *batch,
 	return 0;
 }
 
-/* Holds of what is not there any more. */
-static void
-drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
-{
-	struct map bases;
-
-	if (b->nhold == 0)
-		return;
-	map_init(&bases);
-	for (size_t i = 0; i < b->l.n; i++)
-		map_add(&bases, b->l.v[i].base, i);
-	for (size_t i = 0; i < b->nhold; i++) {
-		const struct jhold *h = &b->hold[i];
-		uint64_t at;
-		bool gone;
-
-		if (h->uid)
-			gone = uidset_has(&b->r.vanished, h->uid) ||
-			       b->r.renumbered ||
-			       (b->r.complete && !rview_find(&b->r, h->uid));
-		else
-			gone = b->l.complete && !map_get(&bases, h->base, &at);
-		if (gone)
-			record_drop_hold(r, b, batch, h);
-		/* maybe it made another message wait */
-		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
-			b->undone = b->rescan = true;
-	}
-	map_release(&bases);
-}
-
 size_t
 apply_ops(
     struct run *r, const struct sbox *b, enum op_kind kind, struct op ***v_r)
@@ -265,7 +250,7 @@ rows_of_box(
 	size_t n;
 	int rc = 0;
 
-	drop_old_holds(r, b, batch);
+	record_drop_old_holds(r, b, batch);
 	if (b->r.renumbered) {
 		/* old rows and new numbers change places in one transaction */
 		journal_del_pairs(batch, b->j.id);
@@ -298,8 +283,10 @@ rows_of_box(
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
 	n = apply_ops(r, b, OP_ADOPT, &v);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		apply_replaced(b, batch, v[i]);
 		apply_done(r, b, batch, v[i]);
+	}
 	n = apply_ops(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);

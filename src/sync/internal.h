@@ -293,7 +293,8 @@ int local_fill(struct run *r, struct sbox *b, struct err *e);
 int local_letters(struct run *r, struct sbox *b, struct err *e);
 /*
  * Compare files with their rows: with --full each, else where the message is
- * gone there, or where the name leaves it open which file it is.
+ * gone there, where the name leaves it open which file it is, and where an
+ * edited one is on its way (record_hold_edited).
  */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
 /* The same of B, whose directories did not change: are they to be read? */
@@ -419,6 +420,12 @@ int apply_letters(struct run *r, struct sbox *b, struct flags f, struct err *e);
 void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
+/*
+ * Case 20: the new content is there, and OP's file is that message's alone.
+ * Only a row without a file lets the old message go.
+ */
+void apply_replaced(
+    struct sbox *b, struct journal_batch *batch, const struct op *op);
 
 /* The mailbox behind B that has an op of KIND next; NULL: none has. */
 const struct sbox *apply_next(
@@ -524,6 +531,14 @@ void record_ended_comparing(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
+/*
+ * Case 20: the file with BASE is about to go up, and its row is that of what it
+ * was.  As long as this hold is there, it is looked at without --full, too.
+ */
+void record_hold_edited(struct run *r, struct sbox *b,
+    struct journal_batch *batch, struct span base);
+/* B's as they are in the journal now. */
+int record_read_holds(struct run *r, struct sbox *b, struct err *e);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
 void record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
@@ -532,6 +547,9 @@ bool record_hold_due(const struct run *r, const struct jhold *h);
 /* The message of a hold is carried over, or gone. */
 void record_drop_hold(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct jhold *h);
+/* Those of what is not there any more, and of what is no edit any more. */
+void record_drop_old_holds(
+    struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
 

@@ -10,7 +10,8 @@
  *     theirs, as it was.
  *  2. l_look: those; rows whose file shows other flags than they say, which is
  *     how a row stands that was moved, or that letters got another meaning;
- *     and rows that have their base in common with a file that is not known.
+ *     and rows that have their base in common with a file that is not known,
+ *     or is to be looked at.
  *     They are at hand, and those that the server's side speaks of.
  *  3. For each row at hand whose file is there, the view has that file
  *     (local_fill).  So what the view lacks is gone, and what no row at hand
@@ -109,6 +110,13 @@ stat_twins(struct run *r, struct sbox *b, bool *any_r, struct err *e)
 	return rc;
 }
 
+static bool
+is_on_its_way(const struct run *r, const struct jhold *h)
+{
+	return h && h->uid == 0 && h->kind == JHOLD_RETRY &&
+	       record_hold_due(r, h);
+}
+
 /* Some row is to be held against its file; what is kept here needs not. */
 static bool
 has_rows_to_check(const struct run *r, const struct sbox *b)
@@ -117,6 +125,9 @@ has_rows_to_check(const struct run *r, const struct sbox *b)
 
 	if (r->o->full)
 		return !b->l.same;
+	for (size_t k = 0; k < b->nhold; k++)
+		if (is_on_its_way(r, &b->hold[k]))
+			return true;
 	if (r->a->keep || r->a->direction == CONFIG_PUSH)
 		return false;
 	while (i < b->base.n && !is_gone_there(b, &b->base.v[i]))
@@ -165,7 +176,9 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 			continue;
 		row = &b->base.v[row_of[i]];
 		if (!r->o->full && !b->l.v[i].has_stat &&
-		    !is_gone_there(b, row))
+		    !is_gone_there(b, row) &&
+		    !is_on_its_way(
+			r, record_find_hold(b, 0, b->l.v[i].base)))
 			continue;
 		rc = recheck_file(r, b, &b->l.v[i], row, e);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
@@ -324,6 +337,10 @@ scan_delta(struct run *r, struct sbox *b, struct err *e)
 		uidset_add_set(&b->l_look, &b->l_gone);
 		for (size_t i = 0; i < b->l.n; i++)
 			nameset_of_base(&known, b->l.v[i].base, &b->l_look);
+		for (size_t i = 0; i < b->nhold; i++)
+			if (is_on_its_way(r, &b->hold[i]))
+				nameset_of_base(
+				    &known, b->hold[i].base, &b->l_look);
 	}
 	nameset_release(&known);
 	return rc;

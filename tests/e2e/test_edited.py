@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from relay import Relay
 from world import lf, message
 
 
@@ -162,4 +163,36 @@ def test_full_of_a_copy_finds_nothing(drafts):
     os.rename(root.parent / "copy", root)
     s = drafts.summary("--full")
     assert (s["pulled"], s["pushed"], s["deleted_remote"]) == (0, 0, 0)
+    drafts.assert_settled()
+
+
+class LostAt(Relay):
+    """Ends the connection instead of passing on what WORD is in."""
+
+    def __init__(self, port, word):
+        self.word = word
+        super().__init__(port)
+
+    def pump(self, a, b, down):
+        while data := a.recv(65536):
+            if self.word in data:
+                return
+            b.sendall(data)
+
+
+@pytest.mark.parametrize("word", [
+    b" APPEND ", b"[APPENDUID ", b"UID STORE", b"EXPUNGE "])
+def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
+    """The edit goes up once, and what it was goes."""
+    edited = edit(file_of(drafts, "a"), "append")
+    port = drafts.options["port"]
+    line = LostAt(port, word)
+    drafts.server.close()
+    drafts.write_config(port=line.port)
+    drafts.sync("--full", status=69)
+    drafts.write_config(port=port)
+    line.close()
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
+    assert len(drafts.local.files("A")) == 2
     drafts.assert_settled()

@@ -560,6 +560,34 @@ test_case_20_new_content_goes_up_before_the_old_goes(void **state)
 	}
 }
 
+static void
+test_case_20_the_new_content_is_there_already(void **state)
+{
+	(void)state;
+	for (int b = 0; b < 2; b++) {
+		row(b, 7, "cur/m:2,", 1, 0);
+		file(b, "cur/m:2,", (uint8_t)(2 + b), 0);
+		/* what it was is gone from the second */
+		if (b == 0)
+			known_there(b, 7, 1, 0);
+		there(b, 8, (uint8_t)(2 + b), 0);
+		box[b].l.v[0].klass = box[b].r.v[box[b].r.n - 1].klass = 1;
+	}
+	plan();
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++)
+		if (pl.op[i].kind == OP_ADOPT) {
+			assert_int_equal(pl.op[i].uid, 8);
+			assert_int_equal(pl.op[i].old_uid,
+			    pl.op[i].box == 0 ? 7 : 0);
+		} else {
+			assert_kind(i,
+			    pl.op[i].box == 0 ? OP_RDELETE : OP_FORGET,
+			    pl.op[i].box == 0 ? CASE_L_REPLACED : CASE_LR_GONE);
+			assert_int_equal(pl.op[i].uid, 7);
+		}
+}
+
 int
 main(void)
 {
@@ -592,6 +620,7 @@ main(void)
 	    T(test_case_19_deleted_on_both_sides),
 	    T(test_case_19_is_off_by_default),
 	    T(test_case_20_new_content_goes_up_before_the_old_goes),
+	    T(test_case_20_the_new_content_is_there_already),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
