@@ -110,6 +110,7 @@ struct sbox {
 	/* what has to be looked at in the next pass */
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
+	bool look_all; /* at each file, as --full does; to the end of the run */
 	bool touched; /* by another mailbox's work: look in the next pass */
 	bool changed; /* here, by others, since it was seen: the same */
 	struct maildir_stamp seen; /* of what is known, here, of the files */
@@ -359,6 +360,8 @@ void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 void putoff_unread(struct run *r);
 /* what is gone here while others are at work in the Maildir; */
 void putoff_gone(struct run *r);
+/* over.c: what has the name of another file by now; */
+int putoff_over(struct run *r, struct err *e);
 /* moves into mailboxes that the server has not got any more; */
 void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there; */

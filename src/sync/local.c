@@ -37,6 +37,12 @@
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
+static bool
+looks_at_all(const struct run *r, const struct sbox *b)
+{
+	return r->o->full || b->look_all;
+}
+
 /*
  * As far as size, time and inode tell.  (A Maildir that was copied has other
  * inodes: then the content does, once.)
@@ -123,7 +129,7 @@ has_rows_to_check(const struct run *r, const struct sbox *b)
 {
 	size_t i = 0;
 
-	if (r->o->full)
+	if (looks_at_all(r, b))
 		return !b->l.same;
 	for (size_t k = 0; k < b->nhold; k++)
 		if (is_on_its_way(r, &b->hold[k]))
@@ -175,7 +181,7 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		if (row_of[i] == SIZE_MAX)
 			continue;
 		row = &b->base.v[row_of[i]];
-		if (!r->o->full && !b->l.v[i].has_stat &&
+		if (!looks_at_all(r, b) && !b->l.v[i].has_stat &&
 		    !is_gone_there(b, row) &&
 		    !is_on_its_way(
 			r, record_find_hold(b, 0, b->l.v[i].base)))
@@ -396,7 +402,7 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 			  !maildir_stamp_settle(&before, r->o->cancel);
 	err_clear(e);
 	b->l = (struct lview){0};
-	if (b->j.id && b->j.rows > 0 && !r->o->full)
+	if (b->j.id && b->j.rows > 0 && !looks_at_all(r, b))
 		rc = scan_delta(r, b, e);
 	else
 		rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,
