@@ -55,6 +55,14 @@ is_as_row(struct run *r, const struct lmsg *m, const struct pair *row)
 		   !maildir_inodes_stay(r->m));
 }
 
+/* Other content in another file: it may be that of another row (over.c). */
+static bool
+is_another(const struct lmsg *m, const struct pair *row)
+{
+	return m->ino != row->ino && row->ino != 0 &&
+	       memcmp(m->content.sha, row->sha, sizeof row->sha) != 0;
+}
+
 /* A file whose stat or content must be looked at, though a row names it. */
 static int
 recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
@@ -187,6 +195,7 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 			r, record_find_hold(b, 0, b->l.v[i].base)))
 			continue;
 		rc = recheck_file(r, b, &b->l.v[i], row, e);
+		b->look_all |= rc == 0 && is_another(&b->l.v[i], row);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;
 		/* with its new time in the row, nobody would look again */

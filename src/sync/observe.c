@@ -452,5 +452,12 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 		b->dirty_l = true;
 		rc = read_here(r, b, e);
 	}
-	return rc == 0 ? local_recheck(r, b, e) : rc;
+	if (rc == 0)
+		rc = local_recheck(r, b, e);
+	if (rc == 0 && b->l.delta && b->look_all) {
+		rc = read_here(r, b, e);
+		if (rc == 0)
+			rc = local_recheck(r, b, e);
+	}
+	return rc;
 }

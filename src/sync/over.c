@@ -11,7 +11,8 @@
  * So, where something is to be deleted on the server and its inode is that of
  * a file whose row has another one, the delete waits for the next pass, which
  * looks at each file of that mailbox.  Two files that exchange their names
- * leave no name that is gone: --full finds them, and a delete there does.
+ * leave no name that is gone: --full finds them, and so does a run in which the
+ * message of one is gone there (local.c, is_another).
  */
 #include "sync/internal.h"
 

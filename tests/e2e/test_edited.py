@@ -151,9 +151,10 @@ def test_a_name_was_exchanged_and_its_message_is_deleted_there(drafts):
     exchange(file_of(drafts, "a"), file_of(drafts, "b"))
     drafts.server.expunge("A", [1])
     drafts.sync()
-    assert lf(message("b")) in [
-        p.read_bytes() for _, _, p in drafts.local.files("A")]
-    assert not binned(drafts)
+    assert [p.read_bytes() for _, _, p in drafts.local.files("A")] == [
+        lf(message("b"))]
+    assert [p.read_bytes() for p in binned(drafts)] == [lf(message("a"))]
+    drafts.assert_settled()
 
 
 def test_full_of_a_copy_finds_nothing(drafts):
