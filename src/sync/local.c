@@ -170,6 +170,17 @@ local_was_edited(struct run *r, const struct sbox *b)
 	return false;
 }
 
+/* ROW: the one that M is taken for, or NULL.  Twins have been looked for. */
+static bool
+is_to_check(const struct run *r, const struct sbox *b, const struct lmsg *m,
+    const struct pair *row)
+{
+	if (m->has_stat || !row)
+		return m->has_stat;
+	return looks_at_all(r, b) || is_gone_there(b, row) ||
+	       is_on_its_way(r, record_find_hold(b, 0, m->base));
+}
+
 int
 local_recheck(struct run *r, struct sbox *b, struct err *e)
 {
@@ -184,25 +195,24 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		return rc;
 	row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
-		const struct pair *row;
+		struct lmsg *m = &b->l.v[i];
+		const struct pair *row =
+		    row_of[i] == SIZE_MAX ? NULL : &b->base.v[row_of[i]];
 
-		if (row_of[i] == SIZE_MAX)
+		if (!is_to_check(r, b, m, row))
 			continue;
-		row = &b->base.v[row_of[i]];
-		if (!looks_at_all(r, b) && !b->l.v[i].has_stat &&
-		    !is_gone_there(b, row) &&
-		    !is_on_its_way(
-			r, record_find_hold(b, 0, b->l.v[i].base)))
-			continue;
-		rc = recheck_file(r, b, &b->l.v[i], row, e);
-		b->look_all |= rc == 0 && is_another(&b->l.v[i], row);
+		/* a twin that is new: else it took the row of an edited one */
+		rc = row ? recheck_file(r, b, m, row, e)
+			 : maildir_digest(
+			       r->m, b->j.path, m, r->o->cancel, e);
+		b->look_all |= rc == 0 && row && is_another(m, row);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;
 		/* with its new time in the row, nobody would look again */
-		b->l.v[i].has_stat = false;
+		m->has_stat = false;
 		b->rescan |= rc == ERR_STALE;
-		if (rc != ERR_STALE)
-			report_failed(r, b, 0, b->l.v[i].file, e->text);
+		if (rc != ERR_STALE && row)
+			report_failed(r, b, 0, m->file, e->text);
 		err_clear(e);
 		rc = 0;
 	}

@@ -383,8 +383,11 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (!h)
 		return;
 	journal_del_hold(batch, b->j.id, h->uid, h->base);
-	if (h->kind == JHOLD_RETRY)
+	if (h->kind == JHOLD_RETRY) {
 		r->rep->waiting--;
+		/* files with one base share it */
+		b->hold[h - b->hold].kind = JHOLD_KEPT;
+	}
 }
 
 /* Case 20: M was edited, and is what its row says again. */
