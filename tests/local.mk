@@ -9,7 +9,8 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_acceptance.py tests/e2e/test_adopt.py \
 	tests/e2e/test_bad_input.py \
 	tests/e2e/test_busy.py tests/e2e/test_compress.py \
-	tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_ends.py \
+	tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_edited.py \
+	tests/e2e/test_ends.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
 	tests/e2e/test_hostile.py tests/e2e/test_hostile_files.py \
 	tests/e2e/test_jobs.py tests/e2e/test_keywords.py \

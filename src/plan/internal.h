@@ -10,8 +10,11 @@
 
 /*
  * Which file is which row's, by index.  In this order: the same name; the
- * same base (renamed by another program, new/ to cur/, flags); the same inode,
- * size and time (another base); the same content.  Each step only for files
+ * same base (renamed by another program, new/ to cur/, flags), of several of it
+ * those that are alike in what is known of the files; the same inode, size and
+ * time (another base); the same content.  A file that was read, and has other
+ * content than the row with its name, is tried with other rows before: two may
+ * have exchanged their names.  Each step only for files
  * and rows that no earlier one has paired, files in the order of their names,
  * rows in that of their UIDs; of n equal files and m equal rows the smaller
  * number is paired.
@@ -30,6 +33,13 @@ void plan_match(struct arena *mem, const struct pairs *base,
  * a message that is new there; somebody else may have brought it back.
  */
 bool plan_is_doubtful(const struct rview *r, const struct pair *row);
+
+/*
+ * May file I be a message that is new there?  One without a row; one whose
+ * message is in doubt, or means nothing any more; one that was edited.
+ */
+bool plan_is_open(const struct plan_match *m, const struct pairs *base,
+    const struct lview *l, const struct rview *r, size_t i);
 
 /* A new op at the end; valid until the next one. */
 struct op *plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,

@@ -32,38 +32,91 @@ plan_base(struct span file)
 	return name_split(name).base;
 }
 
+/* It was read, and is not what the row says. */
+static bool
+is_other(const struct lmsg *f, const struct pair *row)
+{
+	return f->has_content &&
+	    memcmp(f->content.sha, row->sha, sizeof row->sha) != 0;
+}
+
+/* Of several files or rows of one base; a copied Maildir has other inodes. */
+static int
+likeness(const struct lmsg *f, const struct pair *row)
+{
+	bool same = f->fsize == row->fsize && f->mtime_ns == row->mtime_ns;
+
+	return f->has_stat ? 2 * same + (f->ino == row->ino) : 0;
+}
+
+/* What is FILE as far as RANK says: the first row from FIRST on; 0: none. */
+static size_t
+row_like(const struct plan_match *m, const struct pairs *base, size_t first,
+    const size_t *next, const struct lmsg *file, int rank, bool others)
+{
+	while (first != 0 &&
+	    (m->file_of[first - 1] != PLAN_NONE ||
+		likeness(file, &base->v[first - 1]) < rank ||
+		(!others && is_other(file, &base->v[first - 1]))))
+		first = next[first - 1];
+	return first;
+}
+
 static void
-match_names(const struct pairs *base, const struct lview *l,
+match_bases(struct arena *mem, const struct pairs *base, const struct lview *l,
+    bool others, struct plan_match *m)
+{
+	struct map bases; /* 1 + index of the first row with that base */
+	size_t *next = arena_array(mem, base->n + 1, sizeof *next);
+
+	map_init(&bases);
+	for (size_t i = base->n; i-- > 0;) {
+		uint64_t first = 0;
+
+		if (m->file_of[i] != PLAN_NONE || base->v[i].file.n == 0)
+			continue;
+		map_get(&bases, plan_base(base->v[i].file), &first);
+		next[i] = (size_t)first;
+		map_set(&bases, plan_base(base->v[i].file), i + 1);
+	}
+	for (int rank = 3; rank >= 0 && bases.n > 0; rank--)
+		for (size_t k = 0; k < l->n; k++) {
+			size_t i = m->sorted[k], row;
+			uint64_t first = 0;
+
+			if (m->row_of[i] != PLAN_NONE ||
+			    (rank > 0 && !l->v[i].has_stat) ||
+			    !map_get(&bases, l->v[i].base, &first))
+				continue;
+			row = row_like(m, base, (size_t)first, next, &l->v[i],
+			    rank, others);
+			if (row != 0)
+				pair_up(m, row - 1, i);
+		}
+	map_release(&bases);
+}
+
+static void
+match_names(const struct pairs *base, const struct lview *l, bool others,
     struct plan_match *m)
 {
-	struct map files, bases;
+	struct map files;
 	uint64_t row;
 
 	map_init(&files);
-	map_init(&bases);
-	for (size_t i = 0; i < base->n; i++) {
-		if (base->v[i].file.n == 0)
-			continue;
-		map_add(&files, base->v[i].file, i);
-		map_add(&bases, plan_base(base->v[i].file), i);
-	}
-	for (size_t k = 0; k < l->n; k++) {
-		size_t i = m->sorted[k];
-
-		if (map_get(&files, l->v[i].file, &row) &&
-		    m->file_of[row] == PLAN_NONE)
-			pair_up(m, (size_t)row, i);
-	}
+	for (size_t i = 0; i < base->n; i++)
+		if (base->v[i].file.n != 0)
+			map_add(&files, base->v[i].file, i);
 	for (size_t k = 0; k < l->n; k++) {
 		size_t i = m->sorted[k];
 
 		if (m->row_of[i] == PLAN_NONE &&
-		    map_get(&bases, l->v[i].base, &row) &&
-		    m->file_of[row] == PLAN_NONE)
+		    map_get(&files, l->v[i].file, &row) &&
+		    m->file_of[row] == PLAN_NONE &&
+		    (others || !is_other(&l->v[i], &base->v[row])))
 			pair_up(m, (size_t)row, i);
 	}
 	map_release(&files);
-	map_release(&bases);
 }
 
 /* An identity as bytes, for a map. */
@@ -137,6 +190,18 @@ match_keys(struct arena *mem, const struct pairs *base, const struct lview *l,
 	map_release(&rows);
 }
 
+/* A file that was read, and is no row's yet. */
+static bool
+some_left(const struct lview *l, const struct plan_match *m)
+{
+	size_t i = 0;
+
+	while (i < l->n &&
+	    (m->row_of[i] != PLAN_NONE || !l->v[i].has_content))
+		i++;
+	return i < l->n;
+}
+
 void
 plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
     struct plan_match *m_r)
@@ -155,13 +220,27 @@ plan_match(struct arena *mem, const struct pairs *base, const struct lview *l,
 	}
 	qsort_r(m.sorted, l->n, sizeof *m.sorted, by_name,
 	    (void *)(uintptr_t)l);
-	match_names(base, l, &m);
+	match_names(base, l, false, &m);
+	match_bases(mem, base, l, false, &m);
 	/* Absence must be meant before another file can take a row's place. */
 	if (l->complete) {
 		match_keys(mem, base, l, true, &m);
 		match_keys(mem, base, l, false, &m);
 	}
+	if (some_left(l, &m)) {
+		match_names(base, l, true, &m);
+		match_bases(mem, base, l, true, &m);
+	}
 	*m_r = m;
+}
+
+const size_t *
+plan_row_of(struct arena *mem, const struct pairs *base, const struct lview *l)
+{
+	struct plan_match m;
+
+	plan_match(mem, base, l, &m);
+	return m.row_of;
 }
 
 bool
@@ -172,15 +251,15 @@ plan_is_doubtful(const struct rview *r, const struct pair *row)
 		(r->complete && !rview_find(r, row->uid)));
 }
 
-/* May file I be paired with what is new there? */
-static bool
-is_open(const struct plan_match *m, const struct pairs *base,
-    const struct rview *r, size_t i)
+bool
+plan_is_open(const struct plan_match *m, const struct pairs *base,
+    const struct lview *l, const struct rview *r, size_t i)
 {
 	size_t row = m->row_of[i];
 
 	return r->renumbered || row == PLAN_NONE ||
-	    plan_is_doubtful(r, &base->v[row]);
+	    plan_is_doubtful(r, &base->v[row]) ||
+	    is_other(&l->v[i], &base->v[row]);
 }
 
 void
@@ -193,7 +272,7 @@ plan_new_files(struct arena *mem, const struct pairs *base,
 
 	plan_match(mem, base, l, &m);
 	for (size_t i = 0; i < l->n; i++)
-		if (is_open(&m, base, r, i))
+		if (plan_is_open(&m, base, l, r, i))
 			v[n++] = (uint32_t)i;
 	*v_r = v;
 	*n_r = n;
@@ -234,7 +313,7 @@ plan_candidates(struct arena *mem, const struct pairs *base,
 	plan_match(mem, base, l, &m);
 	map_init(&sizes);
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[i].has_content && is_open(&m, base, r, i))
+		if (l->v[i].has_content && plan_is_open(&m, base, l, r, i))
 			add_sizes(&sizes, &l->v[i], tuids);
 	}
 	for (size_t i = 0; i < r->n; i++) {

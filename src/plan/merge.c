@@ -222,6 +222,7 @@ merge_both(struct merge *m, const struct seen *s)
 static void
 merge_r_gone(struct merge *m, const struct seen *s)
 {
+	struct pair row = *s->row;
 	struct op *op;
 
 	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
@@ -241,12 +242,14 @@ merge_r_gone(struct merge *m, const struct seen *s)
 		op->shown = s->l ? s->l->flags : s->row->l;
 		return;
 	}
-	/* cases 7 and 8: a delete wins over flags */
+	/* cases 7 and 8: a delete wins over flags; of the file that was seen */
+	if (s->l)
+		row_from_file(&row, s->l);
 	op = add(m, OP_LDELETE,
 	    s->l && !flags_eq(s->l->flags, s->row->l) ? CASE_R_GONE_L_FLAGS
 						      : CASE_R_GONE,
-	    new_group(m), s->row);
-	op->file = s->l ? s->l->file : s->row->file;
+	    new_group(m), &row);
+	op->file = row.file;
 	op->shown = s->l ? s->l->flags : s->row->l;
 }
 
@@ -265,19 +268,28 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
-/* case 20: the new content goes up first, then the old message goes. */
+/*
+ * case 20: the new content goes up first, then the old message goes.  Where
+ * that is gone, the file is a new one.
+ */
 static void
 merge_replaced(struct merge *m, const struct seen *s)
 {
+	bool there = m->l_used[s->l - m->l->v]; /* adopted */
+
+	if (s->rside == SIDE_GONE)
+		forget(m, CASE_LR_GONE, s->row);
 	if (m->policy->no_remote)
 		return;
 	if (s->rside == SIDE_GONE) {
-		forget(m, CASE_LR_GONE, s->row);
-		push(m, CASE_L_NEW, s->l, NULL);
+		if (!there)
+			push(m, CASE_L_NEW, s->l, NULL);
 		return;
 	}
-	push(m, CASE_L_REPLACED, s->l, NULL);
-	m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
+	if (!there) {
+		push(m, CASE_L_REPLACED, s->l, NULL);
+		m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
+	}
 	add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
 }
 
@@ -318,10 +330,10 @@ merge_rows(struct merge *m)
 	for (size_t i = 0; i < m->base->n; i++) {
 		struct seen s = look_at(m, i);
 
-		if (s.l && m->l_used[s.l - m->l->v])
-			forget(m, CASE_DOUBT_R_GONE, s.row); /* adopted */
-		else if (s.replaced)
+		if (s.replaced)
 			merge_replaced(m, &s);
+		else if (s.l && m->l_used[s.l - m->l->v])
+			forget(m, CASE_DOUBT_R_GONE, s.row); /* adopted */
 		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
 			forget(m, CASE_LR_GONE, s.row); /* case 9 */
 		else if (s.lside == SIDE_GONE)
@@ -385,6 +397,26 @@ adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
 	    &row, l->flags, r->flags, old ? old->uid : 0);
 }
 
+/*
+ * File AT is R.  A file that was edited has a row, that of what it was: the
+ * edit went up, and nobody was told.
+ */
+static void
+adopt_file(struct merge *m, size_t at, const struct rmsg *r)
+{
+	size_t i = m->match.row_of[at], first = m->pl->n;
+	const struct pair *row = i == PLAN_NONE ? NULL : &m->base->v[i];
+	struct seen s = {.row = row};
+
+	if (row && !m->r->renumbered)
+		s = look_at(m, i);
+	adopt(m, &m->l->v[at], r, s.replaced ? NULL : row);
+	if (s.replaced && s.rside != SIDE_GONE) {
+		m->pl->op[first].why = CASE_L_REPLACED;
+		m->pl->op[first].old_uid = row->uid;
+	}
+}
+
 /* Pair equal content: rows first, files by name, UIDs ascending. */
 static void
 merge_equal(struct merge *m)
@@ -393,14 +425,12 @@ merge_equal(struct merge *m)
 	struct equal *lv = arena_array(mem, m->l->n + 1, sizeof *lv);
 	struct equal *rv = arena_array(mem, m->r->n + 1, sizeof *rv);
 	size_t nl = 0, nr = 0, i = 0, k = 0;
-	bool renum = m->r->renumbered;
 
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o], row = m->match.row_of[at];
 
 		if (m->l->v[at].klass &&
-		    (renum || row == PLAN_NONE ||
-			plan_is_doubtful(m->r, &m->base->v[row])))
+		    plan_is_open(&m->match, m->base, m->l, m->r, at))
 			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
 			    .new = row == PLAN_NONE,
 			    .order = row == PLAN_NONE ? o : row, .at = at};
@@ -419,10 +449,8 @@ merge_equal(struct merge *m)
 				k++;
 			continue;
 		}
-		size_t row = m->match.row_of[lv[i].at];
 		m->l_used[lv[i].at] = m->r_used[rv[k].at] = true;
-		adopt(m, &m->l->v[lv[i].at], &m->r->v[rv[k].at],
-		    row == PLAN_NONE ? NULL : &m->base->v[row]);
+		adopt_file(m, lv[i].at, &m->r->v[rv[k].at]);
 		i++;
 		k++;
 	}

@@ -85,7 +85,8 @@ struct op {
 	enum plan_case why;
 	uint32_t box;     /* the caller's number of the mailbox */
 	uint32_t uid;     /* 0: none yet (PUSH) */
-	uint32_t old_uid; /* RENUM_*: UID of the row that it replaces, else 0 */
+	/* RENUM_*, L_REPLACED: UID of the row that it replaces, else 0 */
+	uint32_t old_uid;
 	struct span file; /* as observed = precondition; "" for PULL */
 	struct flags add, del; /* LFLAGS, RFLAGS: to that side */
 	struct flags shown; /* LDELETE, LMOVE, RMOVE, RCOPY: of the file */
@@ -189,8 +190,9 @@ void plan_init(struct plan *pl, struct arena *mem);
  * rmsg.size.  Indexes into r->v, ascending, in the plan's arena.
  *
  * plan_new_files: indexes into l->v of files that no row names (by file name,
- * base, stat identity or content), or whose message is in doubt (case 18); all
- * of them when the server renumbered.
+ * base, stat identity or content), whose message is in doubt (case 18), or that
+ * were read and are not what their row says (case 20); all of them when the
+ * server renumbered.
  */
 void plan_new_files(struct arena *mem, const struct pairs *base,
     const struct lview *l, const struct rview *r, uint32_t **v_r, size_t *n_r);
@@ -237,6 +239,13 @@ void plan_brake(struct plan *pl, const struct plan_policy *policy);
  * where round 1 is recorded).
  */
 void plan_order(struct plan *pl);
+
+/*
+ * By file: the index into BASE->v of the row that it is, as far as names tell
+ * and what is known of files by now; SIZE_MAX: none.  In the plan's arena.
+ */
+const size_t *plan_row_of(
+    struct arena *mem, const struct pairs *base, const struct lview *l);
 
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);

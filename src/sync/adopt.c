@@ -57,7 +57,7 @@ is_untold(const struct sbox *b, const struct lmsg *m)
 /*
  * Rule 4; also in a pass that looks at this side alone.  What waits may have
  * been moved here, and is not gone from where it was.  (Where the mailbox is
- * numbered anew, it waits for the next pass only: apply.c, drop_old_holds.)
+ * numbered anew, it waits for the next pass only: record_drop_old_holds.)
  */
 static void
 wait_for_untold(struct adoption *a)

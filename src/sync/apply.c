@@ -116,35 +116,20 @@ apply_undone(struct run *r, struct sbox *b, const struct op *op)
 	b->rescan = true;
 }
 
-/* Holds of what is not there any more. */
-static void
-drop_old_holds(struct run *r, struct sbox *b, struct journal_batch *batch)
+void
+apply_replaced(
+    struct sbox *b, struct journal_batch *batch, const struct op *op)
 {
-	struct map bases;
+	struct pair *old = op->why == CASE_L_REPLACED
+			       ? pairs_find(&b->base, op->old_uid)
+			       : NULL;
 
-	if (b->nhold == 0)
+	if (!old)
 		return;
-	map_init(&bases);
-	for (size_t i = 0; i < b->l.n; i++)
-		map_add(&bases, b->l.v[i].base, i);
-	for (size_t i = 0; i < b->nhold; i++) {
-		const struct jhold *h = &b->hold[i];
-		uint64_t at;
-		bool gone;
-
-		if (h->uid)
-			gone = uidset_has(&b->r.vanished, h->uid) ||
-			       b->r.renumbered ||
-			       (b->r.complete && !rview_find(&b->r, h->uid));
-		else
-			gone = b->l.complete && !map_get(&bases, h->base, &at);
-		if (gone)
-			record_drop_hold(r, b, batch, h);
-		/* maybe it made another message wait */
-		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
-			b->undone = b->rescan = true;
-	}
-	map_release(&bases);
+	old->file = SPAN("");
+	journal_put_pair(batch, b->j.id, old);
+	/* no directory tells of it, and the next run is to look */
+	b->j.stamp = MAILDIR_STAMP_NONE;
 }
 
 size_t
@@ -186,7 +171,7 @@ rows_of_box(
 	size_t n;
 	int rc = 0;
 
-	drop_old_holds(r, b, batch);
+	record_drop_old_holds(r, b, batch);
 	if (b->r.renumbered) {
 		/* old rows and new numbers change places in one transaction;
 		 * should the run end now, files have no rows, and have to be
@@ -222,8 +207,10 @@ rows_of_box(
 	for (size_t i = 0; i < n; i++)
 		apply_done(r, b, batch, v[i]);
 	n = apply_ops(r, b, OP_ADOPT, &v);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		apply_replaced(b, batch, v[i]);
 		apply_done(r, b, batch, v[i]);
+	}
 	n = apply_ops(r, b, OP_LFLAGS, &v);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
@@ -443,6 +430,9 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 		rc = apply_open_bin(r, e);
 		if (rc == 0)
 			rc = cancel_check(r->o->cancel, e);
+		/* edited just now?  (Case 19: whoever marked it meant it.) */
+		if (rc == 0 && op->why != CASE_EXPUNGE)
+			rc = local_still(r, b, op->file, &op->row, e);
 		if (rc == 0)
 			rc = keep_letters(r, b, op->file, &kept, e);
 		if (rc == 0)

@@ -77,7 +77,10 @@ has_others(const struct sbox *b)
 	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++) {
 		uint64_t at;
 
-		any = !map_get(&known, b->l.v[i].base, &at);
+		any = !map_get(&known, b->l.v[i].base, &at) ||
+		      (b->l.v[i].has_content &&
+			  memcmp(b->l.v[i].content.sha, b->base.v[at].sha,
+			      DIGEST_LEN) != 0);
 	}
 	map_release(&known);
 	return any;

@@ -110,6 +110,7 @@ struct sbox {
 	/* what has to be looked at in the next pass */
 	bool dirty_l, dirty_r;
 	bool rescan; /* set meanwhile: look again in the next pass */
+	bool look_all; /* at each file, as --full does; to the end of the run */
 	bool touched; /* by another mailbox's work: look in the next pass */
 	bool changed; /* here, by others, since it was seen: the same */
 	struct maildir_stamp seen; /* of what is known, here, of the files */
@@ -292,8 +293,17 @@ int local_make(struct run *r, struct sbox *b, struct err *e);
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
 int local_letters(struct run *r, struct sbox *b, struct err *e);
-/* --full: compare every file with its row. */
+/*
+ * Compare files with their rows: with --full each, else where the message is
+ * gone there, where the name leaves it open which file it is, and where an
+ * edited one is on its way (record_hold_edited).
+ */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
+/* The same of B, whose directories did not change: are they to be read? */
+bool local_was_edited(struct run *r, const struct sbox *b);
+/* ERR_STALE: FILE of B is gone, or it is not what ROW says. */
+int local_still(struct run *r, const struct sbox *b, struct span file,
+    const struct pair *row, struct err *e);
 /* Before a pass writes into directories: who else does? */
 void local_watch(struct run *r);
 /* B's part of the pass is done and recorded; *stamp_r: nobody else was there,
@@ -351,6 +361,8 @@ void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 void putoff_unread(struct run *r);
 /* what is gone here while others are at work in the Maildir; */
 void putoff_gone(struct run *r);
+/* over.c: what has the name of another file by now; */
+int putoff_over(struct run *r, struct err *e);
 /* moves into mailboxes that the server has not got any more; */
 void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there; */
@@ -420,6 +432,12 @@ void apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
 void apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
+/*
+ * Case 20: the new content is there, and OP's file is that message's alone.
+ * Only a row without a file lets the old message go.
+ */
+void apply_replaced(
+    struct sbox *b, struct journal_batch *batch, const struct op *op);
 
 /* The mailbox behind B that has an op of KIND next; NULL: none has. */
 const struct sbox *apply_next(
@@ -525,6 +543,14 @@ void record_ended_comparing(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
+/*
+ * Case 20: the file with BASE is about to go up, and its row is that of what it
+ * was.  As long as this hold is there, it is looked at without --full, too.
+ */
+void record_hold_edited(struct run *r, struct sbox *b,
+    struct journal_batch *batch, struct span base);
+/* B's as they are in the journal now. */
+int record_read_holds(struct run *r, struct sbox *b, struct err *e);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
 void record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
@@ -533,6 +559,9 @@ bool record_hold_due(const struct run *r, const struct jhold *h);
 /* The message of a hold is carried over, or gone. */
 void record_drop_hold(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct jhold *h);
+/* Those of what is not there any more, and of what is no edit any more. */
+void record_drop_old_holds(
+    struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
 

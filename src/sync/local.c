@@ -10,13 +10,16 @@
  *     theirs, as it was.
  *  2. l_look: those; rows whose file shows other flags than they say, which is
  *     how a row stands that was moved, or that letters got another meaning;
- *     and rows that have their base in common with a file that is not known.
+ *     and rows that have their base in common with a file that is not known,
+ *     or is to be looked at.
  *     They are at hand, and those that the server's side speaks of.
  *  3. For each row at hand whose file is there, the view has that file
  *     (local_fill).  So what the view lacks is gone, and what no row at hand
  *     has is new, as if the view and the rows were complete.
  *
- * --full wants to look at every file, and gets all of them.
+ * --full wants to look at every file, and gets all of them.  Else a file is
+ * looked at whose message is gone on the server: what was written into it since
+ * it was agreed on is nowhere else (case 20).
  *
  * Dovecot shows a letter in names first, and says later what it means; no
  * directory changes then.  So the journal has the letters that were seen
@@ -34,6 +37,32 @@
 /* Flags that were looked at. */
 #define SCRATCH_OCTETS 65536
 
+static bool
+looks_at_all(const struct run *r, const struct sbox *b)
+{
+	return r->o->full || b->look_all;
+}
+
+/*
+ * As far as size, time and inode tell.  (A Maildir that was copied has other
+ * inodes: then the content does, once.)
+ */
+static bool
+is_as_row(struct run *r, const struct lmsg *m, const struct pair *row)
+{
+	return m->fsize == row->fsize && m->mtime_ns == row->mtime_ns &&
+	       (m->ino == row->ino || row->ino == 0 ||
+		   !maildir_inodes_stay(r->m));
+}
+
+/* Other content in another file: it may be that of another row (over.c). */
+static bool
+is_another(const struct lmsg *m, const struct pair *row)
+{
+	return m->ino != row->ino && row->ino != 0 &&
+	       memcmp(m->content.sha, row->sha, sizeof row->sha) != 0;
+}
+
 /* A file whose stat or content must be looked at, though a row names it. */
 static int
 recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
@@ -43,7 +72,7 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 
 	if (rc != 0)
 		return rc;
-	if (m->fsize == row->fsize && m->mtime_ns == row->mtime_ns) {
+	if (is_as_row(r, m, row)) {
 		m->content.size = row->size;
 		memcpy(m->content.sha, row->sha, sizeof row->sha);
 		m->has_content = true;
@@ -52,31 +81,154 @@ recheck_file(struct run *r, struct sbox *b, struct lmsg *m,
 	return maildir_digest(r->m, b->j.path, m, r->o->cancel, e);
 }
 
+/* Its file would go to the bin, or to another mailbox. */
+static bool
+is_gone_there(const struct sbox *b, const struct pair *row)
+{
+	return row->file.n > 4 && !b->r.same && !b->r.renumbered &&
+	       !b->r.doubt &&
+	       (uidset_has(&b->r.vanished, row->uid) ||
+		   (b->r.complete && !rview_find(&b->r, row->uid)));
+}
+
+/*
+ * Files of one base: names do not tell which of them is whose row's, but what
+ * is known of them (plan_match).
+ */
+static int
+stat_twins(struct run *r, struct sbox *b, bool *any_r, struct err *e)
+{
+	struct lview *l = &b->l;
+	struct map bases;
+	int rc = 0;
+
+	*any_r = false;
+	map_init(&bases);
+	for (size_t i = 0; i < l->n && b->base.n > 0 && rc == 0; i++) {
+		uint64_t first;
+
+		if (map_add(&bases, l->v[i].base, i))
+			continue;
+		*any_r = true;
+		(void)map_get(&bases, l->v[i].base, &first);
+		if (!l->v[first].has_stat)
+			rc = maildir_stat(r->m, b->j.path, &l->v[first], e);
+		if (rc == 0)
+			rc = maildir_stat(r->m, b->j.path, &l->v[i], e);
+		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
+			continue;
+		err_clear(e); /* whoever needs it will tell */
+		rc = 0;
+	}
+	map_release(&bases);
+	return rc;
+}
+
+static bool
+is_on_its_way(const struct run *r, const struct jhold *h)
+{
+	return h && h->uid == 0 && h->kind == JHOLD_RETRY &&
+	       record_hold_due(r, h);
+}
+
+/* Some row is to be held against its file; what is kept here needs not. */
+static bool
+has_rows_to_check(const struct run *r, const struct sbox *b)
+{
+	size_t i = 0;
+
+	if (looks_at_all(r, b))
+		return !b->l.same;
+	for (size_t k = 0; k < b->nhold; k++)
+		if (is_on_its_way(r, &b->hold[k]))
+			return true;
+	if (r->a->keep || r->a->direction == CONFIG_PUSH)
+		return false;
+	while (i < b->base.n && !is_gone_there(b, &b->base.v[i]))
+		i++;
+	return i < b->base.n;
+}
+
+bool
+local_was_edited(struct run *r, const struct sbox *b)
+{
+	struct err e = {0};
+
+	if (!b->l.same || !has_rows_to_check(r, b))
+		return false;
+	for (size_t i = 0; i < b->base.n; i++) {
+		const struct pair *row = &b->base.v[i];
+		struct lmsg m = {.file = row->file};
+
+		if (!is_gone_there(b, row))
+			continue;
+		if (maildir_stat(r->m, b->j.path, &m, &e) == 0 &&
+		    !is_as_row(r, &m, row))
+			return true;
+		err_clear(&e);
+	}
+	return false;
+}
+
+/* ROW: the one that M is taken for, or NULL.  Twins have been looked for. */
+static bool
+is_to_check(const struct run *r, const struct sbox *b, const struct lmsg *m,
+    const struct pair *row)
+{
+	if (m->has_stat || !row)
+		return m->has_stat;
+	return looks_at_all(r, b) || is_gone_there(b, row) ||
+	       is_on_its_way(r, record_find_hold(b, 0, m->base));
+}
+
 int
 local_recheck(struct run *r, struct sbox *b, struct err *e)
 {
-	struct map by_file;
-	uint64_t at;
-	int rc = 0;
+	const size_t *row_of;
+	bool twins;
+	int rc;
 
-	map_init(&by_file);
-	for (size_t i = 0; i < b->base.n; i++)
-		map_add(&by_file, b->base.v[i].file, i);
+	if (b->l.same)
+		return 0;
+	rc = stat_twins(r, b, &twins, e);
+	if (rc != 0 || (!twins && !has_rows_to_check(r, b)))
+		return rc;
+	row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	for (size_t i = 0; i < b->l.n && rc == 0; i++) {
-		if (!map_get(&by_file, b->l.v[i].file, &at))
+		struct lmsg *m = &b->l.v[i];
+		const struct pair *row =
+		    row_of[i] == SIZE_MAX ? NULL : &b->base.v[row_of[i]];
+
+		if (!is_to_check(r, b, m, row))
 			continue;
-		rc = recheck_file(r, b, &b->l.v[i], &b->base.v[at], e);
+		/* a twin that is new: else it took the row of an edited one */
+		rc = row ? recheck_file(r, b, m, row, e)
+			 : maildir_digest(
+			       r->m, b->j.path, m, r->o->cancel, e);
+		b->look_all |= rc == 0 && row && is_another(m, row);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;
 		/* with its new time in the row, nobody would look again */
-		b->l.v[i].has_stat = false;
+		m->has_stat = false;
 		b->rescan |= rc == ERR_STALE;
-		if (rc != ERR_STALE)
-			report_failed(r, b, 0, b->l.v[i].file, e->text);
+		if (rc != ERR_STALE && row)
+			report_failed(r, b, 0, m->file, e->text);
 		err_clear(e);
 		rc = 0;
 	}
-	map_release(&by_file);
+	return rc;
+}
+
+int
+local_still(struct run *r, const struct sbox *b, struct span file,
+    const struct pair *row, struct err *e)
+{
+	struct lmsg m = {.file = file};
+	int rc = maildir_stat(r->m, b->j.path, &m, e);
+
+	if (rc == 0 && !is_as_row(r, &m, row))
+		rc = err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+		    "'%.*s' is not what it was", SPAN_ARG(file));
 	return rc;
 }
 
@@ -210,6 +362,10 @@ scan_delta(struct run *r, struct sbox *b, struct err *e)
 		uidset_add_set(&b->l_look, &b->l_gone);
 		for (size_t i = 0; i < b->l.n; i++)
 			nameset_of_base(&known, b->l.v[i].base, &b->l_look);
+		for (size_t i = 0; i < b->nhold; i++)
+			if (is_on_its_way(r, &b->hold[i]))
+				nameset_of_base(
+				    &known, b->hold[i].base, &b->l_look);
 	}
 	nameset_release(&known);
 	return rc;
@@ -265,7 +421,7 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 			  !maildir_stamp_settle(&before, r->o->cancel);
 	err_clear(e);
 	b->l = (struct lview){0};
-	if (b->j.id && b->j.rows > 0 && !r->o->full)
+	if (b->j.id && b->j.rows > 0 && !looks_at_all(r, b))
 		rc = scan_delta(r, b, e);
 	else
 		rc = maildir_scan(r->m, b->j.path, &b->letters, &r->pass, &b->l,

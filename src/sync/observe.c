@@ -397,6 +397,17 @@ measure_new(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
+/* Once the server's side is known: this side anew, and the rows for both. */
+static int
+read_here(struct run *r, struct sbox *b, struct err *e)
+{
+	int rc = local_observe(r, b, e);
+
+	if (rc == 0)
+		rc = load_base(r, b, e);
+	return rc == 0 ? local_fill(r, b, e) : rc;
+}
+
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -437,7 +448,16 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 			return rc;
 	}
 	rc = measure_new(r, b, e);
-	if (rc == 0 && r->o->full && !b->l.same)
+	if (rc == 0 && local_was_edited(r, b)) {
+		b->dirty_l = true;
+		rc = read_here(r, b, e);
+	}
+	if (rc == 0)
 		rc = local_recheck(r, b, e);
+	if (rc == 0 && b->l.delta && b->look_all) {
+		rc = read_here(r, b, e);
+		if (rc == 0)
+			rc = local_recheck(r, b, e);
+	}
 	return rc;
 }

@@ -110,24 +110,6 @@ refused(struct push *p, const struct letter *m, const char *said)
 	buf_release(&end);
 }
 
-/*
- * Case 20: the new content is there, and M's file is that message's alone.
- * Only a row without a file lets the old message go (apply.c, delete_remote).
- */
-static void
-leave_old_row(
-    struct sbox *b, struct journal_batch *batch, const struct letter *m)
-{
-	struct pair *old = m->op->why == CASE_L_REPLACED
-			       ? pairs_find(&b->base, m->op->old_uid)
-			       : NULL;
-
-	if (!old)
-		return;
-	old->file = SPAN("");
-	journal_put_pair(batch, b->j.id, old);
-}
-
 /* Has UID, which X's server gave to a message, been another one's? */
 static int
 is_taken(struct push *p, struct push_box *x, uint32_t uid, bool *taken_r,
@@ -181,7 +163,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 			return 0;
 		}
 	}
-	leave_old_row(b, batch, m);
+	apply_replaced(b, batch, m->op);
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: it went up, but has no
 		 * row until adoption decides */
@@ -358,6 +340,32 @@ select_for_many(struct push *p, struct push_box *x, struct err *e)
 	return rc;
 }
 
+/*
+ * What is edited has a row already: without a note, a run that ends before the
+ * answer would leave a message that is new there beside a file that is not.
+ */
+static int
+note_edited(struct push *p, struct err *e)
+{
+	bool any = false;
+	int rc;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct letter *m = &p->v[i];
+
+		if (m->op->why != CASE_L_REPLACED)
+			continue;
+		record_hold_edited(
+		    p->r, m->x->b, batch_of(p, m->x), m->file->base);
+		any = true;
+	}
+	rc = any ? commit(p, e) : 0;
+	for (size_t i = 0; i < p->nall && any && rc == 0; i++)
+		if (record_read_holds(p->r, p->all[i].b, e) != 0)
+			rc = report_contain(p->r, p->all[i].b, e);
+	return rc;
+}
+
 static int
 send_all(struct push *p, struct err *e)
 {
@@ -431,7 +439,9 @@ push_all(struct run *r, struct err *e)
 		return 0;
 	buf_init(&p.ahead, 2 * READ_AHEAD);
 	p.batch = journal_begin(r->j, r->kw);
-	rc = imap_append_begin(r->imap, &p.a, e);
+	rc = note_edited(&p, e);
+	if (rc == 0)
+		rc = imap_append_begin(r->imap, &p.a, e);
 	if (rc == 0)
 		rc = send_all(&p, e);
 	imap_append_end(&p.a);

@@ -3,6 +3,8 @@
  */
 #include "sync/internal.h"
 
+#include "base/map.h"
+
 /* First wait after a failure, and the longest one, in seconds. */
 #define HOLD_FIRST (15 * 60)
 #define HOLD_MAX (24 * 60 * 60)
@@ -305,6 +307,18 @@ record_ended_comparing(
 }
 
 void
+record_hold_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct span base)
+{
+	const struct jhold *old = record_find_hold(b, 0, base);
+	struct jhold h = {.base = base, .why = SPAN("edited, and on its way")};
+
+	h.tries = old ? old->tries : 0;
+	r->rep->waiting += !old || old->kind != JHOLD_RETRY;
+	journal_put_hold(batch, b->j.id, &h);
+}
+
+void
 record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct span base, struct span why)
 {
@@ -333,6 +347,16 @@ record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
 	journal_put_hold(batch, b->j.id, &h);
 }
 
+int
+record_read_holds(struct run *r, struct sbox *b, struct err *e)
+{
+	b->nhold = 0;
+	arena_release(&b->hold_mem);
+	return b->j.id ? journal_holds(r->j, b->j.id, &b->hold_mem, &b->hold,
+			     &b->nhold, e)
+		       : 0;
+}
+
 bool
 record_hold_due(const struct run *r, const struct jhold *h)
 {
@@ -359,6 +383,56 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (!h)
 		return;
 	journal_del_hold(batch, b->j.id, h->uid, h->base);
-	if (h->kind == JHOLD_RETRY)
+	if (h->kind == JHOLD_RETRY) {
 		r->rep->waiting--;
+		/* files with one base share it */
+		b->hold[h - b->hold].kind = JHOLD_KEPT;
+	}
+}
+
+/* Case 20: M was edited, and is what its row says again. */
+static bool
+is_back(const struct sbox *b, const struct lmsg *m)
+{
+	size_t i = 0;
+
+	while (m->has_content && i < b->base.n &&
+	       !(b->base.v[i].file.n > 0 &&
+		   span_eq(plan_base(b->base.v[i].file), m->base)))
+		i++;
+	return m->has_content && i < b->base.n &&
+	       memcmp(m->content.sha, b->base.v[i].sha, DIGEST_LEN) == 0;
+}
+
+void
+record_drop_old_holds(
+    struct run *r, struct sbox *b, struct journal_batch *batch)
+{
+	struct map bases;
+
+	if (b->nhold == 0)
+		return;
+	map_init(&bases);
+	for (size_t i = 0; i < b->l.n; i++)
+		map_add(&bases, b->l.v[i].base, i);
+	for (size_t i = 0; i < b->nhold; i++) {
+		const struct jhold *h = &b->hold[i];
+		uint64_t at;
+		bool gone;
+
+		if (h->uid)
+			gone = uidset_has(&b->r.vanished, h->uid) ||
+			       b->r.renumbered ||
+			       (b->r.complete && !rview_find(&b->r, h->uid));
+		else
+			gone = b->l.complete &&
+			       (!map_get(&bases, h->base, &at) ||
+				   is_back(b, &b->l.v[at]));
+		if (gone)
+			record_drop_hold(r, b, batch, h);
+		/* maybe it made another message wait */
+		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
+			b->undone = b->rescan = true;
+	}
+	map_release(&bases);
 }

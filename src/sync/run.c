@@ -175,6 +175,9 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		return rc;
 	slice_defer(r);
 	putoff_gone(r);
+	rc = putoff_over(r, e);
+	if (rc != 0)
+		return rc;
 	plan_brake(&r->plan, policy);
 	plan_order(&r->plan);
 	return 0;
@@ -344,14 +347,7 @@ is_due(const struct sbox *b, bool wrote, bool looked)
 static int
 read_holds(struct run *r, struct sbox *b, struct err *e)
 {
-	int rc = 0;
-
-	b->nhold = 0;
-	arena_release(&b->hold_mem);
-	if (b->j.id)
-		rc = journal_holds(
-		    r->j, b->j.id, &b->hold_mem, &b->hold, &b->nhold, e);
-	return rc == 0 ? 0 : report_contain(r, b, e);
+	return record_read_holds(r, b, e) == 0 ? 0 : report_contain(r, b, e);
 }
 
 /* What has to be looked at once more; *more_r: is there anything? */

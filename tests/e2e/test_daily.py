@@ -428,6 +428,20 @@ def test_full_notices_a_file_edited_in_place(world):
     world.assert_settled()
 
 
+def test_full_notices_an_edit_of_a_file_that_was_renamed_too(world):
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    _, _, path = world.local.files("INBOX")[0]
+    edited = message("e").replace(b"\r\n", b"\n")
+    path.write_bytes(edited)
+    os.utime(path, (1600000005, 1600000005))
+    os.rename(path, path.parent.parent / "cur" / (path.name + ":2,S"))
+    world.sync("--full")
+    bodies = [m["body"] for m in world.server.messages("INBOX").values()]
+    assert bodies == [canonical(edited)]
+    world.assert_settled()
+
+
 def test_verbose_and_quiet(world):
     world.server.append("INBOX", message("a"))
     done = world.sync("-v")

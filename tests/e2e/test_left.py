@@ -331,6 +331,21 @@ def test_new_content_waits_until_it_goes_up(scripted, told):
     world.assert_settled()
 
 
+def test_new_content_that_is_taken_back_waits_no_more(scripted):
+    world = scripted()
+    world.fill(2)
+    path = world.file_of("m0")
+    old = path.read_bytes()
+    path.write_bytes(lf(message("edited")))
+    world.script.answer[b"APPEND"] = b"NO later"
+    world.summary("--full", status=65)
+    world.script.well()
+    path.write_bytes(old)
+    done = world.summary("--full")
+    assert (done["pushed"], done["waiting"]) == (0, 0)
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("side", ["here", "there"])
 def test_what_is_too_large_by_now_does_not_wait(scripted, side):
     world = scripted()

@@ -140,6 +140,51 @@ def test_one_base_name_twice_is_two_messages(world, bytes_too):
     assert len(world.server.messages("INBOX")) == 3
     world.assert_settled()
 
+@pytest.mark.parametrize("twin", ["cur/x.host:2,", "new/x.host", "cur/x.host"])
+@pytest.mark.parametrize("first", [[], ["--full"]])
+def test_another_one_comes_by_the_name_of_one_that_was_renamed(
+        world, twin, first):
+    world.sync()
+    path = world.local.add("INBOX", message("a"), "x.host:2,R", "cur")
+    world.sync()
+    os.rename(path, str(path) + "S")
+    sub, name = twin.split("/")
+    world.local.add("INBOX", message("b"), name, sub)
+    world.sync(*first)
+    assert sorted(names(world)) == sorted(["cur/x.host:2,RS", twin])
+    assert flags_by_token(world) == {
+        "a": {"\\Answered", "\\Seen"}, "b": set()}
+    assert sorted(world.server.messages("INBOX", bodies=False)) == [1, 2]
+    world.assert_settled()
+
+
+def test_two_of_one_name_instead_of_one(world):
+    """Neither is what it was."""
+    world.sync()
+    path = world.local.add("INBOX", message("a"), "x.host:2,R", "cur")
+    world.sync()
+    path.unlink()
+    world.local.add("INBOX", message("b"), "x.host:2,S", "cur")
+    world.local.add("INBOX", message("c"), "x.host:2,F", "cur")
+    world.sync()
+    assert flags_by_token(world) == {"b": {"\\Seen"}, "c": {"\\Flagged"}}
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_new_and_cur_of_one_file_are_one_message(world, known):
+    world.sync()
+    path = world.local.add("INBOX", message("a"), "x.host", "new")
+    if known:
+        world.sync()
+    os.link(path, path.parent.parent / "cur" / "x.host:2,R")
+    world.sync()
+    assert flags_by_token(world) == {"a": {"\\Answered"}}
+    assert sorted(world.server.messages("INBOX", bodies=False)) == [1]
+    path.unlink()
+    world.sync()
+    world.assert_settled()
+
 
 @pytest.mark.parametrize("tokens", ["ab", "aa"])
 def test_one_base_name_in_two_mailboxes(world, tokens):

@@ -116,6 +116,74 @@ test_case_1_what_is_new_about_it_goes_into_the_row(void **state)
 }
 
 static void
+test_case_1_of_files_with_one_base_the_one_that_is_alike(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	/* another message came by the name that was free; all is known */
+	row(0, 7, "cur/m:2,R", 1, FLAG_ANSWERED);
+	known_file(0, "cur/m:2,", 2, 0);
+	known_file(0, "cur/m:2,R1", 1, FLAG_ANSWERED);
+	known_there(0, 7, 1, FLAG_ANSWERED);
+	/* a copy of the Maildir: other inodes */
+	row(1, 7, "cur/m:2,R", 3, FLAG_ANSWERED);
+	known_file(1, "cur/m:2,", 4, 0);
+	known_file(1, "cur/m:2,R1", 3, FLAG_ANSWERED);
+	box[1].l.v[1].ino = 999;
+	known_there(1, 7, 3, FLAG_ANSWERED);
+	/* two of one base, and both have other names */
+	row(2, 7, "cur/m:2,R", 5, FLAG_ANSWERED);
+	row(2, 8, "cur/m:2,S", 6, FLAG_ANSWERED);
+	known_file(2, "cur/m:2,R1", 6, FLAG_ANSWERED);
+	known_file(2, "cur/m:2,R2", 5, FLAG_ANSWERED);
+	known_there(2, 7, 5, FLAG_ANSWERED);
+	known_there(2, 8, 6, FLAG_ANSWERED);
+	plan();
+	op = op_of(0, OP_RECORD, CASE_SAME);
+	assert_true(span_eq(op->row.file, SPAN("cur/m:2,R1")));
+	op = op_of(1, OP_RECORD, CASE_SAME);
+	assert_true(span_eq(op->row.file, SPAN("cur/m:2,R1")));
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++)
+		if (pl.op[i].box == 2)
+			assert_true(span_eq(pl.op[i].row.file,
+			    pl.op[i].uid == 7 ? SPAN("cur/m:2,R2")
+					      : SPAN("cur/m:2,R1")));
+}
+
+static void
+test_case_1_of_names_that_were_exchanged(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,", 1, 0);
+	row(0, 8, "cur/n:2,", 2, 0);
+	file(0, "cur/m:2,", 2, 0);
+	file(0, "cur/n:2,", 1, 0);
+	known_there(0, 7, 1, 0);
+	known_there(0, 8, 2, 0);
+	/* one file over another one: the other is gone */
+	row(1, 7, "cur/m:2,", 3, 0);
+	row(1, 8, "cur/n:2,", 4, 0);
+	file(1, "cur/n:2,", 3, 0);
+	known_there(1, 7, 3, 0);
+	known_there(1, 8, 4, 0);
+	plan();
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++) {
+		bool first = pl.op[i].uid == 7;
+
+		if (pl.op[i].box == 1 && !first) {
+			assert_kind(i, OP_RDELETE, CASE_L_GONE);
+			continue;
+		}
+		assert_kind(i, OP_RECORD, CASE_SAME);
+		assert_true(span_eq(pl.op[i].row.file,
+		    first ? SPAN("cur/n:2,") : SPAN("cur/m:2,")));
+	}
+}
+
+static void
 test_case_2_a_change_here_goes_to_the_server(void **state)
 {
 	const struct op *op;
@@ -492,12 +560,42 @@ test_case_20_new_content_goes_up_before_the_old_goes(void **state)
 	}
 }
 
+static void
+test_case_20_the_new_content_is_there_already(void **state)
+{
+	(void)state;
+	for (int b = 0; b < 2; b++) {
+		row(b, 7, "cur/m:2,", 1, 0);
+		file(b, "cur/m:2,", (uint8_t)(2 + b), 0);
+		/* what it was is gone from the second */
+		if (b == 0)
+			known_there(b, 7, 1, 0);
+		there(b, 8, (uint8_t)(2 + b), 0);
+		box[b].l.v[0].klass = box[b].r.v[box[b].r.n - 1].klass = 1;
+	}
+	plan();
+	assert_int_equal(pl.n, 4);
+	for (size_t i = 0; i < pl.n; i++)
+		if (pl.op[i].kind == OP_ADOPT) {
+			assert_int_equal(pl.op[i].uid, 8);
+			assert_int_equal(pl.op[i].old_uid,
+			    pl.op[i].box == 0 ? 7 : 0);
+		} else {
+			assert_kind(i,
+			    pl.op[i].box == 0 ? OP_RDELETE : OP_FORGET,
+			    pl.op[i].box == 0 ? CASE_L_REPLACED : CASE_LR_GONE);
+			assert_int_equal(pl.op[i].uid, 7);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(test_case_1_nothing_is_done),
 	    T(test_case_1_what_is_new_about_it_goes_into_the_row),
+	    T(test_case_1_of_files_with_one_base_the_one_that_is_alike),
+	    T(test_case_1_of_names_that_were_exchanged),
 	    T(test_case_2_a_change_here_goes_to_the_server),
 	    T(test_case_3_a_change_there_goes_into_the_file_name),
 	    T(test_case_4_each_flag_is_merged_by_itself),
@@ -522,6 +620,7 @@ main(void)
 	    T(test_case_19_deleted_on_both_sides),
 	    T(test_case_19_is_off_by_default),
 	    T(test_case_20_new_content_goes_up_before_the_old_goes),
+	    T(test_case_20_the_new_content_is_there_already),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

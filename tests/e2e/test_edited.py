@@ -1,0 +1,235 @@
+"""A file that was edited in place: the message that it was may go, on either
+side, and the edit does not go with it."""
+
+import os
+import shutil
+
+import pytest
+
+from relay import Relay
+from world import lf, message
+
+
+def bodies(world, box):
+    return sorted(lf(m["body"]) for m in world.server.messages(box).values())
+
+
+def edit(path, how):
+    data = path.read_bytes()
+    if how == "append":
+        with open(path, "ab") as f:
+            f.write(b"notes of an hour\n")
+    elif how == "size":
+        path.write_bytes(data.replace(b"Subject: m", b"Subject: M"))
+    else:
+        other = path.parent.parent / "tmp" / "q"
+        other.write_bytes(data + b"notes of an hour\n")
+        os.rename(other, path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def drafts(world):
+    """Two mailboxes, and a message in the first that was synced."""
+    world.server.create("A")
+    world.server.create("B")
+    for token in "ab":
+        world.server.append("A", message(token))
+    world.sync()
+    return world
+
+
+def file_of(world, token):
+    return next(p for _, _, p in world.local.files("A")
+                if p.read_bytes() == lf(message(token)))
+
+
+def binned(world):
+    return [p for p in (world.state / "home").glob("bin/*/*/*/*")
+            if p.is_file()]
+
+
+@pytest.mark.parametrize("how", ["append", "replace", "size"])
+@pytest.mark.parametrize("touched", [False, True])
+def test_deleted_there(drafts, how, touched):
+    edited = edit(file_of(drafts, "a"), how)
+    if touched:
+        drafts.local.add("A", message("new"), "n.host")
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert edited in bodies(drafts, "A")
+    assert len(bodies(drafts, "A")) == 2 + touched
+    assert not binned(drafts)
+    drafts.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["append", "replace", "size"])
+def test_moved_there(drafts, how):
+    edited = edit(file_of(drafts, "a"), how)
+    drafts.server.select("A")
+    drafts.server.do("uid", "MOVE", "1", "B")
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
+    assert bodies(drafts, "B") == [lf(message("a"))]
+    drafts.assert_settled()
+
+
+def test_renamed_too(drafts):
+    path = file_of(drafts, "a")
+    edited = edit(path, "append")
+    os.rename(path, path.parent.parent / "cur" / (path.name + ":2,S"))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert edited in bodies(drafts, "A")
+    drafts.assert_settled()
+
+
+def test_its_mailbox_is_deleted_there(drafts):
+    edited = edit(file_of(drafts, "a"), "append")
+    drafts.server.do("delete", "A")
+    drafts.sync()
+    assert bodies(drafts, "A") == [edited]
+    assert len(binned(drafts)) == 1
+    drafts.assert_settled()
+
+
+def test_its_mailbox_is_deleted_there_and_nothing_goes_up(drafts):
+    drafts.write_config(direction="pull")
+    path = file_of(drafts, "a")
+    edited = edit(path, "append")
+    drafts.server.do("delete", "A")
+    drafts.sync()
+    assert path.read_bytes() == edited
+    assert [p.name for p in binned(drafts)] != [path.name]
+    drafts.assert_idle()
+
+
+def test_touched_only_it_goes(drafts):
+    os.utime(file_of(drafts, "a"), (1600000005, 1600000005))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    assert len(binned(drafts)) == 1
+    drafts.assert_settled()
+
+
+def exchange(a, b):
+    os.rename(a, a.parent.parent / "tmp" / "q")
+    os.rename(b, a)
+    os.rename(a.parent.parent / "tmp" / "q", b)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_full_finds_names_that_were_exchanged(drafts, alike):
+    """Not by content if they are alike in size and time."""
+    a, b = file_of(drafts, "a"), file_of(drafts, "b")
+    if alike:
+        for p in (a, b):
+            os.utime(p, (1600000000, 1600000000))
+        drafts.sync("--full")
+    uids = {m["body"]: uid for uid, m in drafts.server.messages("A").items()}
+    exchange(a, b)
+    drafts.sync("--full")
+    assert {m["body"]: uid for uid, m in
+            drafts.server.messages("A").items()} == uids
+    drafts.assert_settled()
+    drafts.server.expunge("A", [uids[message("a")]])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    drafts.assert_settled()
+
+
+def test_full_finds_a_message_that_is_over_another_one(drafts):
+    os.rename(file_of(drafts, "a"), file_of(drafts, "b"))
+    drafts.sync("--full")
+    assert bodies(drafts, "A") == [lf(message("a"))]
+    assert list(drafts.server.messages("A")) == [1]
+    drafts.assert_settled()
+
+
+def test_a_name_was_exchanged_and_its_message_is_deleted_there(drafts):
+    exchange(file_of(drafts, "a"), file_of(drafts, "b"))
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert [p.read_bytes() for _, _, p in drafts.local.files("A")] == [
+        lf(message("b"))]
+    assert [p.read_bytes() for p in binned(drafts)] == [lf(message("a"))]
+    drafts.assert_settled()
+
+
+def test_full_of_a_copy_finds_nothing(drafts):
+    root = drafts.root
+    shutil.copytree(root, root.parent / "copy")
+    shutil.rmtree(root)
+    os.rename(root.parent / "copy", root)
+    s = drafts.summary("--full")
+    assert (s["pulled"], s["pushed"], s["deleted_remote"]) == (0, 0, 0)
+    drafts.assert_settled()
+
+
+class LostAt(Relay):
+    """Ends the connection instead of passing on what WORD is in."""
+
+    def __init__(self, port, word):
+        self.word = word
+        super().__init__(port)
+
+    def pump(self, a, b, down):
+        while data := a.recv(65536):
+            if self.word in data:
+                return
+            b.sendall(data)
+
+
+@pytest.mark.parametrize("word", [
+    b" APPEND ", b"[APPENDUID ", b"UID STORE", b"EXPUNGE "])
+def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
+    """The edit goes up once, and what it was goes."""
+    edited = edit(file_of(drafts, "a"), "append")
+    port = drafts.options["port"]
+    line = LostAt(port, word)
+    drafts.server.close()
+    drafts.write_config(port=line.port)
+    drafts.sync("--full", status=69)
+    drafts.write_config(port=port)
+    line.close()
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
+    assert len(drafts.local.files("A")) == 2
+    drafts.assert_settled()
+
+
+def test_a_message_is_renamed_over_another_one(drafts):
+    """The one that is gone is not the one whose name is."""
+    os.rename(file_of(drafts, "a"), file_of(drafts, "b"))
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("a"))]
+    assert list(drafts.server.messages("A")) == [1]
+    drafts.assert_settled()
+
+
+def test_a_message_takes_the_name_of_one_that_moved(drafts):
+    drafts.server.append("B", message("c"))
+    drafts.sync()
+    a = file_of(drafts, "a")
+    (_, _, c), = drafts.local.files("B")
+    os.rename(a, c.parent.parent / "cur" / "x.host:2,")
+    os.rename(c, a)
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([lf(message("b")), lf(message("c"))])
+    assert bodies(drafts, "B") == [lf(message("a"))]
+    drafts.assert_settled()
+
+
+def test_links_are_no_reason_to_look_twice(drafts):
+    """copy: link, and one of the two is deleted."""
+    drafts.write_config(copy="link")
+    drafts.server.select("A")
+    drafts.server.do("uid", "COPY", "1", "B")
+    drafts.sync()
+    drafts.local.add("B", message("c"), "c.host")
+    file_of(drafts, "a").unlink()
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    assert bodies(drafts, "B") == sorted([lf(message("a")), lf(message("c"))])
+    drafts.assert_settled()
