@@ -258,10 +258,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		return 0;
 	case TREE_FORGET:
 		*skip_r = true;
-		if (op->why == TREE_CASE_R_BACK)
-			report_box(r, b, "forget", (int)op->why,
-			    tree_case_words(op->why));
-		return gone_forget(r, b, e);
+		return gone_by_plan(r, op->why, b, e);
 	case TREE_LEAVE:
 		*skip_r = true;
 		return 0;
@@ -541,6 +538,16 @@ warn_of_layout(struct run *r)
 		    r->a->name);
 }
 
+/*
+ * Whatever is asked for.  Case 120: the next run would not see it any more.
+ * Case 121: what is new is to have a record of its own.
+ */
+static bool
+is_for_all(enum tree_case why)
+{
+	return why == TREE_CASE_R_BACK || why == TREE_CASE_CROSSED;
+}
+
 static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
@@ -578,9 +585,8 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		/* case 120: the next run would not see it any more */
 		if (rc == 0 && (wanted(r, tp->op[i].name) ||
-				   tp->op[i].why == TREE_CASE_R_BACK))
+				   is_for_all(tp->op[i].why)))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)
 			leave_out(r, ls, &tp->op[i]);

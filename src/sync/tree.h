@@ -62,7 +62,8 @@ int rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 /* What goes by another name now, into the journal. */
 int rename_record(struct run *r, struct lists *ls, struct err *e);
 
-/* gone.c: the record of B goes. */
-int gone_forget(struct run *r, struct sbox *b, struct err *e);
+/* gone.c: the record of B goes, WHY is said where it is to be. */
+int gone_by_plan(
+    struct run *r, enum tree_case why, struct sbox *b, struct err *e);
 
 #endif
