@@ -520,25 +520,6 @@ note_dirs(struct run *r, const struct lists *ls)
 }
 
 /*
- * Before the first sync: of a Maildir++ that is read as nested, nothing would
- * be seen, and all be fetched beside it.
- */
-static void
-warn_of_layout(struct run *r)
-{
-	struct maildir_stamp stamp;
-	struct err none;
-
-	if (r->m && r->a->layout == LAYOUT_NESTED &&
-	    maildir_stamp(r->m, SPAN(""), &stamp, &none) == 0)
-		log_warn(r->o->log,
-		    "%s: the root of the Maildir has cur/ and new/, whose "
-		    "messages are in no mailbox; if this is its inbox, set "
-		    "'layout: maildir++'",
-		    r->a->name);
-}
-
-/*
  * Whatever is asked for.  Case 120: the next run would not see it any more.
  * Case 121: what is new is to have a record of its own.
  */
@@ -573,7 +554,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		return 0;
 	}
 	if (ls->njbox == 0)
-		warn_of_layout(r);
+		whose_inbox_is_root(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
 	rc = find_trash(r, ls, e);
