@@ -532,6 +532,8 @@ const struct jhold *record_find_hold(
 
 /* ERR_CONFIG: the journal has its directories in another layout. */
 int whose_layout(struct run *r, struct err *e);
+/* ERR_CONFIG: it is another account's, as its mail on the server shows. */
+int whose_account(struct run *r, struct err *e);
 /* Without a journal: said when the root looks like a mailbox, and is none. */
 void whose_inbox_is_root(struct run *r);
 

@@ -582,7 +582,9 @@ tree_prepare(struct run *r, struct err *e)
 	int rc;
 
 	lists_init(&ls);
-	rc = build(r, &ls, e);
+	rc = whose_account(r, e);
+	if (rc == 0)
+		rc = build(r, &ls, e);
 	lists_release(&ls);
 	return rc;
 }
