@@ -7,6 +7,7 @@
  *	upgrade.c  a journal of an older format
  *	codec.c    rows as bytes
  *	read.c     reading
+ *	owner.c    whose account it is
  *	files.c    reading the file names of a large mailbox
  *	write.c    a batch, one transaction
  *	check.c    is it sound
@@ -48,6 +49,7 @@ struct journal {
 	int64_t written_ns; /* see journal_written_ns() */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
+	struct journal_owner owner; /* to be written */
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
 	MDB_txn *frozen;   /* all that is read is read in it; NULL: nothing is */

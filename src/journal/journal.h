@@ -89,6 +89,18 @@ DEFINE_AUTO(journal)
 int64_t journal_written_ns(const struct journal *j);
 
 /*
+ * Whose account it is, as the runs until now had it; "" where none has said
+ * so.  Copies in MEM.  What is set is written with the next batch that changes
+ * anything; borrowed until J is freed.
+ */
+struct journal_owner {
+	struct span user, host;
+};
+int journal_owner(struct journal *j, struct arena *mem,
+    struct journal_owner *o_r, struct err *e);
+void journal_set_owner(struct journal *j, struct journal_owner o);
+
+/*
  * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large
  * mailbox, or of much new mail, is under way: the cursor is good for the flags
  * of all rows, but there may be UIDs without a row, and rows without a UID.

@@ -2,8 +2,9 @@ noinst_LIBRARIES += libjournal.a
 libjournal_a_SOURCES = \
 	src/journal/check.c src/journal/codec.c src/journal/codec.h \
 	src/journal/files.c src/journal/internal.h src/journal/journal.h \
-	src/journal/lock.c src/journal/open.c src/journal/read.c \
-	src/journal/sound.c src/journal/upgrade.c src/journal/write.c
+	src/journal/lock.c src/journal/open.c src/journal/owner.c \
+	src/journal/read.c src/journal/sound.c src/journal/upgrade.c \
+	src/journal/write.c
 
 journal_tests = tests/unit/test-journal-codec tests/unit/test-journal-open \
 	tests/unit/test-journal-size tests/unit/test-journal-store \

@@ -413,6 +413,19 @@ put_meta(struct writing *w, struct span name, uint64_t n)
 	return rc;
 }
 
+static int
+put_owner(struct writing *w)
+{
+	const struct journal_owner *o = &w->j->owner;
+	int rc = 0;
+
+	if (o->user.n > 0)
+		rc = put_one(w, T_META, SPAN("user"), o->user);
+	if (rc == 0 && o->host.n > 0)
+		rc = put_one(w, T_META, SPAN("host"), o->host);
+	return rc;
+}
+
 /* Names before the rows that could use their numbers. */
 static int
 put_keywords(struct writing *w)
@@ -456,6 +469,8 @@ write_all(struct writing *w)
 		if (rc == 0)
 			/* The journal's, not the batch's: others gave some. */
 			rc = put_meta(w, SPAN("next-box"), w->j->next_box);
+		if (rc == 0)
+			rc = put_owner(w);
 	}
 	return rc;
 }

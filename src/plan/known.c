@@ -194,6 +194,30 @@ see_back(struct known_tree *b, size_t i)
 	k->l = KNOWN_NONE;
 }
 
+/*
+ * Case 121: the patterns have the name on one side, and not that on the other.
+ * (What is aside has its name from us, and for a moment.)
+ */
+static void
+see_crossing(struct known_tree *b, size_t i)
+{
+	struct known *k = &b->k[i];
+	const struct tree_remote *r;
+
+	k->crossed = false;
+	if (k->r == KNOWN_NONE || k->l == KNOWN_NONE || !k->lname_ok)
+		return;
+	r = &b->r[k->r];
+	k->crossed = !span_eq(r->name, k->lname) && !tree_is_aside(r->name) &&
+	    !tree_is_aside(k->lname) &&
+	    known_selected(b, r->name, r) != known_selected(b, k->lname, NULL);
+	if (!k->crossed)
+		return;
+	b->r_of[k->r] = b->l_of[k->l] = KNOWN_NONE;
+	k->r = k->l = KNOWN_NONE;
+	k->left = false;
+}
+
 /* The name that somebody here gave it, for the server. */
 static void
 name_of_here(struct known_tree *b, struct known *k)
@@ -329,9 +353,10 @@ know(struct known_tree *b, bool first)
 			b->lost += !r;
 		}
 		see_names(b, i);
+		see_crossing(b, i);
 		see_back(b, i);
 		choose_place(b, i);
-		if (!k->bad)
+		if (!k->bad && !k->crossed)
 			k->left |= !known_selected(b, k->name, r);
 		if (k->left)
 			k->wire = k->path = SPAN_NONE;

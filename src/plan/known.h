@@ -22,6 +22,7 @@ struct known {
 	bool bad;  /* why says what is wrong with its new name */
 	bool left; /* not selected */
 	bool back; /* case 120 */
+	bool crossed; /* case 121 */
 	/*
 	 * What an earlier attempt found not to work.  What floats stays where
 	 * it is; when that is aside, because its place was taken meanwhile, it

@@ -17,6 +17,9 @@
  *  8. A server where the numbers of a mailbox went back was put back from a
  *     backup, which knows nothing of a mailbox that is younger: what it lacks
  *     is forgotten, so that it is new here, and made there again.
+ *  9. A rename that leads into, or out of, what the patterns exclude is not
+ *     followed, nor taken for a deletion: the journal forgets the mailbox, and
+ *     each side goes by its own name.  What is not excluded is new then.
  */
 #include "plan/tree.h"
 
@@ -72,6 +75,10 @@ tree_case_words(enum tree_case why)
 		return "mailbox renamed; the other side refuses the new name";
 	case TREE_CASE_R_BACK:
 		return "the server is as it was before this mailbox was made";
+	case TREE_CASE_CROSSED:
+		return "renamed on one side, to or from a name that "
+		       "'mailboxes' leaves out, which is not followed: each "
+		       "side goes by its own name";
 	}
 	return "?";
 }
@@ -210,7 +217,7 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	}
 }
 
-/* cases 101, 105 to 107, 111 to 120 */
+/* cases 101, 105 to 107, 111 to 121 */
 static void
 from_journal(struct known_tree *b, size_t i)
 {
@@ -242,9 +249,11 @@ from_journal(struct known_tree *b, size_t i)
 		op = p->write_l && !p->keep
 		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
 		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else { /* cases 107 and 120 */
+	} else { /* cases 107, 120 and 121 */
 		op = add_known(b, i, TREE_FORGET,
-		    k->back ? TREE_CASE_R_BACK : TREE_CASE_BOTH_GONE);
+		    k->crossed    ? TREE_CASE_CROSSED
+			: k->back ? TREE_CASE_R_BACK
+				  : TREE_CASE_BOTH_GONE);
 	}
 	name_by_place(b, i, op);
 }

@@ -114,7 +114,9 @@ enum tree_case {
 	TREE_CASE_POLICY = 118,    /* gone on one side; direction or deletes
 				      leave it alone on the other */
 	TREE_CASE_REFUSED = 119, /* renamed; the other side refuses the name */
-	TREE_CASE_R_BACK = 120 /* gone on a server that is as it was before */
+	TREE_CASE_R_BACK = 120, /* gone on a server that is as it was before */
+	TREE_CASE_CROSSED = 121 /* renamed on one side, to where patterns say
+				   otherwise: each goes by its own name */
 };
 
 struct tree_op {
@@ -181,8 +183,9 @@ bool tree_goes_along(const struct tree_journal *j, size_t nj,
 
 /*
  * Total and deterministic.  A mailbox that patterns exclude is not touched,
- * also when the journal has it; so is a virtual one that they do not name.  A
- * deletion of a mailbox is held (op.held) when LIST is not complete or lost
+ * also when the journal has it; so is a virtual one that they do not name.  One
+ * that they exclude by its name on one side only is two mailboxes from then on.
+ * A deletion of a mailbox is held (op.held) when LIST is not complete or lost
  * most mailboxes (more than half and more than two of those in the journal),
  * or when the root is damaged or, by its directories, was put back from a
  * backup, which knows nothing of a mailbox that is younger.  An empty listing

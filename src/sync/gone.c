@@ -6,8 +6,8 @@
 
 #include "base/map.h"
 
-int
-gone_forget(struct run *r, struct sbox *b, struct err *e)
+static int
+forget(struct run *r, struct sbox *b, struct err *e)
 {
 	struct journal_batch *batch;
 
@@ -16,6 +16,19 @@ gone_forget(struct run *r, struct sbox *b, struct err *e)
 	batch = journal_begin(r->j, r->kw);
 	journal_del_box(batch, b->j.id);
 	return journal_commit(&batch, e);
+}
+
+int
+gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
+{
+	const char *words = tree_case_words(why);
+
+	if (why != TREE_CASE_BOTH_GONE)
+		report_box(r, b, "forget", (int)why, words);
+	if (why == TREE_CASE_CROSSED)
+		log_warn(r->o->log, "%s: %.*s: %s", r->a->name,
+		    SPAN_ARG(b->j.name), words);
+	return forget(r, b, e);
 }
 
 /* What waits of it (sync_report.waiting) does so no more. */
@@ -32,7 +45,7 @@ forget_holds(struct run *r, struct sbox *b, struct err *e)
 	for (size_t i = 0; i < n && rc == 0; i++)
 		r->rep->waiting -= v[i].kind == JHOLD_RETRY;
 	arena_release(&mem);
-	return rc == 0 ? gone_forget(r, b, e) : rc;
+	return rc == 0 ? forget(r, b, e) : rc;
 }
 
 static bool

@@ -4,6 +4,7 @@
  * One run of one account, in one thread:
  *
  *	run.c      sync_account: lock, open, passes, close
+ *	whose.c    is the journal that of this configuration
  *	tree.c     which mailboxes; create them
  *	lists.c    the three lists of them
  *	rename.c   those that got another name
@@ -564,6 +565,15 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+
+/* whose.c */
+
+/* ERR_CONFIG: the journal has its directories in another layout. */
+int whose_layout(struct run *r, struct err *e);
+/* ERR_CONFIG: it is another account's, as its mail on the server shows. */
+int whose_account(struct run *r, struct err *e);
+/* Without a journal: said when the root looks like a mailbox, and is none. */
+void whose_inbox_is_root(struct run *r);
 
 /* report.c */
 void report_op(struct run *r, const struct sbox *b, const struct op *op);

@@ -24,13 +24,10 @@ same_message(const struct pair *row, const struct rmsg *m)
 		(m->idate - row->idate <= 1 && row->idate - m->idate <= 1));
 }
 
-/* UNKNOWN: of the messages that were looked for none is there. */
-enum verdict { OTHER, UNKNOWN, SAME };
-
 /* Do the rows' messages lie in the mailbox that is selected? */
 static int
 compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
-    enum verdict *v_r, struct err *e)
+    enum rename_look *v_r, struct err *e)
 {
 	size_t step = (rows->n + SAMPLE - 1) / SAMPLE, agree = 0, differ = 0;
 	struct rview view = {0};
@@ -54,13 +51,15 @@ compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
 	uidset_release(&set);
 	uidset_release(&view.vanished);
 	if (rc == 0)
-		*v_r = differ > 0 ? OTHER : agree > 0 ? SAME : UNKNOWN;
+		*v_r = differ > 0 ? RENAME_OTHER
+		    : agree > 0	  ? RENAME_SAME
+				  : RENAME_UNKNOWN;
 	return rc;
 }
 
-static int
-look_there(struct run *r, const struct jbox *j, struct span wire,
-    struct arena *mem, enum verdict *v_r, struct err *e)
+int
+rename_look_there(struct run *r, const struct jbox *j, struct span wire,
+    struct arena *mem, enum rename_look *v_r, struct err *e)
 {
 	struct imap_selected sel;
 	struct rview view = {0};
@@ -71,7 +70,8 @@ look_there(struct run *r, const struct jbox *j, struct span wire,
 	rc = journal_pairs(r->j, j->id, mem, &rows, e);
 	if (rc != 0)
 		return rc;
-	*v_r = rows.n == 0 ? SAME : OTHER; /* nothing to lose; plan/same.c */
+	/* nothing to lose; plan/same.c */
+	*v_r = rows.n == 0 ? RENAME_SAME : RENAME_OTHER;
 	if (rows.n == 0)
 		return 0;
 	r->selected_wire = SPAN_NONE;
@@ -83,7 +83,7 @@ look_there(struct run *r, const struct jbox *j, struct span wire,
 		rc = compare_remote(r, &rows, mem, v_r, e);
 	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
 		err_clear(e);
-		*v_r = OTHER;
+		*v_r = RENAME_OTHER;
 		rc = 0;
 	}
 	return rc;
@@ -179,7 +179,7 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
 		const struct jbox *j = &ls->jbox[i];
 		struct tree_match *m = &ls->m[i];
-		enum verdict v = OTHER;
+		enum rename_look v = RENAME_OTHER;
 		struct arena mem;
 		bool same;
 
@@ -189,10 +189,10 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
-			rc = look_there(
+			rc = rename_look_there(
 			    r, j, ls->tr[m->r].wire, &mem, &v, e);
-			unknown[i] = v == UNKNOWN;
-			if (rc == 0 && v != SAME)
+			unknown[i] = v == RENAME_UNKNOWN;
+			if (rc == 0 && v != RENAME_SAME)
 				m->rhow = TREE_NOT;
 		}
 		if (rc == 0 && m->lhow == TREE_BY_GUESS) {

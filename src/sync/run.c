@@ -17,9 +17,8 @@ open_maildir(struct run *r, struct err *e)
 {
 	struct jbox *known;
 	size_t n = 0;
-	int rc;
+	int rc = maildir_open(&r->m, r->a->maildir, r->a->layout, e);
 
-	rc = maildir_open(&r->m, r->a->maildir, r->a->layout, e);
 	if (rc == 0 || e->sys != ENOENT)
 		return rc;
 	err_clear(e);
@@ -96,6 +95,8 @@ run_open(struct run *r, bool remote, struct err *e)
 		    e);
 	if (rc == 0)
 		rc = journal_keywords(r->j, r->kw, e);
+	if (rc == 0)
+		rc = whose_layout(r, e);
 	if (rc == 0)
 		rc = open_maildir(r, e);
 	if (rc == 0 && r->m)

@@ -258,10 +258,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		return 0;
 	case TREE_FORGET:
 		*skip_r = true;
-		if (op->why == TREE_CASE_R_BACK)
-			report_box(r, b, "forget", (int)op->why,
-			    tree_case_words(op->why));
-		return gone_forget(r, b, e);
+		return gone_by_plan(r, op->why, b, e);
 	case TREE_LEAVE:
 		*skip_r = true;
 		return 0;
@@ -491,22 +488,13 @@ note_dirs(struct run *r, const struct lists *ls)
 }
 
 /*
- * Before the first sync: of a Maildir++ that is read as nested, nothing would
- * be seen, and all be fetched beside it.
+ * Whatever is asked for.  Case 120: the next run would not see it any more.
+ * Case 121: what is new is to have a record of its own.
  */
-static void
-warn_of_layout(struct run *r)
+static bool
+is_for_all(enum tree_case why)
 {
-	struct maildir_stamp stamp;
-	struct err none;
-
-	if (r->m && r->a->layout == LAYOUT_NESTED &&
-	    maildir_stamp(r->m, SPAN(""), &stamp, &none) == 0)
-		log_warn(r->o->log,
-		    "%s: the root of the Maildir has cur/ and new/, whose "
-		    "messages are in no mailbox; if this is its inbox, set "
-		    "'layout: maildir++'",
-		    r->a->name);
+	return why == TREE_CASE_R_BACK || why == TREE_CASE_CROSSED;
 }
 
 static int
@@ -534,7 +522,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		return 0;
 	}
 	if (ls->njbox == 0)
-		warn_of_layout(r);
+		whose_inbox_is_root(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
 	rc = trash_find(r, ls, e);
@@ -546,9 +534,8 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		/* case 120: the next run would not see it any more */
 		if (rc == 0 && (wanted(r, tp->op[i].name) ||
-				   tp->op[i].why == TREE_CASE_R_BACK))
+				   is_for_all(tp->op[i].why)))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)
 			leave_out(r, ls, &tp->op[i]);
@@ -563,7 +550,9 @@ tree_prepare(struct run *r, struct err *e)
 	int rc;
 
 	lists_init(&ls);
-	rc = build(r, &ls, e);
+	rc = whose_account(r, e);
+	if (rc == 0)
+		rc = build(r, &ls, e);
 	lists_release(&ls);
 	return rc;
 }

@@ -49,6 +49,14 @@ int lists_confirm(struct run *r, const struct lists *ls, bool *same_r,
  */
 int rename_verify(struct run *r, struct lists *ls, struct err *e);
 
+/*
+ * Do the messages of J's rows lie in the mailbox WIRE, by size and date?
+ * UNKNOWN: of those that were looked for none is there.
+ */
+enum rename_look { RENAME_OTHER, RENAME_UNKNOWN, RENAME_SAME };
+int rename_look_there(struct run *r, const struct jbox *j, struct span wire,
+    struct arena *mem, enum rename_look *v_r, struct err *e);
+
 /* What could not be renamed, by id. */
 enum rename_verdict { RENAME_APART = 1, RENAME_STAY };
 
@@ -68,7 +76,8 @@ int rename_record(struct run *r, struct lists *ls, struct err *e);
  */
 int trash_find(struct run *r, const struct lists *ls, struct err *e);
 
-/* gone.c: the record of B goes. */
-int gone_forget(struct run *r, struct sbox *b, struct err *e);
+/* gone.c: the record of B goes, WHY is said where it is to be. */
+int gone_by_plan(
+    struct run *r, enum tree_case why, struct sbox *b, struct err *e);
 
 #endif

@@ -804,3 +804,49 @@ def test_a_bin_on_another_file_system(world):
         world.assert_settled()
     finally:
         shutil.rmtree(there)
+
+
+# another layout in the configuration than the one that the journal knows
+
+
+def moved_by_hand(w):
+    """From nested to maildir++."""
+    os.rename(w.root / "A" / "b", w.root / ".A.b")
+    os.rename(w.root / "A", w.root / ".A")
+    for sub in ("cur", "new", "tmp"):
+        os.rename(w.root / "INBOX" / sub, w.root / sub)
+    (w.root / "INBOX").rmdir()
+
+
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("back", [True, False])
+def test_another_layout_than_the_journals(world, moved, back):
+    for box in ("INBOX", "A", "A/b"):
+        world.server.create(box)
+        world.server.append(box, message(box))
+    world.server.close()
+    world.sync()
+    before = world.local.snapshot()
+    world.write_config(layout="maildir++")
+    if moved:
+        moved_by_hand(world)
+        before = world.local.snapshot()
+    for args in ([], ["--dry-run"], ["--allow-deletes", "home"]):
+        done = world.sync(*args, status=78)
+        assert len(done.err.splitlines()) == 1 and "layout" in done.err
+    assert world.local.snapshot() == before
+    there = world.server.everything()
+    assert [len(there[box]) for box in ("INBOX", "A", "A/b")] == [1, 1, 1]
+    world.server.close()
+    if back and not moved:
+        world.write_config(layout="nested")
+        world.assert_settled()
+        return
+    # as it says
+    shutil.rmtree(world.state / "home" / "journal")
+    if not moved:
+        moved_by_hand(world)
+    s = world.summary()
+    assert (s["pulled"], s["pushed"], s["adopted"]) == (0, 0, 3)
+    assert s["deleted_remote"] == s["deleted_local"] == 0
+    world.assert_idle()

@@ -55,6 +55,30 @@ test_what_was_put_is_there_after_reopening(void **state)
 }
 
 static void
+test_the_owner_goes_with_what_is_written_anyway(void **state)
+{
+	const struct journal_owner ana = {SPAN("ana"), SPAN("mx")};
+	struct fixture *f = *state;
+	struct journal_owner o;
+	struct err e;
+	uint64_t txn;
+
+	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
+	assert_true(o.user.n == 0 && o.host.n == 0);
+	add_box(f, "a", 1); /* as of a program that knew of no owner */
+	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
+	assert_true(o.user.n == 0 && o.host.n == 0);
+	journal_set_owner(f->j, ana);
+	txn = journal_txnid(f->j);
+	commit(journal_begin(f->j, f->kw));
+	assert_int_equal(journal_txnid(f->j), txn);
+	add_box(f, "b", 1);
+	reopen(f, JOURNAL_READ);
+	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
+	assert_true(span_eq(o.user, ana.user) && span_eq(o.host, ana.host));
+}
+
+static void
 test_a_batch_that_changes_nothing_writes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -790,6 +814,7 @@ main(int argc, char **argv)
 		journal_look_main(argc, argv);
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+	    T(test_the_owner_goes_with_what_is_written_anyway),
 	    T(test_what_was_put_is_there_after_reopening),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
 	    T(test_names_are_told_one_by_one_as_the_rows_have_them),

@@ -1,5 +1,5 @@
 /*
- * Cases 101 to 120 of doc/merge-table.md, each by itself.  What is expected
+ * Cases 101 to 121 of doc/merge-table.md, each by itself.  What is expected
  * comes from the words of the table.
  */
 #include "lists.h"
@@ -395,6 +395,62 @@ test_case_119_a_refused_name_is_reported(void **state)
 	}
 }
 
+static void
+test_case_121_renamed_to_an_excluded_name(void **state)
+{
+	const struct span out[] = {SPAN("*"), SPAN("!old/*")};
+	struct input in;
+
+	(void)state;
+	/* there */
+	renamed(&in, true, "old/x", "x");
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, forget121 x, createR103 x, ");
+	expect_steps(&in, "");
+	in.p.write_r = false;
+	expect(&in, "sync101 k, forget121 x, ");
+	/* here */
+	renamed(&in, true, "x", "old/x");
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, forget121 x, createL102 x, ");
+	expect_steps(&in, "");
+	/* and made anew */
+	add_l(&in, "x", false);
+	in.l[2].cur_ino = 30;
+	in.l[2].new_ino = 31;
+	expect(&in, "sync101 k, forget121 x, sync104 x, ");
+	/* on both sides: it is out, and stays paired */
+	renamed(&in, true, "old/x", "old/x");
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, leave101 old/x, ");
+}
+
+static void
+test_case_121_renamed_out_of_an_excluded_name(void **state)
+{
+	const struct span out[] = {SPAN("*"), SPAN("!x")};
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "y", "x");
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, forget121 x, createL102 y, ");
+	renamed(&in, true, "x", "y");
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, forget121 x, createR103 y, ");
+	expect_steps(&in, "");
+	/* what is aside has its name for a moment */
+	renamed(&in, true, "x", "y" TREE_ASIDE);
+	in.p.patterns = out;
+	in.p.npatterns = 2;
+	expect(&in, "sync101 k, leave101 x, ");
+}
+
 int
 main(void)
 {
@@ -420,6 +476,8 @@ main(void)
 	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
 	    T(test_case_119_a_refused_name_is_reported),
 	    T(test_case_120_the_server_is_as_it_was_before),
+	    T(test_case_121_renamed_to_an_excluded_name),
+	    T(test_case_121_renamed_out_of_an_excluded_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

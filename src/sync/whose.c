@@ -1,0 +1,136 @@
+/*
+ * whose: is the journal that of what the configuration says?
+ */
+#include "sync/tree.h"
+
+#include <stdlib.h>
+
+/* Mailboxes that are looked into. */
+#define LOOK_INTO 8
+
+/* layout.h, rules 4 and 6: nothing in nested begins with a dot. */
+static enum layout
+layout_of(struct span path)
+{
+	return path.n == 0 || path.p[0] == '.' ? LAYOUT_MAILDIRPP
+					       : LAYOUT_NESTED;
+}
+
+/*
+ * In another layout none of the directories is where it was, so all of them
+ * would count as deleted; and the root of a Maildir++ is its inbox.
+ */
+int
+whose_layout(struct run *r, struct err *e)
+{
+	static const char *const word[] = {
+	    [LAYOUT_NESTED] = "nested", [LAYOUT_MAILDIRPP] = "maildir++"};
+	struct jbox *v;
+	size_t n = 0;
+	int rc = journal_boxes(r->j, &r->mem, &v, &n, e);
+
+	if (rc != 0 || n == 0 || layout_of(v[0].path) == r->a->layout)
+		return rc;
+	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "the configuration says 'layout: %s', but the account was synced "
+	    "as %s; nothing is done; put the layout back, or move the "
+	    "directories to their new places and remove the account's journal "
+	    "'%s/journal'",
+	    word[r->a->layout], word[layout_of(v[0].path)], r->a->state_dir);
+}
+
+static int
+most_rows_first(const void *a, const void *b)
+{
+	const struct jbox *x = a, *y = b;
+
+	if (x->rows != y->rows)
+		return x->rows < y->rows ? 1 : -1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/*
+ * Of the largest mailboxes, is at least half there, with the messages that
+ * the rows say?  Numbers alone are no answer: some servers give all mailboxes
+ * the same UIDVALIDITY.
+ */
+static int
+borne_out(struct run *r, bool *is_r, struct err *e)
+{
+	size_t n = 0, looked = 0, same = 0;
+	struct jbox *v;
+	int rc = journal_boxes(r->j, &r->mem, &v, &n, e);
+
+	if (rc != 0)
+		return rc;
+	qsort(v, n, sizeof *v, most_rows_first);
+	for (size_t i = 0; i < n && i < LOOK_INTO && v[i].rows > 0; i++) {
+		enum rename_look look = RENAME_OTHER;
+		struct arena mem;
+
+		arena_init(&mem);
+		rc = cancel_check(r->o->cancel, e);
+		if (rc == 0)
+			rc = rename_look_there(
+			    r, &v[i], v[i].wire, &mem, &look, e);
+		arena_release(&mem);
+		if (rc != 0)
+			return rc;
+		looked++;
+		same += look == RENAME_SAME;
+	}
+	*is_r = 2 * same >= looked;
+	return 0;
+}
+
+/*
+ * Of another account all is foreign: its messages would count as ours by their
+ * UIDs, and what it lacks as deleted there.  But an account may have another
+ * login, or its server another name, and be the same.
+ */
+int
+whose_account(struct run *r, struct err *e)
+{
+	const struct journal_owner now = {
+	    span_str(r->a->user), span_str(r->a->host)};
+	struct journal_owner was;
+	bool is = true;
+	int rc = journal_owner(r->j, &r->mem, &was, e);
+
+	if (rc == 0 &&
+	    ((was.user.n > 0 && !span_eq(was.user, now.user)) ||
+		(was.host.n > 0 && !span_eq_case(was.host, now.host))))
+		rc = borne_out(r, &is, e);
+	if (rc != 0)
+		return rc;
+	if (is) {
+		journal_set_owner(r->j, now);
+		return 0;
+	}
+	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "synced until now as '%.*s' at '%.*s', and the mail there is not "
+	    "that of '%s' at '%s'; nothing is done; put that back, or, if both "
+	    "sides are to have what either has, remove the account's journal "
+	    "'%s/journal'",
+	    SPAN_ARG(was.user), SPAN_ARG(was.host), r->a->user, r->a->host,
+	    r->a->state_dir);
+}
+
+/*
+ * Before the first sync: of a Maildir++ that is read as nested, nothing would
+ * be seen, and all be fetched beside it.
+ */
+void
+whose_inbox_is_root(struct run *r)
+{
+	struct maildir_stamp stamp;
+	struct err none;
+
+	if (r->m && r->a->layout == LAYOUT_NESTED &&
+	    maildir_stamp(r->m, SPAN(""), &stamp, &none) == 0)
+		log_warn(r->o->log,
+		    "%s: the root of the Maildir has cur/ and new/, whose "
+		    "messages are in no mailbox; if this is its inbox, set "
+		    "'layout: maildir++'",
+		    r->a->name);
+}
