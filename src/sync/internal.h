@@ -178,6 +178,7 @@ struct run {
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
 	bool root_missing; /* and the journal knows of mailboxes */
 	bool keep_stamps; /* by them the next run has to see that, too */
+	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
 
 	struct span selected_wire; /* what the session has selected, "" none */
 	bool selected_rw;
@@ -533,6 +534,8 @@ void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text);
+/* WHAT of B is left to the next run. */
+void report_left(struct run *r, const struct sbox *b, const char *what);
 /* At the end: what no pass has done, and is left to the next run. */
 void report_undone(struct run *r);
 /* N deletes of B (NULL: of the account) that --allow-deletes would let go. */

@@ -115,7 +115,7 @@ report_failed(struct run *r, const struct sbox *b, uint32_t uid,
 	send_event(r, &ev, b);
 }
 
-static void
+void
 report_left(struct run *r, const struct sbox *b, const char *what)
 {
 	char *text = xasprintf("%s; the next run takes it up", what);

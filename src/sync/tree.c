@@ -288,7 +288,7 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
-	if (r->o->dry_run) { /* nothing has moved */
+	if (r->o->dry_run || r->renaming) { /* nothing has moved */
 		if (op->now_wire.n > 0)
 			b->j.wire = op->now_wire;
 		if (op->now_path.n > 0)
@@ -304,23 +304,51 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 }
 
 /*
- * Not asked for in this run, as one that failed: see rule 5 of putoff.c, and
+ * Not looked at in this run, as one that failed: see rule 5 of putoff.c, and
  * rule 3 of renumber.c.
  */
-static void
-leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
+static struct sbox *
+pass_over(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
 	struct sbox *b;
 
+	b = place_box(r, ls, op);
 	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
 	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
 	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED)
-		return;
-	b = place_box(r, ls, op);
-	b->failed = b->left_out = true;
+		return b;
+	b->failed = true;
 	b->local_missing = op->kind == TREE_CREATE_L;
 	b->remote_missing = op->kind == TREE_CREATE_R;
 	r->nbox++;
+	return b;
+}
+
+static bool
+has_steps(const struct tree_op *op)
+{
+	return (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)) ||
+	    (op->now_path.n > 0 && !span_eq(op->path, op->now_path));
+}
+
+/*
+ * Others rename mailboxes meanwhile (rename.c, rule 4): is OP one that may be
+ * another by now?
+ */
+static bool
+may_be_renamed(const struct run *r, const struct tree_op *op)
+{
+	return r->renaming && op->kind != TREE_LEAVE && op->kind != TREE_SKIP &&
+	    (op->kind != TREE_SYNC || op->id == 0 || has_steps(op));
+}
+
+static void
+leave_renamed(struct run *r, const struct lists *ls, const struct tree_op *op)
+{
+	const struct sbox *b = pass_over(r, ls, op);
+
+	if (wanted(r, op->name))
+		report_left(r, b, "somebody else renames mailboxes meanwhile");
 }
 
 static int
@@ -359,13 +387,6 @@ check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 			    SPAN_ARG(r->o->mailboxes[i]));
 	}
 	return 0;
-}
-
-static bool
-has_steps(const struct tree_op *op)
-{
-	return (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)) ||
-	    (op->now_path.n > 0 && !span_eq(op->path, op->now_path));
 }
 
 /*
@@ -448,10 +469,10 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 			!(r->o->allow_deletes && r->o->named)))
 			break;
 		*go_r = true;
-		if (wants_steps(r, ls))
+		if (!r->renaming && wants_steps(r, ls))
 			rc = rename_steps(r, ls, &verdict, &again, e);
 	}
-	if (rc == 0 && *go_r && wants_steps(r, ls))
+	if (rc == 0 && *go_r && !r->renaming && wants_steps(r, ls))
 		rc = rename_record(r, ls, e);
 	map_release(&verdict);
 	return rc;
@@ -518,7 +539,7 @@ note_dirs(struct run *r, const struct lists *ls)
 		if (!ls->dir[i].is_link)
 			map_add(&r->dirs, ls->dir[i].path, 1);
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (has_steps(&ls->plan.op[i]))
+		if (!r->renaming && has_steps(&ls->plan.op[i]))
 			map_add(&r->dirs, ls->plan.op[i].path, 1);
 }
 
@@ -579,11 +600,13 @@ build(struct run *r, struct lists *ls, struct err *e)
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
 		/* case 120: the next run would not see it any more */
-		if (rc == 0 && (wanted(r, tp->op[i].name) ||
+		if (rc == 0 && may_be_renamed(r, &tp->op[i]))
+			leave_renamed(r, ls, &tp->op[i]);
+		else if (rc == 0 && (wanted(r, tp->op[i].name) ||
 				   tp->op[i].why == TREE_CASE_R_BACK))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)
-			leave_out(r, ls, &tp->op[i]);
+			pass_over(r, ls, &tp->op[i])->left_out = true;
 	}
 	return rc;
 }

@@ -233,6 +233,59 @@ def test_a_tree_that_is_never_the_same_twice(world, parents):
     world.assert_settled()
 
 
+# a mailbox gets another name as it is to get one from us
+
+
+def is_left(world, meddle, word, deed):
+    """Nothing is made, moved or taken away in that run; the next one, as
+    nobody is at work, has all of it."""
+    before = [len(box) for box in everything(world)]
+    done = meddle(word, deed, "-v", status=75)
+    assert b"the next run takes it up" in done.stderr
+    for what in b"create", b"delete", b"pull", b"push":
+        assert what not in done.stdout
+    world.sync()
+    assert [len(box) for box in everything(world)] == before
+    world.assert_settled()
+
+
+def everything(world):
+    """What each mailbox there has, the empty ones aside."""
+    return sorted(filter(None, world.server.everything().values()), key=len)
+
+
+@pytest.fixture
+def renamed(world):
+    """Three mailboxes, one of them below another."""
+    for box, n in ("a", 2), ("b", 3), ("c/d", 4):
+        world.server.create(box)
+        for i in range(n):
+            world.server.append(box, message("%s%d" % (box, i)), ["\\Seen"])
+    world.sync()
+    return world
+
+
+def test_renamed_here_and_meanwhile_there(renamed, meddle):
+    os.rename(renamed.root / "a", renamed.root / "r")
+    os.rename(renamed.root / "c", renamed.root / "e")
+    is_left(renamed, meddle, b'RENAME "a" "r"', lambda: renamed.server.do(
+        "rename", "a", "other"))
+
+
+def test_swapped_here_and_one_renamed_meanwhile_there(renamed, meddle):
+    for old, new in ("a", "t"), ("b", "a"), ("t", "b"):
+        os.rename(renamed.root / old, renamed.root / new)
+    is_left(renamed, meddle, b'RENAME "a" "b"', lambda: renamed.server.do(
+        "rename", "a", "other"))
+
+
+def test_renamed_there_and_meanwhile_here(renamed, meddle):
+    """As the guess is looked at, which is the last word before it."""
+    renamed.server.do("rename", "c", "e")
+    is_left(renamed, meddle, b'EXAMINE "e/d"', lambda: os.rename(
+        renamed.root / "c", renamed.root / "other"))
+
+
 # a mailbox that others change whenever it is read
 
 
