@@ -288,17 +288,23 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 int
 local_make(struct run *r, struct sbox *b, struct err *e)
 {
+	struct journal_batch *batch;
 	int rc;
 
 	if (!b->local_missing)
 		return 0;
-	rc = maildir_create(r->m, b->j.path, e);
-	if (rc != 0)
-		return rc;
-	b->local_missing = false;
-	/* another directory, which no stranger put there (BRAKE_REPLACED) */
+	/*
+	 * Another directory, which no stranger puts there (BRAKE_REPLACED);
+	 * recorded before it is there, as this run may end at any point.
+	 */
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	return 0;
+	batch = record_begin(r, b);
+	rc = record_commit(r, b, &batch, e);
+	if (rc == 0)
+		rc = maildir_create(r->m, b->j.path, e);
+	if (rc == 0)
+		b->local_missing = false;
+	return rc;
 }
 
 int

@@ -91,20 +91,26 @@ wanted(const struct run *r, struct span name)
 	return wants_all(r);
 }
 
-/* cases 111 and 112: a directory that is not whole, and had messages. */
+/*
+ * cases 111 and 112: a directory that is not whole, and had messages; what a
+ * killed run began (local_make) is none that was damaged.
+ */
 static int
 damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
     bool *skip_r, struct err *e)
 {
-	*skip_r = op->rows > 0;
-	if (op->rows > 0 && op->why != TREE_CASE_INBOX_GONE) {
+	bool lost = op->rows > 0 &&
+		    !(r->m && maildir_is_half_made(r->m, b->j.path));
+
+	*skip_r = lost;
+	if (lost && op->why != TREE_CASE_INBOX_GONE) {
 		/* nobody deletes messages like that, whatever is allowed */
 		report_held_always(r, b, op->rows,
 		    "its directory lacks cur/ or new/, or is a link; make it "
 		    "whole again, or remove it if the mailbox is to go");
 		return 0;
 	}
-	if (op->rows > 0 && !r->o->allow_deletes) {
+	if (lost && !r->o->allow_deletes) {
 		report_held(
 		    r, b, op->rows, "the directory of INBOX is missing");
 		return 0;

@@ -141,12 +141,16 @@ def test_a_file_that_goes_away_before_we_send_it(world, meddle):
 # mailboxes that are moved while the tree is listed
 
 
-def sync_stopped_at(world, name, deed, status=0, when=":when=1"):
-    """A run in which DEED is done just before the directory NAME is read, the
-    first time, or each time (WHEN "")."""
+def strace_or_skip():
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"]).returncode:
         pytest.skip("strace cannot trace here")
+
+
+def sync_stopped_at(world, name, deed, status=0, when=":when=1"):
+    """A run in which DEED is done just before the directory NAME is read, the
+    first time, or each time (WHEN "")."""
+    strace_or_skip()
     world.server.close()
     log, done = world.base / "stopped", 0
     run = subprocess.Popen(
@@ -231,6 +235,35 @@ def test_a_tree_that_is_never_the_same_twice(world, parents):
     world.sync()
     assert first not in world.server.mailboxes()
     world.assert_settled()
+
+
+@pytest.mark.parametrize("call", ["mkdirat", "renameat", "fsync"])
+def test_killed_as_a_mailbox_is_made_again(world, call):
+    """It was removed here, and mail came there: whatever is made of it, it is
+    ours, so the mail comes, and what went with it goes."""
+    strace_or_skip()
+    for n in itertools.count(1):
+        box = "a/w%d" % n
+        world.server.create(box)
+        world.server.append(box, message("old"), ["\\Seen"])
+        world.sync()
+        shutil.rmtree(world.root / "a")
+        world.server.append(box, message("new"), ["\\Seen"])
+        world.server.close()
+        done = subprocess.run(
+            ["strace", "-f", "-o", "/dev/null", "-e",
+             "inject=%s:signal=KILL:when=%d" % (call, n), world.binary, "-c",
+             str(world.config), "sync"], env=world.traced_env(),
+            capture_output=True, timeout=60)
+        world.summary(status=0)
+        body, = [m["body"] for m in world.server.messages(box).values()]
+        assert b"message new" in body
+        world.assert_settled()
+        if done.returncode == 0:
+            break
+        world.server.do("delete", box)
+        world.sync("--allow-deletes", "home")
+    assert n > 1
 
 
 # a mailbox gets another name as it is to get one from us
