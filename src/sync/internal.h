@@ -534,8 +534,9 @@ void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text);
-/* WHAT of B is left to the next run. */
+/* WHAT of B is left to the next run; TEXT: until something else is settled. */
 void report_left(struct run *r, const struct sbox *b, const char *what);
+void report_left_until(struct run *r, const struct sbox *b, const char *text);
 /* At the end: what no pass has done, and is left to the next run. */
 void report_undone(struct run *r);
 /* N deletes of B (NULL: of the account) that --allow-deletes would let go. */

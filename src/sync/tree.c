@@ -229,6 +229,21 @@ delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
 	return 0;
 }
 
+/* Its deletes are held, and so is all of it: does more than these wait? */
+static void
+tell_held(struct run *r, const struct sbox *b)
+{
+	struct maildir_stamp now = MAILDIR_STAMP_NONE;
+	struct err none;
+
+	if (b->is_listed ? !numbers_differ(b)
+			 : maildir_stamp(r->m, b->j.path, &now, &none) != 0 ||
+			       maildir_stamp_eq(&now, &b->j.stamp))
+		return;
+	report_left_until(r, b,
+	    "what else is new in it is left until that is settled");
+}
+
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -236,8 +251,12 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	*skip_r = false;
 	switch (op->kind) {
 	case TREE_SYNC:
-		if (op->damaged)
-			return damaged_box(r, op, b, skip_r, e);
+		if (!op->damaged)
+			return 0;
+		if (damaged_box(r, op, b, skip_r, e) != 0)
+			return e->code;
+		if (*skip_r)
+			tell_held(r, b);
 		return 0;
 	case TREE_CREATE_L:
 	case TREE_CREATE_R:
@@ -255,6 +274,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 				? run_brake_words(BRAKE_REPLACED)
 				: tree_case_words(op->why));
 			r->keep_stamps |= r->replaced;
+			tell_held(r, b);
 			*skip_r = true;
 			return 0;
 		}
