@@ -134,6 +134,7 @@ struct sbox {
 	uint32_t letters_seen; /* a..z in use without a meaning */
 	bool letters_known;    /* all of these, see local_letters() */
 	bool letters_lost;     /* the file does not say all of letters */
+	bool letters_gone;     /* nor is there one */
 	struct jhold *hold;    /* all of the mailbox, due or not */
 	size_t nhold;
 	struct arena hold_mem; /* owned, of hold */

@@ -84,7 +84,7 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 static int
 load_letters(struct run *r, struct sbox *b, struct err *e)
 {
-	bool exists;
+	bool exists = true;
 	int rc;
 
 	memset(&b->letters, 0, sizeof b->letters);
@@ -106,6 +106,7 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 			b->letters_lost |= b->j.letters.id[i] != 0;
 		}
 	}
+	b->letters_gone = b->letters_lost && !exists;
 	b->j.letters = b->letters;
 	return 0;
 }
