@@ -179,7 +179,7 @@ add_waits(struct buf *out, const struct line *l)
 			buf_addf(out, "uid %u", h->uid);
 		else
 			(void)cli_text_add(out, h->base, 0);
-		if (h->next)
+		if (!jhold_has_come(h, clock_wall_s()))
 			clock_format(h->next, when, sizeof(when));
 		buf_addf(out, ": waits until %s, %u %s: ", when, h->tries,
 		    h->tries == 1 ? "try" : "tries");

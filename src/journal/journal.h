@@ -197,6 +197,18 @@ struct jhold {
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };
+/*
+ * No wait is longer, in seconds: one that seems so began while the clock was
+ * wrong.
+ */
+#define JHOLD_LONGEST (24 * 60 * 60)
+
+static inline bool
+jhold_has_come(const struct jhold *h, int64_t now)
+{
+	return h->next <= now || h->next - JHOLD_LONGEST > now;
+}
+
 /* In the order of the keys: of files by base name, then of UIDs. */
 int journal_holds(struct journal *j, uint64_t box, struct arena *mem,
     struct jhold **v_r, size_t *n_r, struct err *e);

@@ -10,6 +10,7 @@
 #include "maildir/internal.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define CUT_LEN 190 /* only names that long can have lost some of the host */
@@ -67,6 +68,9 @@ maildir_clean_tmp(
 		*n_r = n;
 		return 0; /* no tmp/: none there */
 	}
+	/* what was begun (open.c) and has been made by others since */
+	if (b->cur >= 0)
+		(void)unlinkat(fd, MAILDIR_CUR_TO_BE, AT_REMOVEDIR);
 	arena_init(&mem);
 	/* as it is spelled in names */
 	host = host_of(name_make(&mem, 0, 0, 0, 0, span_str(m->host)));

@@ -32,6 +32,9 @@
 /* Names of our files in tmp/ begin so. */
 #define MAILDIR_TMP_TAG "mochila-"
 
+/* In tmp/, cur/ of a mailbox that is being made. */
+#define MAILDIR_CUR_TO_BE "mochila-cur"
+
 /* The directories of one mailbox; -1: not there. */
 struct maildir_box {
 	int fd, cur, new;

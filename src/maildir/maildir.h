@@ -314,6 +314,8 @@ void maildir_disks_release(struct maildir_disks *d);
 
 /* Make a mailbox, with parents as plain directories, durably. */
 int maildir_create(struct maildir *m, struct span path, struct err *e);
+/* That was cut off before there was a cur/: it is to be done once more. */
+bool maildir_is_half_made(struct maildir *m, struct span path);
 
 /*
  * The bin: STATE/bin/RUN/, one directory per run, holding the same tree as

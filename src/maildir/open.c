@@ -366,22 +366,65 @@ maildir_give_digest(struct maildir *m, struct digest **d)
 	digest_free(d);
 }
 
+/*
+ * cur/ lies in tmp/ until all else is there, so that a mailbox without cur/
+ * that a killed run of ours has begun can be told from one that lost it.
+ */
+static int
+put_cur(int box, int tmp, struct span path, struct err *e)
+{
+	if (renameat(tmp, MAILDIR_CUR_TO_BE, box, "cur") != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "make '%.*s/cur'",
+		    SPAN_ARG(maildir_shown(path)));
+	if (fs_fsync_dir(box) != 0 || fs_fsync_dir(tmp) != 0)
+		return err_sys(e, ERR_SCOPE_BOX, errno, "fsync a directory");
+	return 0;
+}
+
+/* What is missing of the mailbox PATH; cur/ comes last. */
+static int
+make_subs(int box, struct span path, struct err *e)
+{
+	AUTO_FD tmp = -1;
+	AUTO_FD new = -1;
+	AUTO_FD cur = fs_open_dir(box, "cur");
+	int rc = maildir_make_at(box, SPAN("tmp"), &tmp, e);
+
+	if (rc == 0 && cur < 0) {
+		AUTO_FD mark = -1;
+
+		rc = maildir_make_at(tmp, SPAN(MAILDIR_CUR_TO_BE), &mark, e);
+	}
+	if (rc == 0)
+		rc = maildir_make_at(box, SPAN("new"), &new, e);
+	if (rc == 0 && cur < 0)
+		rc = put_cur(box, tmp, path, e);
+	return rc;
+}
+
 int
 maildir_create(struct maildir *m, struct span path, struct err *e)
 {
-	static const char *const sub[] = {"tmp", "new", "cur"};
 	AUTO_FD box = -1;
 	int rc;
 
 	maildir_forget_box(m);
 	rc = maildir_make_at(m->root, path, &box, e);
-	/* cur/ last: a mailbox that has it has the others. */
-	for (size_t i = 0; i < 3 && rc == 0; i++) {
-		AUTO_FD fd = -1;
-
-		rc = maildir_make_at(box, span_str(sub[i]), &fd, e);
-	}
+	if (rc == 0)
+		rc = make_subs(box, path, e);
 	return rc < 0 ? err_wrap(e, "cannot make the mailbox '%.*s'",
 			    SPAN_ARG(maildir_shown(path)))
 		      : 0;
+}
+
+bool
+maildir_is_half_made(struct maildir *m, struct span path)
+{
+	AUTO_FD box = maildir_openat(m->root, path);
+	struct stat st;
+
+	return box >= 0 && fstatat(box, "cur", &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+	       errno == ENOENT &&
+	       fstatat(box, "tmp/" MAILDIR_CUR_TO_BE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
 }

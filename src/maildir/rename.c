@@ -104,8 +104,11 @@ rename_box(const struct place *from, const struct place *to, struct span path,
 	}
 	if (rc != 0 && (errno == EEXIST || errno == ENOTEMPTY))
 		return stale(topath, "is there already", e);
-	if (rc != 0 && errno == ENOENT)
-		return stale(path, "is gone", e);
+	if (rc != 0 && errno == ENOENT) {
+		stale(path, "is gone", e);
+		e->sys = ENOENT;
+		return e->code;
+	}
 	if (rc != 0)
 		return err_sys(e, ERR_SCOPE_BOX, errno,
 		    "rename '%.*s' to '%.*s'", SPAN_ARG(path),

@@ -136,6 +136,7 @@ struct sbox {
 	uint32_t letters_seen; /* a..z in use without a meaning */
 	bool letters_known;    /* all of these, see local_letters() */
 	bool letters_lost;     /* the file does not say all of letters */
+	bool letters_gone;     /* nor is there one */
 	struct jhold *hold;    /* all of the mailbox, due or not */
 	size_t nhold;
 	struct arena hold_mem; /* owned, of hold */
@@ -180,6 +181,7 @@ struct run {
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
 	bool root_missing; /* and the journal knows of mailboxes */
 	bool keep_stamps; /* by them the next run has to see that, too */
+	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
 
 	struct span selected_wire; /* what the session has selected, "" none */
 	bool selected_rw;
@@ -581,6 +583,9 @@ void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,
     struct span file, const char *text);
+/* WHAT of B is left to the next run; TEXT: until something else is settled. */
+void report_left(struct run *r, const struct sbox *b, const char *what);
+void report_left_until(struct run *r, const struct sbox *b, const char *text);
 /* At the end: what no pass has done, and is left to the next run. */
 void report_undone(struct run *r);
 /* N deletes of B (NULL: of the account) that --allow-deletes would let go. */

@@ -236,7 +236,7 @@ local_still(struct run *r, const struct sbox *b, struct span file,
 static int
 load_letters(struct run *r, struct sbox *b, struct err *e)
 {
-	bool exists;
+	bool exists = true;
 	int rc;
 
 	memset(&b->letters, 0, sizeof b->letters);
@@ -258,6 +258,7 @@ load_letters(struct run *r, struct sbox *b, struct err *e)
 			b->letters_lost |= b->j.letters.id[i] != 0;
 		}
 	}
+	b->letters_gone = b->letters_lost && !exists;
 	b->j.letters = b->letters;
 	return 0;
 }
@@ -444,17 +445,23 @@ local_observe(struct run *r, struct sbox *b, struct err *e)
 int
 local_make(struct run *r, struct sbox *b, struct err *e)
 {
+	struct journal_batch *batch;
 	int rc;
 
 	if (!b->local_missing)
 		return 0;
-	rc = maildir_create(r->m, b->j.path, e);
-	if (rc != 0)
-		return rc;
-	b->local_missing = false;
-	/* another directory, which no stranger put there (BRAKE_REPLACED) */
+	/*
+	 * Another directory, which no stranger puts there (BRAKE_REPLACED);
+	 * recorded before it is there, as this run may end at any point.
+	 */
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	return 0;
+	batch = record_begin(r, b);
+	rc = record_commit(r, b, &batch, e);
+	if (rc == 0)
+		rc = maildir_create(r->m, b->j.path, e);
+	if (rc == 0)
+		b->local_missing = false;
+	return rc;
 }
 
 int

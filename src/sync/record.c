@@ -5,9 +5,8 @@
 
 #include "base/map.h"
 
-/* First wait after a failure, and the longest one, in seconds. */
+/* First wait after a failure, in seconds. */
 #define HOLD_FIRST (15 * 60)
-#define HOLD_MAX (24 * 60 * 60)
 
 static bool
 box_equal(const struct jbox *a, const struct jbox *b)
@@ -232,9 +231,9 @@ hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
 	int64_t wait = HOLD_FIRST;
 
 	h.tries = old ? old->tries + 1 : 1;
-	for (uint32_t i = 1; i < h.tries && wait < HOLD_MAX; i++)
+	for (uint32_t i = 1; i < h.tries && wait < JHOLD_LONGEST; i++)
 		wait *= 4;
-	h.next = r->now + (wait < HOLD_MAX ? wait : HOLD_MAX);
+	h.next = r->now + (wait < JHOLD_LONGEST ? wait : JHOLD_LONGEST);
 	r->rep->waiting += !old || old->kind != JHOLD_RETRY;
 	journal_put_hold(batch, b->j.id, &h);
 }
@@ -362,7 +361,7 @@ record_hold_due(const struct run *r, const struct jhold *h)
 {
 	switch (h->kind) {
 	case JHOLD_RETRY:
-		return h->next <= r->now;
+		return jhold_has_come(h, r->now);
 	case JHOLD_SKIPPED:
 		/* until the configuration lets it through */
 		return (r->a->max_size == 0 || h->size <= r->a->max_size) &&

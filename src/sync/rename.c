@@ -7,10 +7,15 @@
  *     crash in between leaves mailboxes that are matched the same way, and
  *     steps that are left over, or none.
  *  3. Nothing in the mailboxes is touched, and no message is transferred.
+ *  4. Somebody else may rename one meanwhile.  When it is to be renamed and is
+ *     not there any more, this run does nothing but with the mailboxes that
+ *     have their names on both sides: each that is new or gone may be it.
  */
 #include "sync/tree.h"
 
 #include "wire/resp.h"
+
+#include <errno.h>
 
 /* Messages of one mailbox that are compared. */
 #define SAMPLE 64
@@ -250,6 +255,24 @@ rename_there(struct run *r, struct lists *ls, const struct tree_step *step,
 	return rc == 0 ? follow(r, ls, step, e) : rc;
 }
 
+/* STEP was refused, as SAID tells: is what it was to rename elsewhere? */
+static int
+is_away(struct run *r, const struct tree_step *step, const struct err *said,
+    bool *away_r, struct err *e)
+{
+	bool exists = said->code != ERR_STALE || said->sys != ENOENT;
+
+	if (said->code == ERR_STALE && step->remote &&
+	    imap_exists(r->imap, step->from, &exists, e) < 0) {
+		if (e->scope > ERR_SCOPE_BOX)
+			return e->code;
+		err_clear(e);
+		exists = true;
+	}
+	*away_r = !exists;
+	return 0;
+}
+
 /* STEP was refused, as E says; the plan is made anew with that in mind. */
 static void
 take_verdict(struct run *r, const struct lists *ls,
@@ -280,6 +303,7 @@ rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 	*again_r = false;
 	for (size_t i = 0; i < ls->plan.nstep; i++) {
 		const struct tree_step *step = &ls->plan.step[i];
+		struct err said;
 		int rc = cancel_check(r->o->cancel, e);
 
 		if (rc == 0)
@@ -291,7 +315,14 @@ rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 			continue;
 		if (e->scope > ERR_SCOPE_BOX)
 			return rc;
-		take_verdict(r, ls, step, verdict, e);
+		said = *e;
+		err_clear(e);
+		if (is_away(r, step, &said, &r->renaming, e) < 0)
+			return e->code;
+		if (r->renaming)
+			log_info(r->o->log, "%s: %s", r->a->name, said.text);
+		else
+			take_verdict(r, ls, step, verdict, &said);
 		*again_r = true;
 		return 0;
 	}

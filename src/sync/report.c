@@ -115,10 +115,9 @@ report_failed(struct run *r, const struct sbox *b, uint32_t uid,
 	send_event(r, &ev, b);
 }
 
-static void
-report_left(struct run *r, const struct sbox *b, const char *what)
+void
+report_left_until(struct run *r, const struct sbox *b, const char *text)
 {
-	char *text = xasprintf("%s; the next run takes it up", what);
 	struct sync_event ev = {
 	    .kind = SYNC_EVENT_LEFT,
 	    .op = "",
@@ -127,6 +126,14 @@ report_left(struct run *r, const struct sbox *b, const char *what)
 
 	r->rep->left++;
 	send_event(r, &ev, b);
+}
+
+void
+report_left(struct run *r, const struct sbox *b, const char *what)
+{
+	char *text = xasprintf("%s; the next run takes it up", what);
+
+	report_left_until(r, b, text);
 	xfree(text);
 }
 

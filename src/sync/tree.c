@@ -91,20 +91,26 @@ wanted(const struct run *r, struct span name)
 	return wants_all(r);
 }
 
-/* cases 111 and 112: a directory that is not whole, and had messages. */
+/*
+ * cases 111 and 112: a directory that is not whole, and had messages; what a
+ * killed run began (local_make) is none that was damaged.
+ */
 static int
 damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
     bool *skip_r, struct err *e)
 {
-	*skip_r = op->rows > 0;
-	if (op->rows > 0 && op->why != TREE_CASE_INBOX_GONE) {
+	bool lost = op->rows > 0 &&
+		    !(r->m && maildir_is_half_made(r->m, b->j.path));
+
+	*skip_r = lost;
+	if (lost && op->why != TREE_CASE_INBOX_GONE) {
 		/* nobody deletes messages like that, whatever is allowed */
 		report_held_always(r, b, op->rows,
 		    "its directory lacks cur/ or new/, or is a link; make it "
 		    "whole again, or remove it if the mailbox is to go");
 		return 0;
 	}
-	if (op->rows > 0 && !r->o->allow_deletes) {
+	if (lost && !r->o->allow_deletes) {
 		report_held(
 		    r, b, op->rows, "the directory of INBOX is missing");
 		return 0;
@@ -223,6 +229,21 @@ delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
 	return 0;
 }
 
+/* Its deletes are held, and so is all of it: does more than these wait? */
+static void
+tell_held(struct run *r, const struct sbox *b)
+{
+	struct maildir_stamp now = MAILDIR_STAMP_NONE;
+	struct err none;
+
+	if (b->is_listed ? !numbers_differ(b)
+			 : maildir_stamp(r->m, b->j.path, &now, &none) != 0 ||
+			       maildir_stamp_eq(&now, &b->j.stamp))
+		return;
+	report_left_until(r, b,
+	    "what else is new in it is left until that is settled");
+}
+
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -230,8 +251,12 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	*skip_r = false;
 	switch (op->kind) {
 	case TREE_SYNC:
-		if (op->damaged)
-			return damaged_box(r, op, b, skip_r, e);
+		if (!op->damaged)
+			return 0;
+		if (damaged_box(r, op, b, skip_r, e) != 0)
+			return e->code;
+		if (*skip_r)
+			tell_held(r, b);
 		return 0;
 	case TREE_CREATE_L:
 	case TREE_CREATE_R:
@@ -249,6 +274,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 				? run_brake_words(BRAKE_REPLACED)
 				: tree_case_words(op->why));
 			r->keep_stamps |= r->replaced;
+			tell_held(r, b);
 			*skip_r = true;
 			return 0;
 		}
@@ -285,7 +311,7 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
-	if (r->o->dry_run) { /* nothing has moved */
+	if (r->o->dry_run || r->renaming) { /* nothing has moved */
 		if (op->now_wire.n > 0)
 			b->j.wire = op->now_wire;
 		if (op->now_path.n > 0)
@@ -301,23 +327,51 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 }
 
 /*
- * Not asked for in this run, as one that failed: see rule 5 of putoff.c, and
+ * Not looked at in this run, as one that failed: see rule 5 of putoff.c, and
  * rule 3 of renumber.c.
  */
-static void
-leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
+static struct sbox *
+pass_over(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
 	struct sbox *b;
 
+	b = place_box(r, ls, op);
 	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
 	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
 	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED)
-		return;
-	b = place_box(r, ls, op);
-	b->failed = b->left_out = true;
+		return b;
+	b->failed = true;
 	b->local_missing = op->kind == TREE_CREATE_L;
 	b->remote_missing = op->kind == TREE_CREATE_R;
 	r->nbox++;
+	return b;
+}
+
+static bool
+has_steps(const struct tree_op *op)
+{
+	return (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)) ||
+	    (op->now_path.n > 0 && !span_eq(op->path, op->now_path));
+}
+
+/*
+ * Others rename mailboxes meanwhile (rename.c, rule 4): is OP one that may be
+ * another by now?
+ */
+static bool
+may_be_renamed(const struct run *r, const struct tree_op *op)
+{
+	return r->renaming && op->kind != TREE_LEAVE && op->kind != TREE_SKIP &&
+	    (op->kind != TREE_SYNC || op->id == 0 || has_steps(op));
+}
+
+static void
+leave_renamed(struct run *r, const struct lists *ls, const struct tree_op *op)
+{
+	const struct sbox *b = pass_over(r, ls, op);
+
+	if (wanted(r, op->name))
+		report_left(r, b, "somebody else renames mailboxes meanwhile");
 }
 
 static int
@@ -364,13 +418,6 @@ check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 			    SPAN_ARG(word));
 	}
 	return 0;
-}
-
-static bool
-has_steps(const struct tree_op *op)
-{
-	return (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)) ||
-	    (op->now_path.n > 0 && !span_eq(op->path, op->now_path));
 }
 
 /*
@@ -453,10 +500,10 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 			!(r->o->allow_deletes && r->o->named)))
 			break;
 		*go_r = true;
-		if (wants_steps(r, ls))
+		if (!r->renaming && wants_steps(r, ls))
 			rc = rename_steps(r, ls, &verdict, &again, e);
 	}
-	if (rc == 0 && *go_r && wants_steps(r, ls))
+	if (rc == 0 && *go_r && !r->renaming && wants_steps(r, ls))
 		rc = rename_record(r, ls, e);
 	map_release(&verdict);
 	return rc;
@@ -483,7 +530,7 @@ note_dirs(struct run *r, const struct lists *ls)
 		if (!ls->dir[i].is_link)
 			map_add(&r->dirs, ls->dir[i].path, 1);
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (has_steps(&ls->plan.op[i]))
+		if (!r->renaming && has_steps(&ls->plan.op[i]))
 			map_add(&r->dirs, ls->plan.op[i].path, 1);
 }
 
@@ -534,11 +581,13 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->box = arena_array(&r->mem, tp->n + 1, sizeof *r->box);
 	for (size_t i = 0; i < tp->n && rc == 0; i++) {
 		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0 && (wanted(r, tp->op[i].name) ||
-				   is_for_all(tp->op[i].why)))
+		if (rc == 0 && may_be_renamed(r, &tp->op[i]))
+			leave_renamed(r, ls, &tp->op[i]);
+		else if (rc == 0 && (wanted(r, tp->op[i].name) ||
+					is_for_all(tp->op[i].why)))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)
-			leave_out(r, ls, &tp->op[i]);
+			pass_over(r, ls, &tp->op[i])->left_out = true;
 	}
 	return rc;
 }

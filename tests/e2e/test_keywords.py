@@ -595,3 +595,33 @@ def test_what_has_no_room_for_a_letter_is_agreed_on_all_the_same(world):
     world.sync()
     assert world.server.messages("INBOX") == {}
     world.assert_settled()
+
+
+@pytest.mark.parametrize("what", ["full", "new here", "new there", "flag"])
+def test_a_lost_table_is_written_again(world, what):
+    """From the journal, by the next run that looks at the mailbox."""
+    for token, words in ("a", ["k1", "k2"]), ("b", ["k2"]):
+        world.server.append("INBOX", message(token), words)
+    world.sync()
+    file = world.root / "INBOX" / "dovecot-keywords"
+    whole = file.read_text()
+    file.unlink()
+    if what == "new here":
+        world.local.add("INBOX", message("c"), "1.c.host")
+    elif what == "new there":
+        world.server.append("INBOX", message("c"))
+    elif what == "flag":
+        world.server.store("INBOX", 1, "+FLAGS", ["\\Seen"])
+    world.sync(*["--full"] if what == "full" else [])
+    assert file.read_text() == whole
+    mark(world, "b", ["k1"])
+    world.sync()
+    assert {"k1", "k2"} <= flags(world)["b"]
+    world.assert_settled()
+
+
+def test_no_table_is_made_where_none_was(world):
+    world.server.append("INBOX", message("a"), ["\\Seen"])
+    world.sync()
+    world.sync("--full")
+    assert not (world.root / "INBOX" / "dovecot-keywords").exists()

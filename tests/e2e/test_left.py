@@ -365,3 +365,28 @@ def test_what_is_too_large_by_now_does_not_wait(scripted, side):
     done = world.summary("--full")
     assert (done["failed"], done["waiting"]) == (0, 0)
     world.assert_idle()
+
+
+def test_what_is_new_where_deletes_are_held_is_said_to_be_left(world):
+    """A mailbox whose directory is damaged takes no part: 3 says that all else
+    is done, or left."""
+    world.server.create("work")
+    world.server.append("work", message("old"), ["\\Seen"])
+    world.sync()
+    (world.root / "work" / "new").rmdir()
+
+    def left():
+        done = world.sync("--json", status=3)
+        events = [json.loads(line) for line in done.out.splitlines()]
+        assert events[-1]["held"] == 1
+        told = [e["mailbox"] for e in events if e["event"] == "left"]
+        assert events[-1]["left"] == len(told)
+        return told
+
+    assert left() == []
+    world.server.append("work", message("new"))
+    assert left() == ["work"] == left()
+    (world.root / "work" / "new").mkdir()
+    world.sync()
+    assert len(world.local.files("work")) == 2
+    world.assert_settled()

@@ -141,12 +141,16 @@ def test_a_file_that_goes_away_before_we_send_it(world, meddle):
 # mailboxes that are moved while the tree is listed
 
 
-def sync_stopped_at(world, name, deed, status=0, when=":when=1"):
-    """A run in which DEED is done just before the directory NAME is read, the
-    first time, or each time (WHEN "")."""
+def strace_or_skip():
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"]).returncode:
         pytest.skip("strace cannot trace here")
+
+
+def sync_stopped_at(world, name, deed, status=0, when=":when=1"):
+    """A run in which DEED is done just before the directory NAME is read, the
+    first time, or each time (WHEN "")."""
+    strace_or_skip()
     world.server.close()
     log, done = world.base / "stopped", 0
     run = subprocess.Popen(
@@ -231,6 +235,88 @@ def test_a_tree_that_is_never_the_same_twice(world, parents):
     world.sync()
     assert first not in world.server.mailboxes()
     world.assert_settled()
+
+
+@pytest.mark.parametrize("call", ["mkdirat", "renameat", "fsync"])
+def test_killed_as_a_mailbox_is_made_again(world, call):
+    """It was removed here, and mail came there: whatever is made of it, it is
+    ours, so the mail comes, and what went with it goes."""
+    strace_or_skip()
+    for n in itertools.count(1):
+        box = "a/w%d" % n
+        world.server.create(box)
+        world.server.append(box, message("old"), ["\\Seen"])
+        world.sync()
+        shutil.rmtree(world.root / "a")
+        world.server.append(box, message("new"), ["\\Seen"])
+        world.server.close()
+        done = subprocess.run(
+            ["strace", "-f", "-o", "/dev/null", "-e",
+             "inject=%s:signal=KILL:when=%d" % (call, n), world.binary, "-c",
+             str(world.config), "sync"], env=world.traced_env(),
+            capture_output=True, timeout=60)
+        world.summary(status=0)
+        body, = [m["body"] for m in world.server.messages(box).values()]
+        assert b"message new" in body
+        world.assert_settled()
+        if done.returncode == 0:
+            break
+        world.server.do("delete", box)
+        world.sync("--allow-deletes", "home")
+    assert n > 1
+
+
+# a mailbox gets another name as it is to get one from us
+
+
+def is_left(world, meddle, word, deed):
+    """Nothing is made, moved or taken away in that run; the next one, as
+    nobody is at work, has all of it."""
+    before = [len(box) for box in everything(world)]
+    done = meddle(word, deed, "-v", status=75)
+    assert b"the next run takes it up" in done.stderr
+    for what in b"create", b"delete", b"pull", b"push":
+        assert what not in done.stdout
+    world.sync()
+    assert [len(box) for box in everything(world)] == before
+    world.assert_settled()
+
+
+def everything(world):
+    """What each mailbox there has, the empty ones aside."""
+    return sorted(filter(None, world.server.everything().values()), key=len)
+
+
+@pytest.fixture
+def renamed(world):
+    """Three mailboxes, one of them below another."""
+    for box, n in ("a", 2), ("b", 3), ("c/d", 4):
+        world.server.create(box)
+        for i in range(n):
+            world.server.append(box, message("%s%d" % (box, i)), ["\\Seen"])
+    world.sync()
+    return world
+
+
+def test_renamed_here_and_meanwhile_there(renamed, meddle):
+    os.rename(renamed.root / "a", renamed.root / "r")
+    os.rename(renamed.root / "c", renamed.root / "e")
+    is_left(renamed, meddle, b'RENAME "a" "r"', lambda: renamed.server.do(
+        "rename", "a", "other"))
+
+
+def test_swapped_here_and_one_renamed_meanwhile_there(renamed, meddle):
+    for old, new in ("a", "t"), ("b", "a"), ("t", "b"):
+        os.rename(renamed.root / old, renamed.root / new)
+    is_left(renamed, meddle, b'RENAME "a" "b"', lambda: renamed.server.do(
+        "rename", "a", "other"))
+
+
+def test_renamed_there_and_meanwhile_here(renamed, meddle):
+    """As the guess is looked at, which is the last word before it."""
+    renamed.server.do("rename", "c", "e")
+    is_left(renamed, meddle, b'EXAMINE "e/d"', lambda: os.rename(
+        renamed.root / "c", renamed.root / "other"))
 
 
 # a mailbox that others change whenever it is read

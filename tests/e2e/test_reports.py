@@ -322,3 +322,29 @@ def test_a_mailbox_with_what_is_too_large_comes_back(world, new):
     world.write_config(max_size=None)
     world.sync()
     world.assert_settled()
+
+
+def test_what_left_such_a_mailbox_waits_for_the_run_that_looks(world):
+    """The mailbox that it may be in is left out: it does not come back as the
+    rest is deleted there."""
+    world.write_config(max_size="1K")
+    for box in "Work", "old":
+        world.server.create(box)
+    world.server.append("Work", message("moved", size=300))
+    world.server.append("Work", message("gone", size=30))
+    world.server.append("Work", message("large", size=5000))
+    world.sync()
+    moved, = [p for _, _, p in world.local.files("Work")
+              if b"message moved" in p.read_bytes()]
+    moved.rename(world.root / "old" / "cur" / "moved:2,")
+    shutil.rmtree(world.root / "Work")
+    s = world.summary("home:Work")
+    assert s["deleted_remote"] == 1 and s["pulled"] == 0
+    assert len(world.server.messages("Work")) == 2
+    s = world.summary()
+    assert s["moved"] == 1 and s["copied"] == s["pulled"] == 0
+    assert len(world.server.messages("Work")) == 1
+    world.assert_idle()
+    world.write_config(max_size=None)
+    world.sync()
+    world.assert_settled()

@@ -110,6 +110,22 @@ test_it_is_due_when_its_time_has_come_and_not_before(void **state)
 	assert_true(record_hold_due(&s->r, h));
 }
 
+/* The clock was wrong when it was refused: no wait is that long. */
+static void
+test_it_is_due_when_its_time_is_too_far_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct scene *s = begin(f);
+	const struct jhold *h = note_failure(f, s, 7, NULL);
+
+	s->r.now = h->next - DAY;
+	assert_false(record_hold_due(&s->r, h));
+	s->r.now--;
+	assert_true(record_hold_due(&s->r, h));
+	s->r.now = 0;
+	assert_true(record_hold_due(&s->r, h));
+}
+
 static void
 test_what_policy_skipped_is_due_once_policy_lets_it_through(void **state)
 {
@@ -253,6 +269,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_each_failure_waits_four_times_longer_up_to_a_day),
 	    T(test_it_is_due_when_its_time_has_come_and_not_before),
+	    T(test_it_is_due_when_its_time_is_too_far_ahead),
 	    T(test_what_policy_skipped_is_due_once_policy_lets_it_through),
 	    T(test_what_ended_the_connection_is_due_in_the_order_of_tries),
 	    T(test_what_has_a_row_waits_no_more),
