@@ -224,7 +224,8 @@ merge_r_gone(struct merge *m, const struct seen *s)
 {
 	struct op *op;
 
-	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
+	if ((m->policy->no_local && !m->r->missing) ||
+	    (m->r->doubt && s->l && s->l->hold))
 		return;
 	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
@@ -235,7 +236,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 		return;
 	}
 	/* case 28 */
-	if (m->policy->keep || m->r->doubt) {
+	if (m->policy->keep || m->policy->no_local || m->r->doubt) {
 		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
 		op->file = s->l ? s->l->file : s->row->file;
 		op->shown = s->l ? s->l->flags : s->row->l;
@@ -517,6 +518,25 @@ merge_new_uids(struct merge *m)
 			merge_new_uid(m, &m->r->v[at]);
 }
 
+/*
+ * case 118: the rows of a mailbox that is not there stay, in case it comes back,
+ * until new mail makes it again: then they are those of another one.
+ */
+static void
+keep_rows(struct merge *m, size_t from)
+{
+	struct plan *pl = m->pl;
+	size_t n = from;
+
+	for (size_t i = from; i < pl->n; i++)
+		if (pl->op[i].kind == OP_PUSH)
+			return;
+	for (size_t i = from; i < pl->n; i++)
+		if (pl->op[i].kind != OP_KEEP)
+			pl->op[n++] = pl->op[i];
+	pl->n = n;
+}
+
 void
 plan_init(struct plan *pl, struct arena *mem)
 {
@@ -529,6 +549,7 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     const struct plan_policy *policy)
 {
 	const struct lview not_seen = {.same = true};
+	size_t from = pl->n;
 	struct merge m = {.pl = pl, .box = box, .base = base, .r = r,
 	    .policy = policy,
 	    .count = {.box = box, .rows = rows, .damaged = l->damaged,
@@ -549,6 +570,8 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 		merge_rows(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
+	if (r->missing)
+		keep_rows(&m, from);
 	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,
 	    sizeof *pl->box);
 	pl->box[pl->nbox++] = m.count;

@@ -17,6 +17,8 @@
  *  8. A server where the numbers of a mailbox went back was put back from a
  *     backup, which knows nothing of a mailbox that is younger: what it lacks
  *     is forgotten, so that it is new here, and made there again.
+ *  9. What may not be deleted stays, and is looked at: for what is new in it,
+ *     it is made again on the other side, unless that is not written to.
  */
 #include "plan/tree.h"
 
@@ -67,7 +69,7 @@ tree_case_words(enum tree_case why)
 	case TREE_CASE_ONE_WAY:
 		return "mailbox renamed; the other side is not written to";
 	case TREE_CASE_POLICY:
-		return "mailbox gone on one side; left alone on the other";
+		return "mailbox gone on one side; stays on the other";
 	case TREE_CASE_REFUSED:
 		return "mailbox renamed; the other side refuses the new name";
 	case TREE_CASE_R_BACK:
@@ -194,6 +196,25 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	}
 }
 
+/* cases 105, 106 and 118 (rule 9): gone on one side */
+static struct tree_op *
+from_one(struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
+
+	if (b->k[i].r != KNOWN_NONE)
+		return p->write_r
+		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
+		    : add_known(b, i, TREE_STAY, TREE_CASE_POLICY);
+	if (p->write_l && !p->keep)
+		return add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE);
+	/* an empty or broken-off listing proves nothing */
+	return add_known(b, i,
+	    p->write_r && p->list_complete && b->nr > 0 ? TREE_STAY
+							: TREE_LEAVE,
+	    TREE_CASE_POLICY);
+}
+
 /* cases 101, 105 to 107, 111 to 120 */
 static void
 from_journal(struct known_tree *b, size_t i)
@@ -218,14 +239,8 @@ from_journal(struct known_tree *b, size_t i)
 		op = add_known(b, i,
 		    !r ? TREE_SKIP : p->write_l ? TREE_SYNC : TREE_LEAVE,
 		    TREE_CASE_INBOX_GONE);
-	} else if (r) { /* cases 106 and 118 */
-		op = p->write_r
-		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
-		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else if (l) { /* cases 105 and 118 */
-		op = p->write_l && !p->keep
-		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
-		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
+	} else if (r || l) {
+		op = from_one(b, i);
 	} else { /* cases 107 and 120 */
 		op = add_known(b, i, TREE_FORGET,
 		    k->back ? TREE_CASE_R_BACK : TREE_CASE_BOTH_GONE);

@@ -45,25 +45,52 @@ has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 	return false;
 }
 
+/* Of the mailbox that is there now, nothing is known. */
 static void
-start_afresh(struct sbox *b)
+drop_numbers(struct sbox *b)
 {
-	uint64_t none = 0;
-
-	b->j.id = none;
 	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
 	b->j.highestmodseq = 0;
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	memset(&b->recorded, 0, sizeof b->recorded);
-	b->nhold = 0;
 	b->remote_missing = b->local_missing = false;
 	b->rescan = b->dirty_l = b->dirty_r = true;
 	b->is_listed = false;
 }
 
+static void
+start_afresh(struct sbox *b)
+{
+	b->j.id = 0;
+	drop_numbers(b);
+	memset(&b->recorded, 0, sizeof b->recorded);
+	b->nhold = 0;
+}
+
+/* Is there what deletes: keep has left here (case 28)? */
+static bool
+has_kept(const struct run *r, const struct sbox *b)
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].kind == JHOLD_KEPT)
+			return true;
+	return has_op(r, b, OP_KEEP, true);
+}
+
+/* It was made again, and what was kept is not to go up into it. */
+static int
+start_again(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch = record_begin(r, b);
+
+	journal_del_pairs(batch, b->j.id);
+	drop_numbers(b);
+	b->undone = true; /* nothing that was seen is a mark of it */
+	return record_commit(r, b, &batch, e);
+}
+
 /*
  * Is there what only this side has, and did not go up: for its size, or as
- * nothing is written there?
+ * nothing is written there?  What was kept does not count.
  */
 static bool
 has_others(const struct sbox *b)
@@ -77,13 +104,14 @@ has_others(const struct sbox *b)
 	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++) {
 		uint64_t at;
 
-		any = !map_get(&known, b->l.v[i].base, &at);
+		any = !b->l.v[i].kept &&
+		      !map_get(&known, b->l.v[i].base, &at);
 	}
 	map_release(&known);
 	return any;
 }
 
-/* Deleted on the server; its messages here are in the bin by now. */
+/* Deleted on the server; its messages here are in the bin by now, or stay. */
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 {
@@ -97,19 +125,23 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 		b->gone = rc == 0;
 		return rc;
 	}
-	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true) ||
-	    others) {
+	if (has_op(r, b, OP_PUSH, true) ||
+	    (!b->stays && (has_op(r, b, OP_WAIT, true) || others))) {
 		/* new mail here: the mailbox comes back with it */
 		rc = imap_create(r->imap, b->j.wire, e);
 		if (rc != 0)
 			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");
+		if (b->stays || has_kept(r, b))
+			return start_again(r, b, e);
 		rc = forget_holds(r, b, e);
 		if (rc == 0)
 			start_afresh(b);
 		return rc;
 	}
+	if (b->stays || has_kept(r, b))
+		return 0;
 	rc = apply_open_bin(r, e);
 	if (rc == 0)
 		rc = maildir_bin_box(r->m, b->j.path, &b->l, r->bin_fd, e);
@@ -258,7 +290,7 @@ tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
 		return 0; /* only in a dry run */
 	if (b->remote_missing)
 		return finish_remote_gone(r, b, e);
-	if (b->local_missing)
+	if (b->local_missing && !b->stays)
 		return finish_local_gone(r, b, e);
 	return 0;
 }

@@ -102,6 +102,7 @@ struct sbox {
 	struct imap_box listed; /* numbers of the listing */
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
+	bool stays;    /* and it is not deleted on the other one (case 118) */
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */

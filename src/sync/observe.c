@@ -330,7 +330,8 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		return 0;
 	b->r.same = false;
 	if (b->remote_missing) {
-		b->r.complete = true; /* verified by tree_prepare */
+		/* verified by tree_prepare */
+		b->r.complete = b->r.missing = true;
 		b->r.exists = 0;
 		return 0;
 	}

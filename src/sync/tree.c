@@ -56,9 +56,11 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 	struct maildir_stamp now = MAILDIR_STAMP_NONE;
 	bool fresh = r->o->full || b->j.id == 0;
 
-	b->dirty_r = fresh || b->remote_missing || numbers_differ(b);
-	b->dirty_l = fresh || b->local_missing || b->remote_missing;
-	if (!b->dirty_l) {
+	b->dirty_r = fresh ||
+	    (b->remote_missing ? !b->stays : numbers_differ(b));
+	b->dirty_l = fresh ||
+	    ((b->local_missing || b->remote_missing) && !b->stays);
+	if (!b->dirty_l && !b->local_missing) {
 		if (maildir_stamp(r->m, b->j.path, &now, e) != 0)
 			err_clear(e); /* the scan will say what is wrong */
 		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp) ||
@@ -256,6 +258,13 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			return delete_here(r, op, b, skip_r, e);
 		b->local_missing = true;
 		return 0;
+	case TREE_STAY:
+		b->stays = true;
+		b->local_missing = op->now_path.n == 0;
+		b->remote_missing = op->now_wire.n == 0;
+		return op->damaged && !b->local_missing
+		    ? damaged_box(r, op, b, skip_r, e)
+		    : 0;
 	case TREE_FORGET:
 		*skip_r = true;
 		if (op->why == TREE_CASE_R_BACK)
@@ -314,12 +323,16 @@ leave_out(struct run *r, const struct lists *ls, const struct tree_op *op)
 
 	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
 	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
-	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED)
+	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED &&
+	    op->kind != TREE_STAY)
 		return;
 	b = place_box(r, ls, op);
 	b->failed = b->left_out = true;
-	b->local_missing = op->kind == TREE_CREATE_L;
-	b->remote_missing = op->kind == TREE_CREATE_R;
+	b->stays = op->kind == TREE_STAY;
+	b->local_missing = op->kind == TREE_CREATE_L ||
+	    (b->stays && op->now_path.n == 0);
+	b->remote_missing = op->kind == TREE_CREATE_R ||
+	    (b->stays && op->now_wire.n == 0);
 	r->nbox++;
 }
 
@@ -334,6 +347,8 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 	rc = carry_out(r, op, b, &skip, e);
 	if (rc == 0 && !skip)
 		rc = judge_dirty(r, b, e);
+	if (rc == 0 && !skip && b->stays && b->remote_missing && sbox_is_due(b))
+		rc = confirm_remote_gone(r, b, &skip, e);
 	if (rc != 0) {
 		rc = report_contain(r, b, e);
 		skip = !b->failed;

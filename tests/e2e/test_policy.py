@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -320,3 +321,137 @@ def test_a_dry_run_prints_the_case_of_each_policy(world):
     cases = sorted(json.loads(line)["case"] for line in done.out.splitlines()
                    if "case" in json.loads(line))
     assert cases == [21, 28, 29], done.out
+
+
+# a mailbox that is gone on one side, and stays on the other
+
+
+@pytest.mark.parametrize("deletes", ["sync", "keep"])
+def test_pull_makes_a_mailbox_again_for_new_mail(world, deletes):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.write_config(direction="pull", deletes=deletes)
+    world.sync()
+    shutil.rmtree(world.root / "A")
+    # what was deleted here stays away, and the mailbox as well
+    world.server.store("A", 1, "+FLAGS", ["\\Seen"])
+    world.server.close()
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX"]
+    world.assert_idle()
+    world.server.append("A", message("new"))
+    world.server.close()
+    plan = world.sync("--dry-run")
+    assert "pull A" in plan.out
+    before = world.server.everything()
+    world.sync("--trace", str(world.trace))
+    assert_server_untouched(world)
+    assert world.server.everything() == before
+    assert local_tokens(world, "A") == ["new"]
+    world.server.close()
+    world.assert_idle()
+    world.sync("--full")
+    assert local_tokens(world, "A") == ["new"]
+    world.server.append("A", message("newer"))
+    world.sync("home:A")
+    assert local_tokens(world, "A") == ["new", "newer"]
+
+
+def test_pull_costs_nothing_for_a_mailbox_that_was_deleted_here(world):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.write_config(direction="pull")
+    world.sync()
+    shutil.rmtree(world.root / "A")
+    world.sync()
+    world.sync("--trace", str(world.trace))
+    assert not [c for c in world.commands() if c.startswith(b"EXAMINE")]
+
+
+@pytest.mark.parametrize("how", [{"deletes": "keep"}, {"direction": "push"},
+                                 {"direction": "push", "deletes": "keep"}])
+def test_a_mailbox_that_was_kept_is_made_again_for_new_mail(world, how):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.write_config(**how)
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX"]
+    assert local_tokens(world, "A") == ["a", "b", "c"]
+    world.server.close()
+    world.assert_idle()
+    # others change, and that is no new mail
+    name = world.local.files("A")[0][2]
+    os.rename(name, str(name) + "S")
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX"]
+    world.server.close()
+    world.assert_idle()
+    world.local.add("A", message("new"), "new.host", "new")
+    assert "push A" in world.sync("--dry-run").out
+    s = world.summary()
+    assert s["pushed"] == 1
+    assert remote_tokens(world, "A") == ["new"]
+    assert local_tokens(world, "A") == ["a", "b", "c", "new"]
+    world.server.close()
+    world.assert_idle()
+    world.sync("--full")
+    assert remote_tokens(world, "A") == ["new"]
+    world.server.close()
+    # and once more, with what is on both sides by now
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    world.local.add("A", message("newer"), "newer.host", "new")
+    world.sync()
+    assert remote_tokens(world, "A") == ["newer"]
+    assert local_tokens(world, "A") == ["a", "b", "c", "new", "newer"]
+    world.server.close()
+    world.assert_idle()
+
+
+def test_a_mailbox_that_was_kept_and_comes_back(world):
+    """What is in it there is what is here; what it lacks goes up again, as
+    its numbers are others."""
+    world.write_config(deletes="keep")
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    world.server.create("A")
+    fill(world, "cd", "A")
+    world.server.close()
+    world.sync()
+    assert local_tokens(world, "A") == ["a", "b", "c", "d"]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_what_was_kept_stays_without_the_key(world, new):
+    """Of a mailbox that was made again only what is its own goes with it."""
+    world.write_config(deletes="keep")
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.server.do("delete", "A")
+    world.server.close()
+    world.local.add("A", message("own"), "own.host", "new")
+    world.sync()
+    assert remote_tokens(world, "A") == ["own"]
+    world.write_config(deletes=None)
+    world.server.close()
+    world.server.do("delete", "A")
+    world.server.close()
+    if new:
+        world.local.add("A", message("new"), "new.host", "new")
+    world.sync()
+    if new:
+        assert remote_tokens(world, "A") == ["new"]
+    assert ("A" in world.server.mailboxes()) == new
+    assert local_tokens(world, "A") == ["a", "b", "c"] + ["new"] * new
+    world.server.close()
+    world.assert_idle()
