@@ -48,6 +48,7 @@ struct journal {
 	int64_t written_ns; /* see journal_written_ns() */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
+	uint64_t left_out; /* see journal_left_out() */
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
 	MDB_txn *frozen;   /* all that is read is read in it; NULL: nothing is */

@@ -63,6 +63,8 @@
  *     looked at (putoff.c): a message that was moved meanwhile is in one that
  *     was looked at before that.
  *  7. What finds nothing to do writes nothing.
+ *  8. What the configuration leaves out is done, as to marks; so they go when
+ *     it does not leave it out any more (record_left_out).
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -178,6 +180,7 @@ struct run {
 	uint32_t passes; /* begun */
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
 	bool root_missing; /* and the journal knows of mailboxes */
+	uint64_t let_in; /* left out when marks were taken, and not any more */
 	bool keep_stamps; /* by them the next run has to see that, too */
 
 	struct span selected_wire; /* what the session has selected, "" none */
@@ -503,6 +506,13 @@ int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e);
 /* Has B's own record changed since it was committed? */
 bool record_differs(const struct sbox *b);
+/*
+ * Before the mailboxes are listed: what the marks are worth.  Those that passed
+ * over what a direction or deletes: keep left out, and the configuration does
+ * not any more, are no marks: of that side all is looked at once more.
+ */
+int record_left_out(struct run *r, struct err *e);
+void record_unmark(const struct run *r, struct jbox *j);
 /* Cursor and stamp into B's record, as far as invariants 2 and 3 allow. */
 void record_mark(struct run *r, struct sbox *b);
 /* The records of V that changed, in one transaction; V is used up. */

@@ -398,6 +398,28 @@ measure_new(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
+/*
+ * Does a file show what its row does not say, though the directory did not
+ * change?  So it is with what direction: pull leaves here.
+ */
+static bool
+has_left(struct run *r, const struct sbox *b)
+{
+	uint32_t letters = 0;
+
+	for (size_t i = 0; i < b->base.n; i++) {
+		const struct pair *row = &b->base.v[i];
+
+		if (row->file.n > 4 &&
+		    !flags_eq(maildir_named(&r->pass, row->file, &b->letters,
+				  &letters)
+				  .flags,
+			row->l))
+			return true;
+	}
+	return false;
+}
+
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -428,6 +450,14 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 		    "again until it can be read as a whole");
 	if (rc == 0)
 		rc = load_base(r, b, e);
+	if (rc == 0 && b->l.same && r->a->direction == CONFIG_PULL &&
+	    has_left(r, b)) {
+		/* what the file shows has to be merged with it */
+		b->dirty_l = true;
+		rc = local_observe(r, b, e);
+		if (rc == 0)
+			rc = load_base(r, b, e);
+	}
 	if (rc == 0)
 		rc = local_fill(r, b, e);
 	if (rc != 0)

@@ -455,3 +455,109 @@ def test_what_was_kept_stays_without_the_key(world, new):
     assert local_tokens(world, "A") == ["a", "b", "c"] + ["new"] * new
     world.server.close()
     world.assert_idle()
+
+
+# what was left out, once the configuration allows it
+
+
+def change_flags(world):
+    """Flags of "f": each side adds and removes; "d" and "e": one of them."""
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    uid = dict(zip("abcdef", sorted(
+        world.server.messages("INBOX", bodies=False))))
+    os.rename(files["f"], str(files["f"]).split(":")[0] + ":2,F")
+    world.server.store("INBOX", uid["f"], "+FLAGS", ["\\Answered"])
+    os.rename(files["e"], str(files["e"]).split(":")[0] + ":2,")
+    world.server.store("INBOX", uid["d"], "-FLAGS", ["\\Seen"])
+    return uid
+
+
+@pytest.mark.parametrize("direction", ["pull", "push"])
+@pytest.mark.parametrize("later", [False, True])
+def test_what_a_direction_left_out_follows_without_it(world, direction, later):
+    """LATER: more happens to the same messages meanwhile."""
+    world.server.create("Sent")
+    world.local.make("Mine")
+    fill(world, flags=["\\Seen"])
+    world.sync()
+    world.write_config(direction=direction)
+    world.sync()
+    uid = change_flags(world)
+    world.local.add("Sent", message("l"), "new.host", "new")
+    world.server.append("Sent", message("r"))
+    world.local.add("Mine", message("m"), "mine.host", "new")
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    files["a"].unlink()
+    expunge(world, "INBOX", uid["b"])
+    os.rename(files["c"], world.root / "Sent" / "cur" / files["c"].name)
+    world.server.close()
+    world.sync()
+    world.server.close()
+    world.assert_idle()
+    if later:
+        world.server.store("INBOX", uid["f"], "+FLAGS", ["\\Draft"])
+        files = {token(p): p for _, _, p in world.local.files("INBOX")}
+        os.rename(files["f"], str(files["f"]) + "T")
+        world.sync()
+        world.server.store("INBOX", uid["f"], "-FLAGS", ["\\Draft"])
+        world.sync()
+        world.server.close()
+        world.assert_idle()
+    world.write_config(direction=None)
+    assert world.sync("--dry-run").out
+    world.sync()
+    world.assert_settled()
+    assert local_tokens(world) == ["d", "e", "f"]
+    assert local_tokens(world, "Sent") == ["c", "l", "r"]
+    assert local_tokens(world, "Mine") == ["m"]
+    flags = {token(p): f for _, f, p in world.local.files("INBOX")}
+    assert flags == {"d": set(), "e": set(), "f": {"\\Flagged", "\\Answered"}
+                     | ({"\\Deleted"} if later else set())}
+
+
+def test_flags_that_pull_left_here_stay_when_the_server_changes_others(world):
+    """The directory was not read again when the server's change comes."""
+    fill(world, "a")
+    world.write_config(direction="pull")
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    os.rename(path, world.root / "INBOX" / "cur" / (path.name + ":2,F"))
+    world.sync()
+    world.assert_idle()
+    world.run("journal", "verify", world.account)
+    for sign, shown in (("+", {"\\Flagged", "\\Seen"}), ("-", {"\\Flagged"})):
+        world.server.store("INBOX", 1, sign + "FLAGS", ["\\Seen"])
+        world.sync()
+        assert world.local.files("INBOX")[0][1] == shown
+        status = json.loads(world.run("status", "--json").out)
+        assert status["unread"] == ("\\Seen" not in shown)
+        world.server.close()
+        world.assert_idle()
+    world.write_config(direction=None)
+    world.sync()
+    world.assert_settled()
+    assert world.local.files("INBOX")[0][1] == {"\\Flagged"}
+
+
+def test_what_pull_found_on_both_sides_is_united_without_it(world):
+    world.server.append("INBOX", message("a"), ["\\Seen"], 1700000000)
+    world.local.add("INBOX", message("a"), "a.host:2,F")
+    world.write_config(direction="pull")
+    world.sync()
+    assert world.local.files("INBOX")[0][1] == {"\\Seen", "\\Flagged"}
+    world.server.close()
+    world.assert_idle()
+    world.write_config(direction=None)
+    world.sync()
+    world.assert_settled()
+    assert world.local.files("INBOX")[0][1] == {"\\Seen", "\\Flagged"}
+
+
+def test_a_direction_that_changes_costs_one_look(world):
+    fill(world)
+    world.sync()
+    for direction in ("pull", None, "push", None):
+        world.write_config(direction=direction)
+        world.sync()
+        world.server.close()
+        world.assert_idle()
