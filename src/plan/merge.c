@@ -544,10 +544,7 @@ merge_new_uids(struct merge *m)
 			merge_new_uid(m, &m->r->v[at]);
 }
 
-/*
- * case 118: the rows of a mailbox that is not there stay, in case it comes back,
- * until new mail makes it again: then they are those of another one.
- */
+/* case 118: until new mail makes the mailbox again, it may come back. */
 static void
 keep_rows(struct merge *m, size_t from)
 {

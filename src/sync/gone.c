@@ -18,6 +18,43 @@ gone_forget(struct run *r, struct sbox *b, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* The server's LIST lacks it: ask by name before anything goes here. */
+int
+gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
+{
+	bool exists;
+	int rc = imap_exists(r->imap, b->j.wire, &exists, e);
+
+	*skip_r = false;
+	if (rc != 0)
+		return rc;
+	if (exists) {
+		*skip_r = true;
+		report_failed(r, b, 0, SPAN_NONE,
+		    "the server did not list it, but has it; left alone");
+	}
+	b->remote_missing = true;
+	return 0;
+}
+
+/*
+ * A run that was killed while it took the directory away (maildir/bin.c,
+ * rule 5) leaves it without some of its parts; mail may have come since.
+ */
+int
+gone_delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
+{
+	int rc = gone_confirm(r, b, skip_r, e);
+
+	if (rc != 0 || *skip_r || op->rows > 0)
+		return rc;
+	if (!r->o->dry_run)
+		return maildir_create(r->m, b->j.path, e);
+	b->local_missing = op->damaged;
+	return 0;
+}
+
 /* What waits of it (sync_report.waiting) does so no more. */
 static int
 forget_holds(struct run *r, struct sbox *b, struct err *e)

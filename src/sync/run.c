@@ -546,8 +546,6 @@ run_account(struct run *r, struct err *e)
 	int rc = run_open(r, true, e);
 
 	if (rc == 0)
-		rc = record_left_out(r, e);
-	if (rc == 0)
 		rc = tree_prepare(r, e);
 	if (rc == 0)
 		rc = passes(r, e);

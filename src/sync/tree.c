@@ -188,43 +188,6 @@ renamed_box(struct run *r, const struct tree_op *op, struct sbox *b)
 		b->is_listed = false; /* RENAME may change the numbers */
 }
 
-/* The server's LIST lacks it: ask by name before anything goes here. */
-static int
-confirm_remote_gone(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
-{
-	bool exists;
-	int rc = imap_exists(r->imap, b->j.wire, &exists, e);
-
-	*skip_r = false;
-	if (rc != 0)
-		return rc;
-	if (exists) {
-		*skip_r = true;
-		report_failed(r, b, 0, SPAN_NONE,
-		    "the server did not list it, but has it; left alone");
-	}
-	b->remote_missing = true;
-	return 0;
-}
-
-/*
- * A run that was killed while it took the directory away (maildir/bin.c,
- * rule 5) leaves it without some of its parts; mail may have come since.
- */
-static int
-delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
-    bool *skip_r, struct err *e)
-{
-	int rc = confirm_remote_gone(r, b, skip_r, e);
-
-	if (rc != 0 || *skip_r || op->rows > 0)
-		return rc;
-	if (!r->o->dry_run)
-		return maildir_create(r->m, b->j.path, e);
-	b->local_missing = op->damaged;
-	return 0;
-}
-
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -255,7 +218,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			return 0;
 		}
 		if (op->kind == TREE_DELETE_L)
-			return delete_here(r, op, b, skip_r, e);
+			return gone_delete_here(r, op, b, skip_r, e);
 		b->local_missing = true;
 		return 0;
 	case TREE_STAY:
@@ -348,7 +311,7 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 	if (rc == 0 && !skip)
 		rc = judge_dirty(r, b, e);
 	if (rc == 0 && !skip && b->stays && b->remote_missing && sbox_is_due(b))
-		rc = confirm_remote_gone(r, b, &skip, e);
+		rc = gone_confirm(r, b, &skip, e);
 	if (rc != 0) {
 		rc = report_contain(r, b, e);
 		skip = !b->failed;
@@ -610,7 +573,9 @@ tree_prepare(struct run *r, struct err *e)
 	int rc;
 
 	lists_init(&ls);
-	rc = build(r, &ls, e);
+	rc = record_left_out(r, e);
+	if (rc == 0)
+		rc = build(r, &ls, e);
 	lists_release(&ls);
 	return rc;
 }

@@ -64,5 +64,10 @@ int rename_record(struct run *r, struct lists *ls, struct err *e);
 
 /* gone.c: the record of B goes. */
 int gone_forget(struct run *r, struct sbox *b, struct err *e);
+/* B is not on the server, by its list: *skip_r says that it is nevertheless. */
+int gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e);
+/* Case 105, until its messages are gone. */
+int gone_delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e);
 
 #endif
