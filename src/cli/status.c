@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "journal/journal.h"
+#include "mail/name.h"
 #include "maildir/maildir.h"
 #include "plan/plan.h"
 
@@ -116,6 +117,17 @@ count_pending(struct maildir *m, const struct jbox *b, const struct pairs *p,
 	return 0;
 }
 
+/* By the file's name: with direction: pull a row has not what was read here. */
+static bool
+shows_seen(struct arena *mem, const struct pair *row)
+{
+	struct span info = name_split(row->file).info;
+	struct flags f =
+	    row->file.n > 0 ? name_flags(mem, info, NULL, NULL) : row->l;
+
+	return (f.sys & FLAG_SEEN) != 0;
+}
+
 static int
 look_at(struct journal *j, struct maildir *m, struct line *line,
     struct arena *mem, struct err *e)
@@ -132,7 +144,7 @@ look_at(struct journal *j, struct maildir *m, struct line *line,
 	line->hold = h;
 	line->nhold = nh;
 	for (size_t i = 0; i < p.n; i++) {
-		line->unread += !(p.v[i].l.sys & FLAG_SEEN);
+		line->unread += !shows_seen(mem, &p.v[i]);
 		line->size += p.v[i].fsize;
 	}
 	return count_pending(m, line->box, &p, h, nh, mem, &line->pending, e);

@@ -50,6 +50,7 @@ struct journal {
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
 	struct journal_owner owner; /* to be written */
+	uint64_t left_out; /* see journal_left_out() */
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
 	MDB_txn *frozen;   /* all that is read is read in it; NULL: nothing is */

@@ -15,7 +15,7 @@
  *  5. Full sync per commit; no MDB_WRITEMAP, NOSYNC, DUPSORT.
  *
  * Tables (keys big-endian; doc/architecture.md has the layout):
- *   meta     name -> value (format version, account, next ids)
+ *   meta     name -> value (format version, next ids, what was left out)
  *   mailbox  u64 id -> box record
  *   count    u64 id -> how many rows it has
  *   pair     u64 box, u32 uid -> row
@@ -99,6 +99,12 @@ struct journal_owner {
 int journal_owner(struct journal *j, struct arena *mem,
     struct journal_owner *o_r, struct err *e);
 void journal_set_owner(struct journal *j, struct journal_owner o);
+
+/*
+ * What the configuration left undone when the marks (cursors and stamps) were
+ * taken, in bits of the caller's; 0: nothing.
+ */
+uint64_t journal_left_out(const struct journal *j);
 
 /*
  * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large
@@ -236,6 +242,7 @@ void journal_put_hold(struct journal_batch *b, uint64_t box,
     const struct jhold *h);
 void journal_del_hold(struct journal_batch *b, uint64_t box, uint32_t uid,
     struct span base);
+void journal_put_left_out(struct journal_batch *b, uint64_t bits);
 size_t journal_batch_size(const struct journal_batch *b); /* puts so far */
 /*
  * All or nothing, durable on return.  Frees the batch in every case.

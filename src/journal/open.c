@@ -265,6 +265,11 @@ read_numbers(struct journal *j, MDB_txn *txn, struct err *e)
 
 	if (rc != 0 || !codec_get_u64(journal_span(v), &j->next_box))
 		return journal_damaged(j, "no mailbox number", e);
+	key = journal_val(SPAN("left-out"));
+	rc = mdb_get(txn, j->dbi[T_META], &key, &v);
+	if (rc != MDB_NOTFOUND &&
+	    (rc != 0 || !codec_get_u64(journal_span(v), &j->left_out)))
+		return journal_damaged(j, "what was left out is no number", e);
 	rc = mdb_stat(txn, j->dbi[T_KEYWORD], &st);
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "stat", e);
@@ -448,6 +453,12 @@ journal_free(struct journal **j)
 	xfree((*j)->dir);
 	xfree(*j);
 	*j = NULL;
+}
+
+uint64_t
+journal_left_out(const struct journal *j)
+{
+	return j->left_out;
 }
 
 int64_t

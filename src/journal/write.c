@@ -189,6 +189,18 @@ journal_del_hold(struct journal_batch *b, uint64_t box, uint32_t uid,
 	add(b, DEL, T_HOLD, &key, NULL);
 }
 
+void
+journal_put_left_out(struct journal_batch *b, uint64_t bits)
+{
+	struct buf key, value;
+
+	buf_init(&key, 16);
+	buf_add_str(&key, "left-out");
+	buf_init(&value, 16);
+	codec_put_u64(&value, bits);
+	add(b, PUT, T_META, &key, &value);
+}
+
 static int
 by_key(const void *a, const void *b)
 {

@@ -148,16 +148,44 @@ row_changed(const struct pair *a, const struct pair *b)
 }
 
 /*
+ * A side that is not written to stays as it is: L or R, where BL and BR were
+ * agreed on.  The other one shows what the merge gives, ROW; but what was
+ * changed there is not agreed on: *REC is the row without that.
+ */
+static void
+leave_side(const struct merge *m, struct pair *row, struct flags bl,
+    struct flags br, struct flags l, struct flags r, struct pair *rec)
+{
+	struct flags stays;
+
+	if (m->policy->no_local)
+		row->l = l;
+	if (m->policy->no_remote)
+		row->r = r;
+	*rec = *row;
+	if (m->policy->no_remote)
+		plan_merge_flags(m->pl->mem, bl, br, bl, r, &rec->l, &stays);
+	else if (m->policy->no_local)
+		plan_merge_flags(m->pl->mem, bl, br, l, br, &stays, &rec->r);
+}
+
+/*
  * Both sides are there and show L and R: ops that make them show what ROW
- * says, or else, when there is nothing to carry out, KIND for the row.
+ * says, or else, when there is nothing to carry out, KIND for the row, which
+ * is recorded as REC.
  */
 static void
 settle(struct merge *m, enum plan_case why, enum op_kind kind, bool record,
-    const struct pair *row, struct flags l, struct flags r, uint32_t old_uid)
+    const struct pair *row, const struct pair *rec, struct flags l,
+    struct flags r, uint32_t old_uid)
 {
 	struct arena *mem = m->pl->mem;
 	uint32_t group = new_group(m);
 	bool lneeds = !flags_eq(l, row->l), rneeds = !flags_eq(r, row->r);
+	bool left_l = m->policy->no_remote;
+	struct flags shown = left_l ? row->l : row->r;
+	struct flags agreed = left_l ? rec->l : rec->r;
+	size_t from = m->pl->n;
 	struct op *op;
 
 	if (kind == OP_ADOPT || (record && !lneeds && !rneeds)) {
@@ -177,13 +205,17 @@ settle(struct merge *m, enum plan_case why, enum op_kind kind, bool record,
 		op->add = flags_minus(mem, row->r, r);
 		op->del = flags_minus(mem, r, row->r);
 	}
+	for (size_t i = from; i < m->pl->n; i++) {
+		m->pl->op[i].left_add = flags_minus(mem, shown, agreed);
+		m->pl->op[i].left_del = flags_minus(mem, agreed, shown);
+	}
 }
 
 /* cases 1 to 4, and 19 */
 static void
 merge_both(struct merge *m, const struct seen *s)
 {
-	struct pair row = *s->row;
+	struct pair row = *s->row, rec;
 	struct flags l = s->l ? s->l->flags : row.l;
 	struct flags r = s->r ? s->r->flags : row.r;
 	bool lnew = !flags_eq(l, row.l), rnew = !flags_eq(r, row.r);
@@ -210,12 +242,9 @@ merge_both(struct merge *m, const struct seen *s)
 		add(m, OP_RDELETE, CASE_EXPUNGE, group, &row)->file = row.file;
 		return;
 	}
-	/* A side that is not written to stays as it is. */
-	if (m->policy->no_local)
-		row.l = l;
-	if (m->policy->no_remote)
-		row.r = r;
-	settle(m, why, OP_RECORD, row_changed(s->row, &row), &row, l, r, 0);
+	leave_side(m, &row, s->row->l, s->row->r, l, r, &rec);
+	settle(m, why, OP_RECORD, row_changed(s->row, &rec), &row, &rec, l, r,
+	    0);
 }
 
 /* cases 7, 8, 18 and 28 */
@@ -225,7 +254,8 @@ merge_r_gone(struct merge *m, const struct seen *s)
 	struct pair row = *s->row;
 	struct op *op;
 
-	if (m->policy->no_local || (m->r->doubt && s->l && s->l->hold))
+	if ((m->policy->no_local && !m->r->missing) ||
+	    (m->r->doubt && s->l && s->l->hold))
 		return;
 	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
@@ -236,7 +266,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 		return;
 	}
 	/* case 28 */
-	if (m->policy->keep || m->r->doubt) {
+	if (m->policy->keep || m->policy->no_local || m->r->doubt) {
 		op = add(m, OP_KEEP, CASE_KEPT, new_group(m), s->row);
 		op->file = s->l ? s->l->file : s->row->file;
 		op->shown = s->l ? s->l->flags : s->row->l;
@@ -370,7 +400,7 @@ static void
 adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
     const struct pair *old)
 {
-	struct pair row = {.mtime_ns = 0};
+	struct pair row = {.mtime_ns = 0}, rec;
 	struct flags bl = FLAGS_NONE, br = FLAGS_NONE;
 
 	if (old) {
@@ -389,12 +419,9 @@ adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
 	row.idate = r->has_meta ? r->idate : row.idate;
 	plan_merge_flags(m->pl->mem, bl, br, l->flags, r->flags, &row.l,
 	    &row.r);
-	if (m->policy->no_local)
-		row.l = l->flags;
-	if (m->policy->no_remote)
-		row.r = r->flags;
+	leave_side(m, &row, bl, br, l->flags, r->flags, &rec);
 	settle(m, old ? CASE_RENUM_EQUAL : CASE_LR_NEW_EQUAL, OP_ADOPT, true,
-	    &row, l->flags, r->flags, old ? old->uid : 0);
+	    &row, &rec, l->flags, r->flags, old ? old->uid : 0);
 }
 
 /*
@@ -545,6 +572,22 @@ merge_new_uids(struct merge *m)
 			merge_new_uid(m, &m->r->v[at]);
 }
 
+/* case 118: until new mail makes the mailbox again, it may come back. */
+static void
+keep_rows(struct merge *m, size_t from)
+{
+	struct plan *pl = m->pl;
+	size_t n = from;
+
+	for (size_t i = from; i < pl->n; i++)
+		if (pl->op[i].kind == OP_PUSH)
+			return;
+	for (size_t i = from; i < pl->n; i++)
+		if (pl->op[i].kind != OP_KEEP)
+			pl->op[n++] = pl->op[i];
+	pl->n = n;
+}
+
 void
 plan_init(struct plan *pl, struct arena *mem)
 {
@@ -557,6 +600,7 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     const struct plan_policy *policy)
 {
 	const struct lview not_seen = {.same = true};
+	size_t from = pl->n;
 	struct merge m = {.pl = pl, .box = box, .base = base, .r = r,
 	    .policy = policy,
 	    .count = {.box = box, .rows = rows, .damaged = l->damaged,
@@ -577,6 +621,8 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 		merge_rows(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
+	if (r->missing)
+		keep_rows(&m, from);
 	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,
 	    sizeof *pl->box);
 	pl->box[pl->nbox++] = m.count;

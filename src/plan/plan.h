@@ -120,6 +120,12 @@ struct op {
 	 */
 	struct pair row;
 	/*
+	 * Of the only side that is written to: what was changed there, and not
+	 * on the other one.  Nobody agreed on it, so the row goes without
+	 * LEFT_ADD, and with LEFT_DEL.
+	 */
+	struct flags left_add, left_del;
+	/*
 	 * A message may need two ops (LFLAGS and RFLAGS after ADOPT or
 	 * CASE_LR_FLAGS).  All ops of one message stand side by side with the
 	 * same GROUP; each carries the full row.

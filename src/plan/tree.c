@@ -20,6 +20,8 @@
  *  9. A rename that leads into, or out of, what the patterns exclude is not
  *     followed, nor taken for a deletion: the journal forgets the mailbox, and
  *     each side goes by its own name.  What is not excluded is new then.
+ * 10. What may not be deleted stays, and is looked at: for what is new in it,
+ *     it is made again on the other side, unless that is not written to.
  */
 #include "plan/tree.h"
 
@@ -70,7 +72,7 @@ tree_case_words(enum tree_case why)
 	case TREE_CASE_ONE_WAY:
 		return "mailbox renamed; the other side is not written to";
 	case TREE_CASE_POLICY:
-		return "mailbox gone on one side; left alone on the other";
+		return "mailbox gone on one side; stays on the other";
 	case TREE_CASE_REFUSED:
 		return "mailbox renamed; the other side refuses the new name";
 	case TREE_CASE_R_BACK:
@@ -217,6 +219,25 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	}
 }
 
+/* cases 105, 106 and 118 (rule 10): gone on one side */
+static struct tree_op *
+from_one(struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
+
+	if (b->k[i].r != KNOWN_NONE)
+		return p->write_r
+		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
+		    : add_known(b, i, TREE_STAY, TREE_CASE_POLICY);
+	if (p->write_l && !p->keep)
+		return add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE);
+	/* an empty or broken-off listing proves nothing */
+	return add_known(b, i,
+	    p->write_r && p->list_complete && b->nr > 0 ? TREE_STAY
+							: TREE_LEAVE,
+	    TREE_CASE_POLICY);
+}
+
 /* cases 101, 105 to 107, 111 to 121 */
 static void
 from_journal(struct known_tree *b, size_t i)
@@ -241,14 +262,8 @@ from_journal(struct known_tree *b, size_t i)
 		op = add_known(b, i,
 		    !r ? TREE_SKIP : p->write_l ? TREE_SYNC : TREE_LEAVE,
 		    TREE_CASE_INBOX_GONE);
-	} else if (r) { /* cases 106 and 118 */
-		op = p->write_r
-		    ? add_known(b, i, TREE_DELETE_R, TREE_CASE_L_GONE)
-		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
-	} else if (l) { /* cases 105 and 118 */
-		op = p->write_l && !p->keep
-		    ? add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE)
-		    : add_known(b, i, TREE_LEAVE, TREE_CASE_POLICY);
+	} else if (r || l) {
+		op = from_one(b, i);
 	} else { /* cases 107, 120 and 121 */
 		op = add_known(b, i, TREE_FORGET,
 		    k->crossed    ? TREE_CASE_CROSSED

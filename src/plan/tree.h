@@ -88,6 +88,8 @@ enum tree_kind {
 	TREE_RENAME_R,  /* renamed here: rename it there, then sync */
 	TREE_RENAME_L,  /* renamed there: rename it here, then sync */
 	TREE_RENAMED,   /* renamed on both sides: the journal follows, sync */
+	TREE_STAY,      /* gone on one side, and stays on the other: what is new
+			   in it makes it again where it is gone */
 	TREE_LEAVE      /* not ours to touch; only its record may have to follow
 			   a directory that was moved with its parent */
 };
@@ -112,7 +114,7 @@ enum tree_case {
 	TREE_CASE_TWO_NAMES = 116, /* renamed on both sides, differently */
 	TREE_CASE_ONE_WAY = 117, /* renamed; the other side is not written to */
 	TREE_CASE_POLICY = 118,    /* gone on one side; direction or deletes
-				      leave it alone on the other */
+				      keep it on the other */
 	TREE_CASE_REFUSED = 119, /* renamed; the other side refuses the name */
 	TREE_CASE_R_BACK = 120, /* gone on a server that is as it was before */
 	TREE_CASE_CROSSED = 121 /* renamed on one side, to where patterns say

@@ -112,6 +112,7 @@ struct rview {
 	 * nothing any more.
 	 */
 	bool doubt, renumbered;
+	bool missing; /* there is no such mailbox */
 	uint32_t uidvalidity, uidnext; /* uidnext 0: not said */
 	uint64_t highestmodseq;        /* 0: not said, or NOMODSEQ */
 	uint32_t exists;

@@ -67,6 +67,16 @@ end_holds(struct run *r, struct sbox *b, struct journal_batch *batch,
 		    record_find_hold(b, 0, plan_base(g->row->file)));
 }
 
+/* The row is what was agreed on: without what a direction leaves on one side. */
+static void
+drop_left(struct run *r, struct pair *row, const struct op *op)
+{
+	struct flags *f = r->a->direction == CONFIG_PULL ? &row->l : &row->r;
+
+	*f = flags_or(&r->pass, flags_minus(&r->pass, *f, op->left_add),
+	    op->left_del);
+}
+
 void
 apply_done(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
@@ -105,6 +115,7 @@ apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (g->theirs)
 		record_theirs(r, b, g->row->file);
 	end_holds(r, b, batch, op);
+	drop_left(r, g->row, op);
 	journal_put_pair(batch, b->j.id, g->row);
 }
 

@@ -31,6 +31,43 @@ gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 	return forget(r, b, e);
 }
 
+/* The server's LIST lacks it: ask by name before anything goes here. */
+int
+gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
+{
+	bool exists;
+	int rc = imap_exists(r->imap, b->j.wire, &exists, e);
+
+	*skip_r = false;
+	if (rc != 0)
+		return rc;
+	if (exists) {
+		*skip_r = true;
+		report_failed(r, b, 0, SPAN_NONE,
+		    "the server did not list it, but has it; left alone");
+	}
+	b->remote_missing = true;
+	return 0;
+}
+
+/*
+ * A run that was killed while it took the directory away (maildir/bin.c,
+ * rule 5) leaves it without some of its parts; mail may have come since.
+ */
+int
+gone_delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e)
+{
+	int rc = gone_confirm(r, b, skip_r, e);
+
+	if (rc != 0 || *skip_r || op->rows > 0)
+		return rc;
+	if (!r->o->dry_run)
+		return maildir_create(r->m, b->j.path, e);
+	b->local_missing = op->damaged;
+	return 0;
+}
+
 /* What waits of it (sync_report.waiting) does so no more. */
 static int
 forget_holds(struct run *r, struct sbox *b, struct err *e)
@@ -58,25 +95,52 @@ has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 	return false;
 }
 
+/* Of the mailbox that is there now, nothing is known. */
 static void
-start_afresh(struct sbox *b)
+drop_numbers(struct sbox *b)
 {
-	uint64_t none = 0;
-
-	b->j.id = none;
 	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
 	b->j.highestmodseq = 0;
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	memset(&b->recorded, 0, sizeof b->recorded);
-	b->nhold = 0;
 	b->remote_missing = b->local_missing = false;
 	b->rescan = b->dirty_l = b->dirty_r = true;
 	b->is_listed = false;
 }
 
+static void
+start_afresh(struct sbox *b)
+{
+	b->j.id = 0;
+	drop_numbers(b);
+	memset(&b->recorded, 0, sizeof b->recorded);
+	b->nhold = 0;
+}
+
+/* Is there what deletes: keep has left here (case 28)? */
+static bool
+has_kept(const struct run *r, const struct sbox *b)
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].kind == JHOLD_KEPT)
+			return true;
+	return has_op(r, b, OP_KEEP, true);
+}
+
+/* It was made again, and what was kept is not to go up into it. */
+static int
+start_again(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch = record_begin(r, b);
+
+	journal_del_pairs(batch, b->j.id);
+	drop_numbers(b);
+	b->undone = true; /* nothing that was seen is a mark of it */
+	return record_commit(r, b, &batch, e);
+}
+
 /*
  * Is there what only this side has, and did not go up: for its size, or as
- * nothing is written there?
+ * nothing is written there?  What was kept does not count.
  */
 static bool
 has_others(const struct sbox *b)
@@ -90,16 +154,17 @@ has_others(const struct sbox *b)
 	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++) {
 		uint64_t at;
 
-		any = !map_get(&known, b->l.v[i].base, &at) ||
-		      (b->l.v[i].has_content &&
-			  memcmp(b->l.v[i].content.sha, b->base.v[at].sha,
-			      DIGEST_LEN) != 0);
+		any = !b->l.v[i].kept &&
+		      (!map_get(&known, b->l.v[i].base, &at) ||
+			  (b->l.v[i].has_content &&
+			      memcmp(b->l.v[i].content.sha, b->base.v[at].sha,
+				  DIGEST_LEN) != 0));
 	}
 	map_release(&known);
 	return any;
 }
 
-/* Deleted on the server; its messages here are in the bin by now. */
+/* Deleted on the server; its messages here are in the bin by now, or stay. */
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 {
@@ -113,19 +178,23 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 		b->gone = rc == 0;
 		return rc;
 	}
-	if (has_op(r, b, OP_PUSH, true) || has_op(r, b, OP_WAIT, true) ||
-	    others) {
+	if (has_op(r, b, OP_PUSH, true) ||
+	    (!b->stays && (has_op(r, b, OP_WAIT, true) || others))) {
 		/* new mail here: the mailbox comes back with it */
 		rc = imap_create(r->imap, b->j.wire, e);
 		if (rc != 0)
 			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
 		    "new mail here in a mailbox that was deleted there");
+		if (b->stays || has_kept(r, b))
+			return start_again(r, b, e);
 		rc = forget_holds(r, b, e);
 		if (rc == 0)
 			start_afresh(b);
 		return rc;
 	}
+	if (b->stays || has_kept(r, b))
+		return 0;
 	rc = apply_open_bin(r, e);
 	if (rc == 0)
 		rc = maildir_bin_box(r->m, b->j.path, &b->l, r->bin_fd, e);
@@ -274,7 +343,7 @@ tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
 		return 0; /* only in a dry run */
 	if (b->remote_missing)
 		return finish_remote_gone(r, b, e);
-	if (b->local_missing)
+	if (b->local_missing && !b->stays)
 		return finish_local_gone(r, b, e);
 	return 0;
 }

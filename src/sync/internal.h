@@ -64,6 +64,8 @@
  *     looked at (putoff.c): a message that was moved meanwhile is in one that
  *     was looked at before that.
  *  7. What finds nothing to do writes nothing.
+ *  8. What the configuration leaves out is done, as to marks; so they go when
+ *     it does not leave it out any more (record_left_out).
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -103,6 +105,7 @@ struct sbox {
 	struct imap_box listed; /* numbers of the listing */
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
+	bool stays;    /* and it is not deleted on the other one (case 118) */
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
@@ -180,6 +183,7 @@ struct run {
 	uint32_t passes; /* begun */
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
 	bool root_missing; /* and the journal knows of mailboxes */
+	uint64_t let_in; /* left out when marks were taken, and not any more */
 	bool keep_stamps; /* by them the next run has to see that, too */
 	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
 
@@ -532,6 +536,13 @@ int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e);
 /* Has B's own record changed since it was committed? */
 bool record_differs(const struct sbox *b);
+/*
+ * Before the mailboxes are listed: what the marks are worth.  Those that passed
+ * over what a direction or deletes: keep left out, and the configuration does
+ * not any more, are no marks: of that side all is looked at once more.
+ */
+int record_left_out(struct run *r, struct err *e);
+void record_unmark(const struct run *r, struct jbox *j);
 /* Cursor and stamp into B's record, as far as invariants 2 and 3 allow. */
 void record_mark(struct run *r, struct sbox *b);
 /* The records of V that changed, in one transaction; V is used up. */

@@ -330,7 +330,8 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 		return 0;
 	b->r.same = false;
 	if (b->remote_missing) {
-		b->r.complete = true; /* verified by tree_prepare */
+		/* verified by tree_prepare */
+		b->r.complete = b->r.missing = true;
 		b->r.exists = 0;
 		return 0;
 	}
@@ -408,6 +409,28 @@ read_here(struct run *r, struct sbox *b, struct err *e)
 	return rc == 0 ? local_fill(r, b, e) : rc;
 }
 
+/*
+ * Does a file show what its row does not say, though the directory did not
+ * change?  So it is with what direction: pull leaves here.
+ */
+static bool
+has_left(struct run *r, const struct sbox *b)
+{
+	uint32_t letters = 0;
+
+	for (size_t i = 0; i < b->base.n; i++) {
+		const struct pair *row = &b->base.v[i];
+
+		if (row->file.n > 4 &&
+		    !flags_eq(maildir_named(&r->pass, row->file, &b->letters,
+				  &letters)
+				  .flags,
+			row->l))
+			return true;
+	}
+	return false;
+}
+
 int
 observe_box(struct run *r, struct sbox *b, struct err *e)
 {
@@ -438,6 +461,14 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 		    "again until it can be read as a whole");
 	if (rc == 0)
 		rc = load_base(r, b, e);
+	if (rc == 0 && b->l.same && r->a->direction == CONFIG_PULL &&
+	    has_left(r, b)) {
+		/* what the file shows has to be merged with it */
+		b->dirty_l = true;
+		rc = local_observe(r, b, e);
+		if (rc == 0)
+			rc = load_base(r, b, e);
+	}
 	if (rc == 0)
 		rc = local_fill(r, b, e);
 	if (rc != 0)

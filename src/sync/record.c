@@ -129,6 +129,49 @@ record_commit(
 	return record_commit_many(r, &b, 1, batch, e);
 }
 
+/* Bits of journal_left_out(); never to be renumbered. */
+#define LEFT_THERE 1 /* direction: pull */
+#define LEFT_HERE 2  /* direction: push */
+#define LEFT_KEPT 4  /* deletes: keep */
+
+void
+record_unmark(const struct run *r, struct jbox *j)
+{
+	/* what is here did not go there */
+	if (r->let_in & LEFT_THERE)
+		j->stamp.cur_mtime_ns = j->stamp.new_mtime_ns = 0;
+	if (r->let_in & (LEFT_HERE | LEFT_KEPT))
+		j->highestmodseq = 0;
+}
+
+int
+record_left_out(struct run *r, struct err *e)
+{
+	const struct config_account *a = r->a;
+	uint64_t was = journal_left_out(r->j);
+	uint64_t now = (a->direction == CONFIG_PULL ? LEFT_THERE : 0) |
+		       (a->direction == CONFIG_PUSH ? LEFT_HERE : 0) |
+		       (a->keep ? LEFT_KEPT : 0);
+	struct journal_batch *batch;
+	struct jbox *v;
+	size_t n = 0;
+	int rc;
+
+	r->let_in = was & ~now;
+	if (was == now || r->o->dry_run)
+		return 0;
+	rc = journal_boxes(r->j, &r->mem, &v, &n, e);
+	if (rc != 0)
+		return rc;
+	batch = journal_begin(r->j, r->kw);
+	for (size_t i = 0; i < n; i++) {
+		record_unmark(r, &v[i]);
+		journal_put_box(batch, &v[i]);
+	}
+	journal_put_left_out(batch, now);
+	return journal_commit(&batch, e);
+}
+
 void
 record_mark(struct run *r, struct sbox *b)
 {

@@ -295,7 +295,7 @@ finish_pass(struct run *r, struct err *e)
 		if (rc != 0) {
 			rc = report_contain(r, b, e);
 		} else if (!b->gone && !b->remote_missing &&
-			   !b->local_missing) {
+			   (!b->local_missing || b->stays)) {
 			record_mark(r, b);
 			done[n++] = b;
 		}

@@ -56,9 +56,11 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 	struct maildir_stamp now = MAILDIR_STAMP_NONE;
 	bool fresh = r->o->full || b->j.id == 0;
 
-	b->dirty_r = fresh || b->remote_missing || numbers_differ(b);
-	b->dirty_l = fresh || b->local_missing || b->remote_missing;
-	if (!b->dirty_l) {
+	b->dirty_r = fresh ||
+	    (b->remote_missing ? !b->stays : numbers_differ(b));
+	b->dirty_l = fresh ||
+	    ((b->local_missing || b->remote_missing) && !b->stays);
+	if (!b->dirty_l && !b->local_missing) {
 		if (maildir_stamp(r->m, b->j.path, &now, e) != 0)
 			err_clear(e); /* the scan will say what is wrong */
 		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp) ||
@@ -192,43 +194,6 @@ renamed_box(struct run *r, const struct tree_op *op, struct sbox *b)
 		b->is_listed = false; /* RENAME may change the numbers */
 }
 
-/* The server's LIST lacks it: ask by name before anything goes here. */
-static int
-confirm_remote_gone(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
-{
-	bool exists;
-	int rc = imap_exists(r->imap, b->j.wire, &exists, e);
-
-	*skip_r = false;
-	if (rc != 0)
-		return rc;
-	if (exists) {
-		*skip_r = true;
-		report_failed(r, b, 0, SPAN_NONE,
-		    "the server did not list it, but has it; left alone");
-	}
-	b->remote_missing = true;
-	return 0;
-}
-
-/*
- * A run that was killed while it took the directory away (maildir/bin.c,
- * rule 5) leaves it without some of its parts; mail may have come since.
- */
-static int
-delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
-    bool *skip_r, struct err *e)
-{
-	int rc = confirm_remote_gone(r, b, skip_r, e);
-
-	if (rc != 0 || *skip_r || op->rows > 0)
-		return rc;
-	if (!r->o->dry_run)
-		return maildir_create(r->m, b->j.path, e);
-	b->local_missing = op->damaged;
-	return 0;
-}
-
 /* Its deletes are held, and so is all of it: does more than these wait? */
 static void
 tell_held(struct run *r, const struct sbox *b)
@@ -279,9 +244,16 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			return 0;
 		}
 		if (op->kind == TREE_DELETE_L)
-			return delete_here(r, op, b, skip_r, e);
+			return gone_delete_here(r, op, b, skip_r, e);
 		b->local_missing = true;
 		return 0;
+	case TREE_STAY:
+		b->stays = true;
+		b->local_missing = op->now_path.n == 0;
+		b->remote_missing = op->now_wire.n == 0;
+		return op->damaged && !b->local_missing
+		    ? damaged_box(r, op, b, skip_r, e)
+		    : 0;
 	case TREE_FORGET:
 		*skip_r = true;
 		return gone_by_plan(r, op->why, b, e);
@@ -338,11 +310,15 @@ pass_over(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b = place_box(r, ls, op);
 	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
 	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
-	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED)
+	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED &&
+	    op->kind != TREE_STAY)
 		return b;
 	b->failed = true;
-	b->local_missing = op->kind == TREE_CREATE_L;
-	b->remote_missing = op->kind == TREE_CREATE_R;
+	b->stays = op->kind == TREE_STAY;
+	b->local_missing = op->kind == TREE_CREATE_L ||
+	    (b->stays && op->now_path.n == 0);
+	b->remote_missing = op->kind == TREE_CREATE_R ||
+	    (b->stays && op->now_wire.n == 0);
 	r->nbox++;
 	return b;
 }
@@ -385,6 +361,8 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 	rc = carry_out(r, op, b, &skip, e);
 	if (rc == 0 && !skip)
 		rc = judge_dirty(r, b, e);
+	if (rc == 0 && !skip && b->stays && b->remote_missing && sbox_is_due(b))
+		rc = gone_confirm(r, b, &skip, e);
 	if (rc != 0) {
 		rc = report_contain(r, b, e);
 		skip = !b->failed;
@@ -600,6 +578,8 @@ tree_prepare(struct run *r, struct err *e)
 
 	lists_init(&ls);
 	rc = whose_account(r, e);
+	if (rc == 0)
+		rc = record_left_out(r, e);
 	if (rc == 0)
 		rc = build(r, &ls, e);
 	lists_release(&ls);

@@ -79,5 +79,10 @@ int trash_find(struct run *r, const struct lists *ls, struct err *e);
 /* gone.c: the record of B goes, WHY is said where it is to be. */
 int gone_by_plan(
     struct run *r, enum tree_case why, struct sbox *b, struct err *e);
+/* B is not on the server, by its list: *skip_r says that it is nevertheless. */
+int gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e);
+/* Case 105, until its messages are gone. */
+int gone_delete_here(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -347,3 +348,243 @@ def test_a_dry_run_prints_the_case_of_each_policy(world):
     cases = sorted(json.loads(line)["case"] for line in done.out.splitlines()
                    if "case" in json.loads(line))
     assert cases == [21, 28, 29], done.out
+
+
+# a mailbox that is gone on one side, and stays on the other
+
+
+@pytest.mark.parametrize("deletes", ["sync", "keep"])
+def test_pull_makes_a_mailbox_again_for_new_mail(world, deletes):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.write_config(direction="pull", deletes=deletes)
+    world.sync()
+    shutil.rmtree(world.root / "A")
+    # what was deleted here stays away, and the mailbox as well
+    world.server.store("A", 1, "+FLAGS", ["\\Seen"])
+    world.server.close()
+    world.sync()
+    assert world.local.mailboxes() == ["INBOX"]
+    world.assert_idle()
+    world.server.append("A", message("new"))
+    world.server.close()
+    plan = world.sync("--dry-run")
+    assert "pull A" in plan.out
+    before = world.server.everything()
+    world.sync("--trace", str(world.trace))
+    assert_server_untouched(world)
+    assert world.server.everything() == before
+    assert local_tokens(world, "A") == ["new"]
+    world.server.close()
+    world.assert_idle()
+    world.sync("--full")
+    assert local_tokens(world, "A") == ["new"]
+    world.server.append("A", message("newer"))
+    world.sync("home:A")
+    assert local_tokens(world, "A") == ["new", "newer"]
+
+
+def test_pull_costs_nothing_for_a_mailbox_that_was_deleted_here(world):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.write_config(direction="pull")
+    world.sync()
+    shutil.rmtree(world.root / "A")
+    world.sync()
+    world.sync("--trace", str(world.trace))
+    assert not [c for c in world.commands() if c.startswith(b"EXAMINE")]
+
+
+@pytest.mark.parametrize("how", [{"deletes": "keep"}, {"direction": "push"},
+                                 {"direction": "push", "deletes": "keep"}])
+def test_a_mailbox_that_was_kept_is_made_again_for_new_mail(world, how):
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.write_config(**how)
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX"]
+    assert local_tokens(world, "A") == ["a", "b", "c"]
+    world.server.close()
+    world.assert_idle()
+    # others change, and that is no new mail
+    name = world.local.files("A")[0][2]
+    os.rename(name, str(name) + "S")
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX"]
+    world.server.close()
+    world.assert_idle()
+    world.local.add("A", message("new"), "new.host", "new")
+    assert "push A" in world.sync("--dry-run").out
+    s = world.summary()
+    assert s["pushed"] == 1
+    assert remote_tokens(world, "A") == ["new"]
+    assert local_tokens(world, "A") == ["a", "b", "c", "new"]
+    world.server.close()
+    world.assert_idle()
+    world.sync("--full")
+    assert remote_tokens(world, "A") == ["new"]
+    world.server.close()
+    # and once more, with what is on both sides by now
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    world.local.add("A", message("newer"), "newer.host", "new")
+    world.sync()
+    assert remote_tokens(world, "A") == ["newer"]
+    assert local_tokens(world, "A") == ["a", "b", "c", "new", "newer"]
+    world.server.close()
+    world.assert_idle()
+
+
+def test_a_mailbox_that_was_kept_and_comes_back(world):
+    """What is in it there is what is here; what it lacks goes up again, as
+    its numbers are others."""
+    world.write_config(deletes="keep")
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.server.do("delete", "A")
+    world.server.close()
+    world.sync()
+    world.server.create("A")
+    fill(world, "cd", "A")
+    world.server.close()
+    world.sync()
+    assert local_tokens(world, "A") == ["a", "b", "c", "d"]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_what_was_kept_stays_without_the_key(world, new):
+    """Of a mailbox that was made again only what is its own goes with it."""
+    world.write_config(deletes="keep")
+    world.server.create("A")
+    fill(world, "abc", "A")
+    world.sync()
+    world.server.do("delete", "A")
+    world.server.close()
+    world.local.add("A", message("own"), "own.host", "new")
+    world.sync()
+    assert remote_tokens(world, "A") == ["own"]
+    world.write_config(deletes=None)
+    world.server.close()
+    world.server.do("delete", "A")
+    world.server.close()
+    if new:
+        world.local.add("A", message("new"), "new.host", "new")
+    world.sync()
+    if new:
+        assert remote_tokens(world, "A") == ["new"]
+    assert ("A" in world.server.mailboxes()) == new
+    assert local_tokens(world, "A") == ["a", "b", "c"] + ["new"] * new
+    world.server.close()
+    world.assert_idle()
+
+
+# what was left out, once the configuration allows it
+
+
+def change_flags(world):
+    """Flags of "f": each side adds and removes; "d" and "e": one of them."""
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    uid = dict(zip("abcdef", sorted(
+        world.server.messages("INBOX", bodies=False))))
+    os.rename(files["f"], str(files["f"]).split(":")[0] + ":2,F")
+    world.server.store("INBOX", uid["f"], "+FLAGS", ["\\Answered"])
+    os.rename(files["e"], str(files["e"]).split(":")[0] + ":2,")
+    world.server.store("INBOX", uid["d"], "-FLAGS", ["\\Seen"])
+    return uid
+
+
+@pytest.mark.parametrize("direction", ["pull", "push"])
+@pytest.mark.parametrize("later", [False, True])
+def test_what_a_direction_left_out_follows_without_it(world, direction, later):
+    """LATER: more happens to the same messages meanwhile."""
+    world.server.create("Sent")
+    world.local.make("Mine")
+    fill(world, flags=["\\Seen"])
+    world.sync()
+    world.write_config(direction=direction)
+    world.sync()
+    uid = change_flags(world)
+    world.local.add("Sent", message("l"), "new.host", "new")
+    world.server.append("Sent", message("r"))
+    world.local.add("Mine", message("m"), "mine.host", "new")
+    files = {token(p): p for _, _, p in world.local.files("INBOX")}
+    files["a"].unlink()
+    expunge(world, "INBOX", uid["b"])
+    os.rename(files["c"], world.root / "Sent" / "cur" / files["c"].name)
+    world.server.close()
+    world.sync()
+    world.server.close()
+    world.assert_idle()
+    if later:
+        world.server.store("INBOX", uid["f"], "+FLAGS", ["\\Draft"])
+        files = {token(p): p for _, _, p in world.local.files("INBOX")}
+        os.rename(files["f"], str(files["f"]) + "T")
+        world.sync()
+        world.server.store("INBOX", uid["f"], "-FLAGS", ["\\Draft"])
+        world.sync()
+        world.server.close()
+        world.assert_idle()
+    world.write_config(direction=None)
+    assert world.sync("--dry-run").out
+    world.sync()
+    world.assert_settled()
+    assert local_tokens(world) == ["d", "e", "f"]
+    assert local_tokens(world, "Sent") == ["c", "l", "r"]
+    assert local_tokens(world, "Mine") == ["m"]
+    flags = {token(p): f for _, f, p in world.local.files("INBOX")}
+    assert flags == {"d": set(), "e": set(), "f": {"\\Flagged", "\\Answered"}
+                     | ({"\\Deleted"} if later else set())}
+
+
+def test_flags_that_pull_left_here_stay_when_the_server_changes_others(world):
+    """The directory was not read again when the server's change comes."""
+    fill(world, "a")
+    world.write_config(direction="pull")
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    os.rename(path, world.root / "INBOX" / "cur" / (path.name + ":2,F"))
+    world.sync()
+    world.assert_idle()
+    world.run("journal", "verify", world.account)
+    for sign, shown in (("+", {"\\Flagged", "\\Seen"}), ("-", {"\\Flagged"})):
+        world.server.store("INBOX", 1, sign + "FLAGS", ["\\Seen"])
+        world.sync()
+        assert world.local.files("INBOX")[0][1] == shown
+        status = json.loads(world.run("status", "--json").out)
+        assert status["unread"] == ("\\Seen" not in shown)
+        world.server.close()
+        world.assert_idle()
+    world.write_config(direction=None)
+    world.sync()
+    world.assert_settled()
+    assert world.local.files("INBOX")[0][1] == {"\\Flagged"}
+
+
+def test_what_pull_found_on_both_sides_is_united_without_it(world):
+    world.server.append("INBOX", message("a"), ["\\Seen"], 1700000000)
+    world.local.add("INBOX", message("a"), "a.host:2,F")
+    world.write_config(direction="pull")
+    world.sync()
+    assert world.local.files("INBOX")[0][1] == {"\\Seen", "\\Flagged"}
+    world.server.close()
+    world.assert_idle()
+    world.write_config(direction=None)
+    world.sync()
+    world.assert_settled()
+    assert world.local.files("INBOX")[0][1] == {"\\Seen", "\\Flagged"}
+
+
+def test_a_direction_that_changes_costs_one_look(world):
+    fill(world)
+    world.sync()
+    for direction in ("pull", None, "push", None):
+        world.write_config(direction=direction)
+        world.sync()
+        world.server.close()
+        world.assert_idle()

@@ -80,7 +80,7 @@ expect(const struct input *in, const char *want)
 {
 	static const char *const kind[] = {"sync", "createL", "createR",
 	    "deleteL", "deleteR", "forget", "skip", "renameR", "renameL",
-	    "renamed", "leave"};
+	    "renamed", "stay", "leave"};
 	struct tree_plan plan;
 	struct buf out;
 

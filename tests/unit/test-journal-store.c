@@ -79,6 +79,29 @@ test_the_owner_goes_with_what_is_written_anyway(void **state)
 }
 
 static void
+test_what_was_left_out_is_a_number_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t bits[] = {5, 0};
+
+	/* also in a journal that never heard of it */
+	assert_int_equal(journal_left_out(f->j), 0);
+	(void)add_box(f, "a", 3);
+	reopen(f, JOURNAL_READ);
+	assert_int_equal(journal_left_out(f->j), 0);
+	for (int i = 0; i < 2; i++) {
+		struct journal_batch *batch;
+
+		reopen(f, JOURNAL_CREATE);
+		batch = journal_begin(f->j, f->kw);
+		journal_put_left_out(batch, bits[i]);
+		commit(batch);
+		reopen(f, JOURNAL_READ);
+		assert_int_equal(journal_left_out(f->j), bits[i]);
+	}
+}
+
+static void
 test_a_batch_that_changes_nothing_writes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -816,6 +839,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    T(test_the_owner_goes_with_what_is_written_anyway),
 	    T(test_what_was_put_is_there_after_reopening),
+	    T(test_what_was_left_out_is_a_number_of_its_own),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
 	    T(test_names_are_told_one_by_one_as_the_rows_have_them),
 	    T(test_a_row_that_is_too_large_fails_the_whole_batch),

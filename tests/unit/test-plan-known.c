@@ -398,6 +398,7 @@ apply(struct world *w, const struct tree_op *op)
 		forget(w, op->id);
 		break;
 	case TREE_SKIP:
+	case TREE_STAY:
 	case TREE_LEAVE:
 		break;
 	}

@@ -459,6 +459,29 @@ test_case_28_keeps_what_expunge_would_remove(void **state)
 	only(OP_RECORD, CASE_LR_FLAGS);
 }
 
+/* case 118: until there is new mail, the mailbox may come back as it was */
+static void
+test_case_28_rows_of_a_missing_mailbox_wait_for_new_mail(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		policy.keep = i == 0;
+		policy.no_local = i == 1;
+		box[0].r.missing = true;
+		row(0, 7, "cur/a:2,S", 1, FLAG_SEEN);
+		file(0, "cur/a:2,S", 1, FLAG_SEEN);
+		plan();
+		assert_int_equal(pl.n, 0);
+		file(0, "new/b", 2, 0);
+		plan();
+		assert_int_equal(pl.n, 2);
+		assert_int_equal(find(OP_KEEP)->uid, 7);
+		assert_true(span_eq(find(OP_PUSH)->file, SPAN("new/b")));
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void
 test_case_28_a_kept_file_is_not_new(void **state)
 {
@@ -647,6 +670,42 @@ test_direction_push_changes_nothing_here(void **state)
 	    1u << OP_RFLAGS | 1u << OP_RDELETE);
 }
 
+/* What was changed on the side that does not count is not agreed on. */
+static void
+test_a_direction_leaves_changes_out_of_the_row(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	for (int pull = 0; pull < 2; pull++) {
+		uint32_t ours = FLAG_SEEN | FLAG_DRAFT, theirs = FLAG_FLAGGED;
+
+		policy.no_remote = pull;
+		policy.no_local = !pull;
+		row(0, 5, "cur/a:2,D", 5, FLAG_DRAFT | FLAG_ANSWERED);
+		file(0, "cur/a:2,DS", 5, pull ? ours : theirs);
+		there(0, 5, 5, pull ? theirs : ours);
+		plan();
+		/* Draft and Answered go, Flagged comes, Seen stays */
+		op = only(pull ? OP_LFLAGS : OP_RFLAGS, CASE_LR_FLAGS);
+		assert_int_equal((pull ? op->row.l : op->row.r).sys,
+		    FLAG_SEEN | FLAG_FLAGGED);
+		assert_int_equal((pull ? op->row.r : op->row.l).sys, theirs);
+		assert_int_equal(op->left_add.sys, FLAG_SEEN);
+		assert_int_equal(op->left_del.sys, 0);
+		teardown(state);
+		setup(state);
+	}
+	policy.no_remote = true;
+	row(0, 5, "cur/a:2,F", 5, FLAG_FLAGGED);
+	file(0, "cur/a:2,", 5, 0);
+	there(0, 5, 5, FLAG_FLAGGED | FLAG_SEEN);
+	plan();
+	op = only(OP_LFLAGS, CASE_LR_FLAGS);
+	assert_int_equal(op->row.l.sys, FLAG_SEEN);
+	assert_int_equal(op->left_del.sys, FLAG_FLAGGED);
+}
+
 static void
 test_the_words_name_the_mailbox_it_comes_from(void **state)
 {
@@ -695,6 +754,7 @@ main(void)
 	    T(test_case_28_keep),
 	    T(test_case_28_does_not_stop_case_18),
 	    T(test_case_28_keeps_what_expunge_would_remove),
+	    T(test_case_28_rows_of_a_missing_mailbox_wait_for_new_mail),
 	    T(test_case_28_a_kept_file_is_not_new),
 	    T(test_case_28_a_move_on_the_server_is_followed),
 	    T(test_case_29_too_large_both_ways),
@@ -704,6 +764,7 @@ main(void)
 	    T(test_case_29_too_old),
 	    T(test_direction_pull_changes_nothing_there),
 	    T(test_direction_push_changes_nothing_here),
+	    T(test_a_direction_leaves_changes_out_of_the_row),
 	    T(test_the_words_name_the_mailbox_it_comes_from),
 	};
 

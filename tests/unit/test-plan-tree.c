@@ -317,15 +317,15 @@ test_direction_and_keep_leave_the_other_side_alone(void **state)
 	    {false, true, false, "y", "x", "renameL114 y, "},
 	    {false, true, false, "y", "z", "renameL116 y, "},
 	    {false, true, false, "y", "y", "renamed115 y, "},
-	    {false, true, false, "x", NULL, "leave118 x, "},
+	    {false, true, false, "x", NULL, "stay118 x, "},
 	    {false, true, false, NULL, "x", "deleteL105 x, "},
 	    {false, true, false, NULL, "y", "forget107 x, "},
 	    {true, false, false, "x", "y", "renameR113 y, "},
 	    {true, false, false, "y", "x", "sync117 x, "},
 	    {true, false, false, "y", "z", "renameR116 z, "},
 	    {true, false, false, "x", NULL, "deleteR106 x, "},
-	    {true, false, false, NULL, "x", "leave118 x, "},
-	    {true, true, true, NULL, "x", "leave118 x, "},
+	    {true, false, false, NULL, "x", "stay118 x, "},
+	    {true, true, true, NULL, "x", "stay118 x, "},
 	    {true, true, true, "x", NULL, "deleteR106 x, "},
 	};
 	struct input in;
