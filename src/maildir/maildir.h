@@ -32,7 +32,6 @@
 #include <sys/types.h>
 
 struct maildir;
-struct map;
 
 /*
  * ERR_IO with sys ENOENT when ROOT does not exist: the caller decides
@@ -133,13 +132,6 @@ int maildir_scan_rest(struct maildir *m, struct span path,
     struct err *e);
 /* Of files with one base those that were moved while they were read. */
 int maildir_drop_moved(struct maildir *m, struct span path, struct lview *v,
-    struct err *e);
-/*
- * Files whose inodes are keys of INODES, as the directory has them, into V:
- * file and ino.  No stat per file.
- */
-int maildir_with_inodes(struct maildir *m, struct span path,
-    const struct map *inodes, struct arena *mem, struct lview *v,
     struct err *e);
 /* FILE, borrowed, as its name shows it; *unknown gets letters added to it. */
 struct lmsg maildir_named(struct arena *mem, struct span file,

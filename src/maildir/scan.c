@@ -308,48 +308,6 @@ maildir_scan(struct maildir *m, struct span path,
 	    m, path, letters, NULL, mem, v_r, stamp_r, letters_seen_r, e);
 }
 
-static int
-inodes_in(struct maildir *m, struct span path, int box, const char *sub,
-    const struct map *inodes, struct arena *mem, struct lview *v,
-    struct err *e)
-{
-	DIR *d = fs_dirstream(fs_open_dir(box, sub));
-	struct dirent *x;
-	int sys = errno, rc = 0;
-
-	while (d && rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
-		struct lmsg msg = {.ino = x->d_ino};
-		uint64_t one;
-
-		rc = cancel_check(m->cancel, e);
-		if (rc < 0 || !map_get_u64(inodes, x->d_ino, &one))
-			continue;
-		msg.file = span_str(arena_printf(mem, "%s/%s", sub, x->d_name));
-		lview_add(mem, v, msg);
-	}
-	sys = d ? errno : sys;
-	if (d)
-		closedir(d);
-	if (rc == 0 && sys)
-		rc = err_sys(e, ERR_SCOPE_BOX, sys, "read '%.*s/%s'",
-		    SPAN_ARG(maildir_shown(path)), sub);
-	return rc;
-}
-
-int
-maildir_with_inodes(struct maildir *m, struct span path,
-    const struct map *inodes, struct arena *mem, struct lview *v,
-    struct err *e)
-{
-	const struct maildir_box *b;
-	int rc = maildir_whole_box(m, path, &b, e);
-
-	if (rc == 0)
-		rc = inodes_in(m, path, b->fd, "new", inodes, mem, v, e);
-	return rc == 0 ? inodes_in(m, path, b->fd, "cur", inodes, mem, v, e)
-		       : rc;
-}
-
 int
 maildir_drop_moved(
     struct maildir *m, struct span path, struct lview *v, struct err *e)

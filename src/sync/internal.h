@@ -368,8 +368,6 @@ void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 void putoff_unread(struct run *r);
 /* what is gone here while others are at work in the Maildir; */
 void putoff_gone(struct run *r);
-/* over.c: what has the name of another file by now; */
-int putoff_over(struct run *r, struct err *e);
 /* moves into mailboxes that the server has not got any more; */
 void putoff_into_missing(struct run *r);
 /* those UIDs of mailbox number BOX, to be pulled, that are there; */

@@ -55,7 +55,7 @@ is_as_row(struct run *r, const struct lmsg *m, const struct pair *row)
 		   !maildir_inodes_stay(r->m));
 }
 
-/* Other content in another file: it may be that of another row (over.c). */
+/* Other content in another file: it may be that of another row. */
 static bool
 is_another(const struct lmsg *m, const struct pair *row)
 {

@@ -176,9 +176,6 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		return rc;
 	slice_defer(r);
 	putoff_gone(r);
-	rc = putoff_over(r, e);
-	if (rc != 0)
-		return rc;
 	plan_brake(&r->plan, policy);
 	plan_order(&r->plan);
 	return 0;

@@ -197,39 +197,3 @@ def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
     assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
     assert len(drafts.local.files("A")) == 2
     drafts.assert_settled()
-
-
-def test_a_message_is_renamed_over_another_one(drafts):
-    """The one that is gone is not the one whose name is."""
-    os.rename(file_of(drafts, "a"), file_of(drafts, "b"))
-    drafts.sync()
-    assert bodies(drafts, "A") == [lf(message("a"))]
-    assert list(drafts.server.messages("A")) == [1]
-    drafts.assert_settled()
-
-
-def test_a_message_takes_the_name_of_one_that_moved(drafts):
-    drafts.server.append("B", message("c"))
-    drafts.sync()
-    a = file_of(drafts, "a")
-    (_, _, c), = drafts.local.files("B")
-    os.rename(a, c.parent.parent / "cur" / "x.host:2,")
-    os.rename(c, a)
-    drafts.sync()
-    assert bodies(drafts, "A") == sorted([lf(message("b")), lf(message("c"))])
-    assert bodies(drafts, "B") == [lf(message("a"))]
-    drafts.assert_settled()
-
-
-def test_links_are_no_reason_to_look_twice(drafts):
-    """copy: link, and one of the two is deleted."""
-    drafts.write_config(copy="link")
-    drafts.server.select("A")
-    drafts.server.do("uid", "COPY", "1", "B")
-    drafts.sync()
-    drafts.local.add("B", message("c"), "c.host")
-    file_of(drafts, "a").unlink()
-    drafts.sync()
-    assert bodies(drafts, "A") == [lf(message("b"))]
-    assert bodies(drafts, "B") == sorted([lf(message("a")), lf(message("c"))])
-    drafts.assert_settled()
