@@ -20,6 +20,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_moving.py \
 	tests/e2e/test_new_child.py \
 	tests/e2e/test_odd_messages.py tests/e2e/test_odd_names.py \
+	tests/e2e/test_patterns.py \
 	tests/e2e/test_pipeline.py tests/e2e/test_policy.py \
 	tests/e2e/test_races.py tests/e2e/test_reads.py \
 	tests/e2e/test_reports.py \
@@ -32,7 +33,7 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
 	tests/e2e/test_servers_renames.py tests/e2e/test_slices.py \
 	tests/e2e/test_slices_scripted.py \
-	tests/e2e/test_undo.py \
+	tests/e2e/test_undo.py tests/e2e/test_whose.py \
 	tests/e2e/world.py tests/packages.sh tests/run.sh
 
 # The whole program against real servers; needs what tests/run.sh installs.
