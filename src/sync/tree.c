@@ -452,7 +452,8 @@ plan_names(struct run *r, struct lists *ls, const struct map *verdict,
 			rc = lists_plan(r, ls, verdict, e);
 		if (rc == 0)
 			rc = lists_confirm(r, ls, &same, e);
-		if (rc != 0 || same)
+		/* once: a server may list for ever what it has not got */
+		if (rc != 0 || (same && (!ls->outdated || i > 0)))
 			return rc;
 	}
 	return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,

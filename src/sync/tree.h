@@ -18,6 +18,7 @@ struct lists {
 	size_t njbox;
 	struct map by_wire; /* wire -> index into remote.v */
 	struct map by_id;   /* id -> index into jbox */
+	bool outdated; /* one that was looked at is not there any more */
 
 	/* The same for plan/tree.h, at the same indexes. */
 	struct tree_journal *tj;
