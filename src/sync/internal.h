@@ -293,6 +293,8 @@ int local_make(struct run *r, struct sbox *b, struct err *e);
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
 int local_letters(struct run *r, struct sbox *b, struct err *e);
+/* dovecot-keywords, if it was lost, as the journal has it. */
+int local_mend_letters(struct run *r, struct sbox *b, struct err *e);
 /* --full: compare every file with its row. */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
 /* Before a pass writes into directories: who else does? */

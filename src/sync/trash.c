@@ -12,7 +12,7 @@
  *     was refused, or the connection ended in between, its like is in the trash
  *     already: then it is only expunged, or each run would add another.
  */
-#include "sync/internal.h"
+#include "sync/tree.h"
 
 #include "wire/resp.h"
 
@@ -155,4 +155,40 @@ trash_move(
 	uidset_add_set(set, &gone);
 	uidset_release(&gone);
 	return 0;
+}
+
+int
+trash_find(struct run *r, const struct lists *ls, struct err *e)
+{
+	const char *name = r->a->trash;
+	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
+	struct span wire;
+
+	if (!r->a->to_trash && !gmail)
+		return 0;
+	for (size_t i = 0; i < ls->remote.n; i++) {
+		const struct imap_box *x = &ls->remote.v[i];
+
+		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
+				       ls->remote.prefix),
+			       span_str(name))
+			 : (x->attrs & ATTR_TRASH) != 0)
+			r->trash = x->wire;
+	}
+	if (r->trash.n || !r->a->to_trash)
+		return 0;
+	if (!name)
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "on_local_delete: trash, but the server marks no mailbox "
+		    "as \\Trash; name it with trash: NAME");
+	if (!layout_wire(&r->mem, span_str(name), ls->remote.delim,
+		ls->remote.prefix, &wire))
+		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
+		    ERR_RETRY_NEVER,
+		    "trash: '%s' cannot be a mailbox on this server", name);
+	r->trash = wire;
+	return r->o->dry_run || r->a->direction == CONFIG_PULL
+		   ? 0
+		   : imap_create(r->imap, wire, e);
 }

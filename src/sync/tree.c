@@ -9,8 +9,6 @@
 
 #include "wire/resp.h"
 
-#define LIST_TRIES 5
-
 static bool
 numbers_differ(const struct sbox *b)
 {
@@ -434,34 +432,6 @@ wants_steps(const struct run *r, const struct lists *ls)
 }
 
 /*
- * Lists, and a plan that they bear out: somebody may move mailboxes while
- * they are read.
- */
-static int
-plan_names(struct run *r, struct lists *ls, const struct map *verdict,
-    struct err *e)
-{
-	for (int i = 0; i < LIST_TRIES; i++) {
-		bool same;
-		int rc;
-
-		lists_release(ls);
-		lists_init(ls);
-		rc = lists_read(r, ls, e);
-		if (rc == 0)
-			rc = lists_plan(r, ls, verdict, e);
-		if (rc == 0)
-			rc = lists_confirm(r, ls, &same, e);
-		/* once: a server may list for ever what it has not got */
-		if (rc != 0 || (same && (!ls->outdated || i > 0)))
-			return rc;
-	}
-	return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
-	    "the directories of the Maildir change all the time; nothing is "
-	    "done");
-}
-
-/*
  * Lists, plan and renames, until all renames that can be are done.  *go_r:
  * the rest may follow.
  */
@@ -490,7 +460,7 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 			    "them the same names on both sides");
 			break;
 		}
-		rc = plan_names(r, ls, &verdict, e);
+		rc = lists_settle(r, ls, &verdict, e);
 		if (rc != 0 ||
 		    (ls->plan.root_damaged &&
 			!(r->o->allow_deletes && r->o->named)))
@@ -503,46 +473,6 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 		rc = rename_record(r, ls, e);
 	map_release(&verdict);
 	return rc;
-}
-
-/*
- * Where messages go that were deleted here (on_local_delete: trash; always at
- * Gmail's, where an expunge only takes a label away).
- */
-static int
-find_trash(struct run *r, const struct lists *ls, struct err *e)
-{
-	const char *name = r->a->trash;
-	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
-	struct span wire;
-
-	if (!r->a->to_trash && !gmail)
-		return 0;
-	for (size_t i = 0; i < ls->remote.n; i++) {
-		const struct imap_box *x = &ls->remote.v[i];
-
-		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
-				       ls->remote.prefix),
-			       span_str(name))
-			 : (x->attrs & ATTR_TRASH) != 0)
-			r->trash = x->wire;
-	}
-	if (r->trash.n || !r->a->to_trash)
-		return 0;
-	if (!name)
-		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_NEVER,
-		    "on_local_delete: trash, but the server marks no mailbox "
-		    "as \\Trash; name it with trash: NAME");
-	if (!layout_wire(&r->mem, span_str(name), ls->remote.delim,
-		ls->remote.prefix, &wire))
-		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
-		    ERR_RETRY_NEVER,
-		    "trash: '%s' cannot be a mailbox on this server", name);
-	r->trash = wire;
-	return r->o->dry_run || r->a->direction == CONFIG_PULL
-		   ? 0
-		   : imap_create(r->imap, wire, e);
 }
 
 static void
@@ -617,7 +547,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		warn_of_layout(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
-	rc = find_trash(r, ls, e);
+	rc = trash_find(r, ls, e);
 	if (rc == 0)
 		rc = check_names(r, tp, e);
 	if (rc != 0)

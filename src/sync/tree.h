@@ -1,5 +1,5 @@
 /*
- * tree: what tree.c, lists.c, rename.c and gone.c share.
+ * tree: what tree.c, lists.c, rename.c, gone.c and trash.c share.
  */
 #ifndef SYNC_TREE_H
 #define SYNC_TREE_H
@@ -36,6 +36,12 @@ int lists_read(struct run *r, struct lists *ls, struct err *e);
 int lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
     struct err *e);
 /*
+ * Read and planned, until the plan is borne out: somebody may move mailboxes
+ * while they are read.
+ */
+int lists_settle(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e);
+/*
  * Where the plan deletes a mailbox on the server because there is none here:
  * *same_r: are the directories, listed once more, the same?
  */
@@ -62,6 +68,12 @@ int rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 
 /* What goes by another name now, into the journal. */
 int rename_record(struct run *r, struct lists *ls, struct err *e);
+
+/*
+ * trash.c: where messages go that were deleted here (on_local_delete: trash;
+ * always at Gmail's, where an expunge only takes a label away).
+ */
+int trash_find(struct run *r, const struct lists *ls, struct err *e);
 
 /* gone.c: the record of B goes. */
 int gone_forget(struct run *r, struct sbox *b, struct err *e);
