@@ -259,36 +259,6 @@ flush_rows(struct run *r, struct rows *x, struct err *e)
 }
 
 /* B is one of those that are written when it has anything to say. */
-/*
- * Without their table the letters in names mean nothing to other programs, and
- * one of these might give them another meaning.
- */
-static int
-mend_letters(struct run *r, struct sbox *b, struct err *e)
-{
-	int rc;
-
-	if (!b->letters_lost || !(b->letters_gone || r->o->full) ||
-	    b->local_missing || b->remote_missing || b->l.damaged ||
-	    b->l.replaced || r->a->direction == CONFIG_PUSH)
-		return 0;
-	rc = maildir_letters_save(r->m, b->j.path, r->kw, &b->letters, e);
-	if (rc == 0) {
-		b->letters_lost = b->letters_gone = false;
-	} else if (e->scope > ERR_SCOPE_BOX) {
-		return rc;
-	} else if (rc == ERR_STALE) {
-		/* somebody else wrote one meanwhile */
-		b->rescan = true;
-	} else {
-		/* what cannot go on without it will fail */
-		log_warn(r->o->log, "%s: %.*s: %s", r->a->name,
-		    SPAN_ARG(b->j.name), e->text);
-	}
-	err_clear(e);
-	return 0;
-}
-
 static int
 add_rows(struct run *r, struct sbox *b, struct rows *x, struct err *e)
 {
@@ -296,7 +266,7 @@ add_rows(struct run *r, struct sbox *b, struct rows *x, struct err *e)
 	int rc;
 
 	record_join(r, b, x->batch);
-	rc = mend_letters(r, b, e);
+	rc = local_mend_letters(r, b, e);
 	if (rc == 0)
 		rc = rows_of_box(r, b, x->batch, e);
 	if (b->wrote_l || journal_batch_size(x->batch) > before ||

@@ -300,6 +300,8 @@ int local_make(struct run *r, struct sbox *b, struct err *e);
 int local_fill(struct run *r, struct sbox *b, struct err *e);
 /* Before a letter gets a meaning: all that files show without one. */
 int local_letters(struct run *r, struct sbox *b, struct err *e);
+/* dovecot-keywords, if it was lost, as the journal has it. */
+int local_mend_letters(struct run *r, struct sbox *b, struct err *e);
 /*
  * Compare files with their rows: with --full each, else where the message is
  * gone there, where the name leaves it open which file it is, and where an

@@ -6,6 +6,8 @@
 
 #include "wire/resp.h"
 
+#define LIST_TRIES 5
+
 void
 lists_init(struct lists *ls)
 {
@@ -227,4 +229,28 @@ lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
 		tree_plan(&r->mem, ls->tj, ls->njbox, ls->tr, ls->remote.n,
 		    ls->tl, ls->ndir, ls->m, &policy, &ls->plan);
 	return rc;
+}
+
+int
+lists_settle(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e)
+{
+	for (int i = 0; i < LIST_TRIES; i++) {
+		bool same;
+		int rc;
+
+		lists_release(ls);
+		lists_init(ls);
+		rc = lists_read(r, ls, e);
+		if (rc == 0)
+			rc = lists_plan(r, ls, verdict, e);
+		if (rc == 0)
+			rc = lists_confirm(r, ls, &same, e);
+		/* once: a server may list for ever what it has not got */
+		if (rc != 0 || (same && (!ls->outdated || i > 0)))
+			return rc;
+	}
+	return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
+	    "the directories of the Maildir change all the time; nothing is "
+	    "done");
 }

@@ -64,9 +64,10 @@ compare_remote(struct run *r, const struct pairs *rows, struct arena *mem,
 
 int
 rename_look_there(struct run *r, const struct jbox *j, struct span wire,
-    struct arena *mem, enum rename_look *v_r, struct err *e)
+    struct arena *mem, enum rename_look *v_r, bool *gone_r, struct err *e)
 {
 	struct imap_selected sel;
+	bool exists = true;
 	struct rview view = {0};
 	struct pairs rows = {0};
 	uint32_t uidvalidity;
@@ -86,12 +87,17 @@ rename_look_there(struct run *r, const struct jbox *j, struct span wire,
 	uidset_release(&view.vanished);
 	if (rc == 0 && uidvalidity == j->uidvalidity)
 		rc = compare_remote(r, &rows, mem, v_r, e);
-	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
+	if (rc == 0 || e->scope > ERR_SCOPE_BOX)
+		return rc;
+	*v_r = RENAME_OTHER;
+	err_clear(e);
+	if (imap_exists(r->imap, wire, &exists, e) < 0) {
+		if (e->scope > ERR_SCOPE_BOX)
+			return e->code;
 		err_clear(e);
-		*v_r = RENAME_OTHER;
-		rc = 0;
 	}
-	return rc;
+	*gone_r = !exists;
+	return 0;
 }
 
 /* The names of the files, which no mail program changes but for the flags. */
@@ -127,7 +133,7 @@ is_there(const struct lists *ls, struct span path)
 }
 
 static int
-look_here(struct run *r, const struct lists *ls, const struct jbox *j,
+look_here(struct run *r, struct lists *ls, const struct jbox *j,
     struct span path, struct arena *mem, bool *same_r, struct err *e)
 {
 	struct maildir_stamp stamp = MAILDIR_STAMP_NONE;
@@ -154,6 +160,7 @@ look_here(struct run *r, const struct lists *ls, const struct jbox *j,
 	if (rc == 0)
 		*same_r = compare_local(&rows, &l);
 	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
+		ls->outdated |= e->sys == ENOENT;
 		err_clear(e);
 		rc = 0;
 	}
@@ -194,8 +201,11 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
+			bool gone = false;
+
 			rc = rename_look_there(
-			    r, j, ls->tr[m->r].wire, &mem, &v, e);
+			    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
+			ls->outdated |= gone;
 			unknown[i] = v == RENAME_UNKNOWN;
 			if (rc == 0 && v != RENAME_SAME)
 				m->rhow = TREE_NOT;

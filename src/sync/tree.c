@@ -9,8 +9,6 @@
 
 #include "wire/resp.h"
 
-#define LIST_TRIES 5
-
 static bool
 numbers_differ(const struct sbox *b)
 {
@@ -417,33 +415,6 @@ wants_steps(const struct run *r, const struct lists *ls)
 }
 
 /*
- * Lists, and a plan that they bear out: somebody may move mailboxes while
- * they are read.
- */
-static int
-plan_names(struct run *r, struct lists *ls, const struct map *verdict,
-    struct err *e)
-{
-	for (int i = 0; i < LIST_TRIES; i++) {
-		bool same;
-		int rc;
-
-		lists_release(ls);
-		lists_init(ls);
-		rc = lists_read(r, ls, e);
-		if (rc == 0)
-			rc = lists_plan(r, ls, verdict, e);
-		if (rc == 0)
-			rc = lists_confirm(r, ls, &same, e);
-		if (rc != 0 || same)
-			return rc;
-	}
-	return err_set(e, ERR_STALE, ERR_SCOPE_ACCOUNT, ERR_RETRY_LATER,
-	    "the directories of the Maildir change all the time; nothing is "
-	    "done");
-}
-
-/*
  * Lists, plan and renames, until all renames that can be are done.  *go_r:
  * the rest may follow.
  */
@@ -472,7 +443,7 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 			    "them the same names on both sides");
 			break;
 		}
-		rc = plan_names(r, ls, &verdict, e);
+		rc = lists_settle(r, ls, &verdict, e);
 		if (rc != 0 ||
 		    (ls->plan.root_damaged &&
 			!(r->o->allow_deletes && r->o->named)))

@@ -18,6 +18,7 @@ struct lists {
 	size_t njbox;
 	struct map by_wire; /* wire -> index into remote.v */
 	struct map by_id;   /* id -> index into jbox */
+	bool outdated; /* one that was looked at is not there any more */
 
 	/* The same for plan/tree.h, at the same indexes. */
 	struct tree_journal *tj;
@@ -33,6 +34,12 @@ void lists_release(struct lists *ls);
 int lists_read(struct run *r, struct lists *ls, struct err *e);
 /* Guesses looked at; VERDICT: id -> enum rename_verdict. */
 int lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
+    struct err *e);
+/*
+ * Read and planned, until the plan is borne out: somebody may move mailboxes
+ * while they are read.
+ */
+int lists_settle(struct run *r, struct lists *ls, const struct map *verdict,
     struct err *e);
 /*
  * Where the plan deletes a mailbox on the server because there is none here:
@@ -51,11 +58,12 @@ int rename_verify(struct run *r, struct lists *ls, struct err *e);
 
 /*
  * Do the messages of J's rows lie in the mailbox WIRE, by size and date?
- * UNKNOWN: of those that were looked for none is there.
+ * UNKNOWN: of those that were looked for none is there.  *gone_r: nor is WIRE,
+ * which was listed.
  */
 enum rename_look { RENAME_OTHER, RENAME_UNKNOWN, RENAME_SAME };
 int rename_look_there(struct run *r, const struct jbox *j, struct span wire,
-    struct arena *mem, enum rename_look *v_r, struct err *e);
+    struct arena *mem, enum rename_look *v_r, bool *gone_r, struct err *e);
 
 /* What could not be renamed, by id. */
 enum rename_verdict { RENAME_APART = 1, RENAME_STAY };

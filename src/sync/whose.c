@@ -66,13 +66,15 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 	qsort(v, n, sizeof *v, most_rows_first);
 	for (size_t i = 0; i < n && i < LOOK_INTO && v[i].rows > 0; i++) {
 		enum rename_look look = RENAME_OTHER;
+		bool gone;
 		struct arena mem;
 
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
 			rc = rename_look_there(
-			    r, &v[i], v[i].wire, &mem, &look, e);
+			    r, &v[i], v[i].wire, &mem, &look, &gone,
+			    e);
 		arena_release(&mem);
 		if (rc != 0)
 			return rc;

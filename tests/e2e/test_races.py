@@ -319,6 +319,33 @@ def test_renamed_there_and_meanwhile_here(renamed, meddle):
         renamed.root / "c", renamed.root / "other"))
 
 
+def test_renamed_once_more_as_the_guess_is_looked_at(renamed, meddle):
+    """What stands in its old place since is another mailbox."""
+    renamed.server.do("rename", "a", "r")
+    renamed.server.create("a")
+    done = meddle(b'EXAMINE "r"', lambda: renamed.server.do(
+        "rename", "r", "other"), "-v")
+    assert b"rename here other" in done.stdout
+    for what in b"pull", b"push", b"delete":
+        assert what not in done.stdout
+    assert len(renamed.server.messages("other")) == 2
+    renamed.assert_settled()
+
+
+def test_and_the_same_here(renamed, meddle):
+    """One that was renamed there has us look at the guesses, in their order."""
+    renamed.server.do("rename", "a", "x")
+    os.rename(renamed.root / "b", renamed.root / "y")
+    renamed.local.make("b")
+    done = meddle(b'EXAMINE "x"', lambda: os.rename(
+        renamed.root / "y", renamed.root / "other"), "-v")
+    assert b"rename on server other" in done.stdout
+    for what in b"pull", b"push", b"delete":
+        assert what not in done.stdout
+    assert len(renamed.server.messages("other")) == 3
+    renamed.assert_settled()
+
+
 # a mailbox that others change whenever it is read
 
 
