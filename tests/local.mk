@@ -1,6 +1,4 @@
-EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
-	tests/crash/faultat.py tests/crash/scene.py tests/crash/stories.py \
-	tests/crash/subjects.py tests/crash/test_calls.py tests/e2e/conftest.py \
+EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/personas.py tests/e2e/relay.py tests/e2e/rewriter.py \
 	tests/e2e/scripted.py tests/e2e/scripted_store.py \
 	tests/e2e/scripted_wire.py tests/e2e/scripted_world.py tests/e2e/servers.py \
@@ -8,13 +6,13 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 	tests/e2e/servers_mix.py tests/e2e/servers_people.py \
 	tests/e2e/test_acceptance.py tests/e2e/test_adopt.py \
 	tests/e2e/test_bad_input.py \
-	tests/e2e/test_busy.py tests/e2e/test_compress.py \
+	tests/e2e/test_busy.py tests/e2e/test_changes.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_edited.py \
 	tests/e2e/test_ends.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
 	tests/e2e/test_hostile.py tests/e2e/test_hostile_files.py \
 	tests/e2e/test_jobs.py tests/e2e/test_keywords.py \
-	tests/e2e/test_large.py tests/e2e/test_less.py \
+	tests/e2e/test_large.py tests/e2e/test_left.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
 	tests/e2e/test_moving.py \
@@ -40,12 +38,6 @@ EXTRA_DIST += tests/crash/conftest.py tests/crash/faultat.c \
 .PHONY: check-e2e
 check-e2e: mochila
 	cd $(srcdir)/tests/e2e && MOCHILA=$(abs_builddir)/mochila \
-	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
-
-# Faults at every call, cuts at every octet; MOCHILA_TIER=full for all of them.
-.PHONY: check-crash
-check-crash: mochila
-	cd $(srcdir)/tests/crash && MOCHILA=$(abs_builddir)/mochila \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) .
 
 EXTRA_DIST += tests/model/conftest.py tests/model/model.py \
