@@ -43,6 +43,13 @@ struct journal_lock;
  */
 int journal_lock(const char *state_dir, struct journal_lock **l_r,
     struct err *e);
+/*
+ * A note in the lock's file, which stays when the process ends before it is
+ * taken off; not durable, and none where it cannot be written.  noted: is
+ * there one; *since_r: wall seconds.
+ */
+void journal_lock_note(struct journal_lock *l, bool on);
+bool journal_lock_noted(const struct journal_lock *l, int64_t *since_r);
 void journal_lock_free(struct journal_lock **l);
 DEFINE_AUTO(journal_lock)
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct journal_lock {
@@ -67,6 +68,26 @@ journal_lock(const char *state_dir, struct journal_lock **l_r, struct err *e)
 	(*l_r)->fd = fd;
 	fd = -1;
 	return 0;
+}
+
+void
+journal_lock_note(struct journal_lock *l, bool on)
+{
+	if (on)
+		(void)!pwrite(l->fd, "sending\n", 8, 0);
+	else
+		(void)!ftruncate(l->fd, 0);
+}
+
+bool
+journal_lock_noted(const struct journal_lock *l, int64_t *since_r)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) != 0 || st.st_size == 0)
+		return false;
+	*since_r = st.st_mtime;
+	return true;
 }
 
 void

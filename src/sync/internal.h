@@ -4,6 +4,7 @@
  * One run of one account, in one thread:
  *
  *	run.c      sync_account: lock, open, passes, close
+ *	late.c     what the server may still be storing
  *	whose.c    is the journal that of this configuration
  *	tree.c     which mailboxes; create them
  *	lists.c    the three lists of them
@@ -578,6 +579,13 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+
+/* late.c */
+
+/* Is there anything in the plan that the server may store too late? */
+bool late_may_be(const struct run *r);
+/* Before anything is listed: until it has done what an earlier run sent. */
+int late_wait(struct run *r, struct err *e);
 
 /* whose.c */
 

@@ -552,6 +552,8 @@ tree_prepare(struct run *r, struct err *e)
 	if (rc == 0)
 		rc = record_left_out(r, e);
 	if (rc == 0)
+		rc = late_wait(r, e);
+	if (rc == 0)
 		rc = build(r, &ls, e);
 	lists_release(&ls);
 	return rc;

@@ -1,8 +1,13 @@
 """A message at which the connection ends as its octets are compared with what
 is here: it, and what may be it, comes last in each run."""
 
+import os
+import threading
+import time
+
 import pytest
 
+from scripted import Hangup
 from test_safety import lose_journal
 from world import lf, message
 
@@ -175,4 +180,64 @@ def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
     flags = [m["flags"] for m in world.server.messages("work").values()
              if b"message m1" in m["body"]]
     assert flags == [{"\\Seen"}]
+    world.assert_settled()
+
+
+# still being stored
+
+
+@pytest.mark.parametrize("asked", [b"APPEND", b"UID COPY"])
+def test_what_the_server_still_stores_is_not_sent_again(scripted, asked):
+    """The run is over, and its session is not: of what had been sent some is
+    stored only when the next run has begun."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(2)
+    if asked == b"APPEND":
+        world.local.add("INBOX", lf(message("new")), "1.new.host")
+    else:
+        path = world.file_of("m1")
+        copy = world.root / "work" / "cur" / "2.copy.host:2,"
+        copy.write_bytes(path.read_bytes())
+    late = []
+
+    def later(session, tag, words):
+        def store():
+            with world.script.store.lock:
+                box = world.script.store.find(
+                    "INBOX" if asked == b"APPEND" else "work")
+                world.script.store.append(
+                    box, message("new" if asked == b"APPEND" else "m1"))
+
+        world.script.well()
+        late.append(threading.Timer(0.1, store))
+        late[0].start()
+        raise Hangup
+
+    world.script.answer[asked] = later
+    ends(world)
+    world.sync()
+    late[0].join()
+    world.assert_settled()
+    assert world.tokens() == ((["m0", "m1", "new"],) * 2
+                              if asked == b"APPEND" else (["m0", "m1"],) * 2)
+    assert world.tokens("work") == (([],) * 2 if asked == b"APPEND"
+                                    else (["m1"],) * 2)
+
+
+def test_nobody_waits_for_what_was_long_ago(scripted):
+    world = scripted()
+    world.fill(1)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    world.script.answer[b"APPEND"] = b"* BYE"
+    world.sync(status=None)
+    world.script.well()
+    lock = world.state / "home" / "lock"
+    assert lock.stat().st_size > 0
+    long_ago = time.time() - 300
+    os.utime(lock, (long_ago, long_ago))
+    world.script.commands.clear()
+    world.sync()
+    assert sum(c.startswith(b"LIST") for c in world.script.commands) == 1
+    assert lock.stat().st_size == 0
     world.assert_settled()
