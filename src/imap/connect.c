@@ -330,6 +330,12 @@ imap_append_limit(const struct imap *s)
 	return s->append_limit;
 }
 
+bool
+imap_is_near(const struct imap *s)
+{
+	return stream_is_loopback(s->st);
+}
+
 struct stream_stats
 imap_stats(const struct imap *s)
 {

@@ -104,6 +104,8 @@ int imap_expect(struct imap *s, uint64_t octets, struct err *e);
 uint32_t imap_caps(const struct imap *s);
 /* APPENDLIMIT=N of the capabilities (RFC 7889); 0: none was told. */
 uint64_t imap_append_limit(const struct imap *s);
+/* The server is on this machine. */
+bool imap_is_near(const struct imap *s);
 struct stream_stats imap_stats(const struct imap *s); /* since imap_open() */
 
 /* A line of the listing. */

@@ -15,10 +15,11 @@
 #include "base/clock.h"
 
 #define FRESH_S 60 /* a note counts so long */
-/* Numbers that did not change at so many looks in a row stand still. */
-#define LOOKS 3
+/* Numbers that did not change for so long stand still. */
+#define STILL_MS 3000
+#define STILL_HERE_MS 300 /* no line on which anything could be under way */
 #define LOOK_MS 100
-#define WAIT_MAX_MS 10000
+#define WAIT_MAX_MS 30000
 
 bool
 late_may_be(const struct run *r)
@@ -53,7 +54,7 @@ numbers(struct run *r, uint64_t *sum_r, struct err *e)
 int
 late_wait(struct run *r, struct err *e)
 {
-	int64_t now = clock_wall_s(), since, end;
+	int64_t now = clock_wall_s(), since, end, still;
 	uint64_t last, sum;
 	int rc;
 
@@ -65,13 +66,18 @@ late_wait(struct run *r, struct err *e)
 	    "whether the server is done with it",
 	    r->a->name);
 	end = clock_mono_ms() + WAIT_MAX_MS;
+	still = imap_is_near(r->imap) ? STILL_HERE_MS : STILL_MS;
 	rc = numbers(r, &last, e);
-	for (int same = 0; rc == 0 && same < LOOKS && clock_mono_ms() < end;) {
+	for (int64_t from = clock_mono_ms(); rc == 0;) {
+		if (clock_mono_ms() - from >= still || clock_mono_ms() >= end)
+			break;
 		rc = cancel_wait(r->o->cancel, LOOK_MS, e);
 		if (rc == 0)
 			rc = numbers(r, &sum, e);
-		same = rc == 0 && sum == last ? same + 1 : 0;
-		last = sum;
+		if (rc == 0 && sum != last) {
+			last = sum;
+			from = clock_mono_ms();
+		}
 	}
 	if (rc == 0)
 		journal_lock_note(r->lock, false);

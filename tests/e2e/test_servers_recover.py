@@ -147,3 +147,27 @@ def test_kills(people):
         assert people.content() == {
             box: sorted(tokens) for box, tokens in want.items()}
         world.assert_settled()
+
+
+def test_a_run_right_behind_a_kill(people):
+    """Killed in the midst of uploads, and run again at once"""
+    world = people.world
+    rng = random.Random(20261130)
+    world.sync()
+    want = []
+    for turn in range(3):
+        for n in range(100):
+            want.append("m%d-%d" % (turn, n))
+            people.add_here("INBOX", want[-1])
+        killed = 0
+        for wait in 0.02, 0.04, 0.08, 0.16:
+            run = subprocess.Popen(
+                [world.binary, "-c", str(world.config), "sync", "-q"],
+                env=world.env(), stderr=subprocess.DEVNULL)
+            time.sleep(wait * rng.uniform(0.5, 1.5))
+            run.kill()
+            killed += run.wait() == -signal.SIGKILL
+        assert killed > 0
+        world.sync()
+        assert people.content()["INBOX"] == sorted(want)
+    world.assert_settled()
