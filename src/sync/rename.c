@@ -87,6 +87,8 @@ rename_look_there(struct run *r, const struct jbox *j, struct span wire,
 	uidset_release(&view.vanished);
 	if (rc == 0 && uidvalidity == j->uidvalidity)
 		rc = compare_remote(r, &rows, mem, v_r, e);
+	else if (rc == 0)
+		*v_r = RENAME_ANEW;
 	if (rc == 0 || e->scope > ERR_SCOPE_BOX)
 		return rc;
 	*v_r = RENAME_OTHER;

@@ -58,10 +58,10 @@ int rename_verify(struct run *r, struct lists *ls, struct err *e);
 
 /*
  * Do the messages of J's rows lie in the mailbox WIRE, by size and date?
- * UNKNOWN: of those that were looked for none is there.  *gone_r: nor is WIRE,
- * which was listed.
+ * UNKNOWN: of those that were looked for none is there; ANEW: it has another
+ * UIDVALIDITY.  *gone_r: WIRE, which was listed, is not there any more.
  */
-enum rename_look { RENAME_OTHER, RENAME_UNKNOWN, RENAME_SAME };
+enum rename_look { RENAME_OTHER, RENAME_ANEW, RENAME_UNKNOWN, RENAME_SAME };
 int rename_look_there(struct run *r, const struct jbox *j, struct span wire,
     struct arena *mem, enum rename_look *v_r, bool *gone_r, struct err *e);
 

@@ -52,7 +52,8 @@ most_rows_first(const void *a, const void *b)
 /*
  * Of the largest mailboxes, is at least half there, with the messages that
  * the rows say?  Numbers alone are no answer: some servers give all mailboxes
- * the same UIDVALIDITY.
+ * the same UIDVALIDITY.  But of those that have another one, none of whose
+ * messages counts as ours, one that is as it was is enough.
  */
 static int
 borne_out(struct run *r, bool *is_r, struct err *e)
@@ -78,10 +79,10 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 		arena_release(&mem);
 		if (rc != 0)
 			return rc;
-		looked++;
+		looked += look != RENAME_ANEW;
 		same += look == RENAME_SAME;
 	}
-	*is_r = 2 * same >= looked;
+	*is_r = n == 0 || v[0].rows == 0 || (same > 0 && 2 * same >= looked);
 	return 0;
 }
 
