@@ -285,7 +285,7 @@ class Again(Story):
             if box != "INBOX":
                 server.create(box)
             for i in range(n):
-                server.append(box, self.text("%s%d" % (letter, i), 4000 * i))
+                server.append(box, self.text("%s%d" % (letter, i), 500 * i))
 
     def there(self, server):
         for box, kept, flags in (("still", "s1", []),
