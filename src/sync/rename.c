@@ -73,6 +73,7 @@ rename_look_there(struct run *r, const struct jbox *j, struct span wire,
 	uint32_t uidvalidity;
 	int rc;
 
+	*gone_r = false;
 	rc = journal_pairs(r->j, j->id, mem, &rows, e);
 	if (rc != 0)
 		return rc;
@@ -203,11 +204,11 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
-			bool gone = false;
+			bool gone;
 
 			rc = rename_look_there(
 			    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
-			ls->outdated |= gone;
+			ls->outdated |= rc == 0 && gone;
 			unknown[i] = v == RENAME_UNKNOWN;
 			if (rc == 0 && v != RENAME_SAME)
 				m->rhow = TREE_NOT;

@@ -73,9 +73,8 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 		arena_init(&mem);
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0)
-			rc = rename_look_there(
-			    r, &v[i], v[i].wire, &mem, &look, &gone,
-			    e);
+			rc = rename_look_there(r, &v[i], v[i].wire, &mem,
+			    &look, &gone, e);
 		arena_release(&mem);
 		if (rc != 0)
 			return rc;
