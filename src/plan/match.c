@@ -32,9 +32,8 @@ plan_base(struct span file)
 	return name_split(name).base;
 }
 
-/* It was read, and is not what the row says. */
-static bool
-is_other(const struct lmsg *f, const struct pair *row)
+bool
+plan_is_other(const struct lmsg *f, const struct pair *row)
 {
 	return f->has_content &&
 	    memcmp(f->content.sha, row->sha, sizeof row->sha) != 0;
@@ -57,7 +56,7 @@ row_like(const struct plan_match *m, const struct pairs *base, size_t first,
 	while (first != 0 &&
 	    (m->file_of[first - 1] != PLAN_NONE ||
 		likeness(file, &base->v[first - 1]) < rank ||
-		(!others && is_other(file, &base->v[first - 1]))))
+		(!others && plan_is_other(file, &base->v[first - 1]))))
 		first = next[first - 1];
 	return first;
 }
@@ -113,7 +112,7 @@ match_names(const struct pairs *base, const struct lview *l, bool others,
 		if (m->row_of[i] == PLAN_NONE &&
 		    map_get(&files, l->v[i].file, &row) &&
 		    m->file_of[row] == PLAN_NONE &&
-		    (others || !is_other(&l->v[i], &base->v[row])))
+		    (others || !plan_is_other(&l->v[i], &base->v[row])))
 			pair_up(m, (size_t)row, i);
 	}
 	map_release(&files);
@@ -259,7 +258,7 @@ plan_is_open(const struct plan_match *m, const struct pairs *base,
 
 	return r->renumbered || row == PLAN_NONE ||
 	    plan_is_doubtful(r, &base->v[row]) ||
-	    is_other(&l->v[i], &base->v[row]);
+	    plan_is_other(&l->v[i], &base->v[row]);
 }
 
 void

@@ -333,8 +333,7 @@ look_at(const struct merge *m, size_t i)
 	if (file != PLAN_NONE) {
 		s.lside = SIDE_SEEN;
 		s.l = &m->l->v[file];
-		s.replaced = s.l->has_content &&
-		    memcmp(s.l->content.sha, s.row->sha, DIGEST_LEN) != 0;
+		s.replaced = plan_is_other(s.l, s.row);
 	} else if (s.row->file.n == 0 ||
 	    (!m->l->same && (m->l->complete || m->l->damaged))) {
 		/* damaged: the brake holds what comes of it */

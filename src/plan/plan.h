@@ -253,6 +253,9 @@ void plan_order(struct plan *pl);
 const size_t *plan_row_of(
     struct arena *mem, const struct pairs *base, const struct lview *l);
 
+/* F was read, and its content is not what ROW says. */
+bool plan_is_other(const struct lmsg *f, const struct pair *row);
+
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);
 

@@ -156,9 +156,7 @@ has_others(const struct sbox *b)
 
 		any = !b->l.v[i].kept &&
 		      (!map_get(&known, b->l.v[i].base, &at) ||
-			  (b->l.v[i].has_content &&
-			      memcmp(b->l.v[i].content.sha, b->base.v[at].sha,
-				  DIGEST_LEN) != 0));
+			  plan_is_other(&b->l.v[i], &b->base.v[at]));
 	}
 	map_release(&known);
 	return any;
