@@ -201,8 +201,10 @@ def test_a_trash_that_is_refused_keeps_what_was_to_go_there(world):
     world.write_config(on_local_delete="trash", trash="~x")
     world.sync()
     kept = world.server.everything()
-    for box in "INBOX", "other":
-        world.local.files(box)[0][2].unlink()
+    for box, gone in ("INBOX", "a"), ("other", "g"):
+        for _, _, path in world.local.files(box):
+            if token(path) == gone:
+                path.unlink()
     done = world.sync(status=None)
     assert done.returncode != 0 and done.err
     assert world.server.everything() == kept

@@ -154,16 +154,20 @@ def test_a_run_right_behind_a_kill(people):
     world = people.world
     rng = random.Random(20261130)
     world.sync()
+    # not empty: the run has begun to send, and has not heard of all of it
+    lock = world.state / "home" / "lock"
     want = []
     for turn in range(3):
         for n in range(100):
             want.append("m%d-%d" % (turn, n))
             people.add_here("INBOX", want[-1])
         killed = 0
-        for wait in 0.02, 0.04, 0.08, 0.16:
+        for wait in 0.002, 0.04, 0.08, 0.16:
             run = subprocess.Popen(
                 [world.binary, "-c", str(world.config), "sync", "-q"],
                 env=world.env(), stderr=subprocess.DEVNULL)
+            while not lock.stat().st_size and run.poll() is None:
+                time.sleep(0.0005)
             time.sleep(wait * rng.uniform(0.5, 1.5))
             run.kill()
             killed += run.wait() == -signal.SIGKILL

@@ -61,6 +61,12 @@ def message(token, body="", size=0, headers=""):
     return data + line * -(-max(size - len(data), 0) // len(line))
 
 
+def by_number(name):
+    """A sort key: M99P is made before M100P."""
+    return [int(part) if n % 2 else part
+            for n, part in enumerate(re.split("([0-9]+)", name))]
+
+
 def quote(name):
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -252,12 +258,13 @@ class LocalSide:
         return table
 
     def files(self, box):
-        """[(relative name, flag set, path)]."""
+        """[(relative name, flag set, path)], new/ first, each by number."""
         letters = self.letters(box)
         back = {v: k for k, v in SYSTEM.items()}
         found = []
         for sub in ("new", "cur"):
-            for name in sorted(os.listdir(self.root / box / sub)):
+            for name in sorted(os.listdir(self.root / box / sub),
+                               key=by_number):
                 info = name.split(":2,")[1] if ":2," in name else ""
                 flags = {back.get(c) or letters.get(c) or "?" + c
                          for c in info}
