@@ -432,17 +432,13 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	}
 }
 
-/* Case 20: M was edited, and is what its row says again. */
+/* Case 20: M was edited, and is what its row says again.  ROWS: by base. */
 static bool
-is_back(const struct sbox *b, const struct lmsg *m)
+is_back(const struct sbox *b, const struct map *rows, const struct lmsg *m)
 {
-	size_t i = 0;
+	uint64_t i;
 
-	while (m->has_content && i < b->base.n &&
-	       !(b->base.v[i].file.n > 0 &&
-		   span_eq(plan_base(b->base.v[i].file), m->base)))
-		i++;
-	return m->has_content && i < b->base.n &&
+	return m->has_content && map_get(rows, m->base, &i) &&
 	       memcmp(m->content.sha, b->base.v[i].sha, DIGEST_LEN) == 0;
 }
 
@@ -450,13 +446,17 @@ void
 record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch)
 {
-	struct map bases;
+	struct map bases, rows;
 
 	if (b->nhold == 0)
 		return;
 	map_init(&bases);
-	for (size_t i = 0; i < b->l.n; i++)
+	map_init(&rows);
+	for (size_t i = 0; i < b->l.n && b->l.complete; i++)
 		map_add(&bases, b->l.v[i].base, i);
+	for (size_t i = 0; i < b->base.n && b->l.complete; i++)
+		if (b->base.v[i].file.n > 0)
+			map_add(&rows, plan_base(b->base.v[i].file), i);
 	for (size_t i = 0; i < b->nhold; i++) {
 		const struct jhold *h = &b->hold[i];
 		uint64_t at;
@@ -469,12 +469,13 @@ record_drop_old_holds(
 		else
 			gone = b->l.complete &&
 			       (!map_get(&bases, h->base, &at) ||
-				   is_back(b, &b->l.v[at]));
+				   is_back(b, &rows, &b->l.v[at]));
 		if (gone)
 			record_drop_hold(r, b, batch, h);
 		/* maybe it made another message wait */
 		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
 			b->undone = b->rescan = true;
 	}
+	map_release(&rows);
 	map_release(&bases);
 }
