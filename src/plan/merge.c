@@ -130,12 +130,15 @@ push(struct merge *m, enum plan_case why, const struct lmsg *l,
 	return op;
 }
 
+/* L: the row's file, which stays, or NULL. */
 static void
-forget(struct merge *m, enum plan_case why, const struct pair *row)
+forget(struct merge *m, enum plan_case why, const struct pair *row,
+    const struct lmsg *l)
 {
 	struct op *op = add(m, OP_FORGET, why, new_group(m), row);
 
 	op->file = row->file;
+	op->file_stays = l != NULL;
 }
 
 static bool
@@ -260,7 +263,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 	if (m->r->doubt && !m->policy->no_remote) {
 		/* case 18; with no look at the file there is nothing to push */
 		if (s->l) {
-			forget(m, CASE_DOUBT_R_GONE, s->row);
+			forget(m, CASE_DOUBT_R_GONE, s->row, s->l);
 			push(m, CASE_DOUBT_R_GONE, s->l, s->row);
 		}
 		return;
@@ -308,7 +311,7 @@ merge_replaced(struct merge *m, const struct seen *s)
 	bool there = m->l_used[s->l - m->l->v]; /* adopted */
 
 	if (s->rside == SIDE_GONE)
-		forget(m, CASE_LR_GONE, s->row);
+		forget(m, CASE_LR_GONE, s->row, s->l);
 	if (m->policy->no_remote)
 		return;
 	if (s->rside == SIDE_GONE) {
@@ -362,9 +365,9 @@ merge_rows(struct merge *m)
 		if (s.replaced)
 			merge_replaced(m, &s);
 		else if (s.l && m->l_used[s.l - m->l->v])
-			forget(m, CASE_DOUBT_R_GONE, s.row); /* adopted */
+			forget(m, CASE_DOUBT_R_GONE, s.row, NULL); /* adopted */
 		else if (s.lside == SIDE_GONE && s.rside == SIDE_GONE)
-			forget(m, CASE_LR_GONE, s.row); /* case 9 */
+			forget(m, CASE_LR_GONE, s.row, NULL); /* case 9 */
 		else if (s.lside == SIDE_GONE)
 			merge_l_gone(m, &s);
 		else if (s.rside == SIDE_GONE)
@@ -491,7 +494,7 @@ merge_renumbered(struct merge *m)
 		size_t file = m->match.file_of[i];
 
 		if (file == PLAN_NONE) { /* case 17 */
-			forget(m, CASE_RENUM_L_GONE, row);
+			forget(m, CASE_RENUM_L_GONE, row, NULL);
 			m->pl->op[m->pl->n - 1].old_uid = row->uid;
 		} else if (!m->l_used[file] && !m->l->v[file].hold) {
 			struct op *op = push( /* case 16 */

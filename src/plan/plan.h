@@ -107,6 +107,7 @@ struct op {
 	 */
 	uint32_t left_box, left_uid;
 	struct flags old_l, old_r; /* PUSH of a row: what was agreed on */
+	bool file_stays; /* FORGET: and has no row until something else is done */
 	struct span gid; /* PULL: as rmsg.gid */
 	/*
 	 * PULL: row.sha is known though nothing was fetched (the bytes were

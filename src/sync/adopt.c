@@ -125,7 +125,8 @@ read_new_files(struct adoption *a, struct err *e)
 			return rc;
 		/* what is kept is not read again in each run; rows do not know
 		 * of X-TUID */
-		if ((m->has_content && !b->r.renumbered) || !m->has_stat ||
+		if ((m->has_content && !b->r.renumbered && !b->r.doubt) ||
+		    !m->has_stat ||
 		    m->kept || stays_skipped(r, m))
 			continue;
 		if (maildir_digest(r->m, b->j.path, m, r->o->cancel, e) != 0 &&

@@ -139,8 +139,7 @@ apply_replaced(
 		return;
 	old->file = SPAN("");
 	journal_put_pair(batch, b->j.id, old);
-	/* no directory tells of it, and the next run is to look */
-	b->j.stamp = MAILDIR_STAMP_NONE;
+	record_look_again(&b->j);
 }
 
 size_t
@@ -184,11 +183,9 @@ rows_of_box(
 
 	record_drop_old_holds(r, b, batch);
 	if (b->r.renumbered) {
-		/* old rows and new numbers change places in one transaction;
-		 * should the run end now, files have no rows, and have to be
-		 * looked at whatever the directory's times say */
+		/* old rows and new numbers change places in one transaction */
 		journal_del_pairs(batch, b->j.id);
-		b->j.stamp = MAILDIR_STAMP_NONE;
+		record_look_again(&b->j);
 		b->j.highestmodseq = 0;
 		b->j.uidnext = b->j.messages = 0;
 	}
@@ -198,6 +195,8 @@ rows_of_box(
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(
 		    batch, b->j.id, v[i]->old_uid ? v[i]->old_uid : v[i]->uid);
+		if (v[i]->file_stays)
+			record_look_again(&b->j);
 		report_op(r, b, v[i]);
 	}
 	n = apply_ops(r, b, OP_KEEP, &v);

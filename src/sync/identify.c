@@ -11,8 +11,8 @@
  *  4. When that leaves files of different content, the message is fetched.
  *  5. Who edits a message puts another one in its place, under one Message-ID
  *     and often of one size.  So where a message vanished in the mailbox in
- *     which the new UID is, all octets are compared, or it is fetched; and a
- *     draft is fetched wherever it appears.  But one whose file would go up
+ *     which the new UID is, though its file was moved here, all octets are
+ *     compared, or it is fetched; and a draft is fetched wherever it appears.  But one whose file would go up
  *     again must not be in two mailboxes: there, too, all octets are compared.
  *  6. A file that cannot be read at that moment, for a mail reader renamed it,
  *     is neither equal nor different: the next pass knows its name.
@@ -38,7 +38,8 @@ is_draft(const struct moves_file *c, const struct op *op)
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {
-	return c->box == op->box || is_draft(c, op);
+	return c->box == op->box || c->left == op->box ||
+	       c->left == MOVES_ANY_BOX || is_draft(c, op);
 }
 
 static bool

@@ -544,6 +544,9 @@ bool record_differs(const struct sbox *b);
  */
 int record_left_out(struct run *r, struct err *e);
 void record_unmark(const struct run *r, struct jbox *j);
+/* Files lose their rows: the next run reads the directory, though nobody will
+ * have done anything in it, should this one not get to record_mark(). */
+void record_look_again(struct jbox *j);
 /* Cursor and stamp into B's record, as far as invariants 2 and 3 allow. */
 void record_mark(struct run *r, struct sbox *b);
 /* The records of V that changed, in one transaction; V is used up. */

@@ -19,10 +19,29 @@ add_candidate(struct moves_search *s, struct moves_file c)
 	uint64_t first = 0;
 
 	map_get_u64(&s->by_size, c.size, &first);
+	c.left = MOVES_NO_BOX;
 	c.next = (size_t)first;
 	s->v = arena_grow(&s->r->pass, s->v, s->n, &s->cap, sizeof *s->v);
 	s->v[s->n++] = c;
 	map_set_u64(&s->by_size, c.size, s->n);
+}
+
+/* The message of OP is in its mailbox on neither side any more. */
+static void
+note_left(struct moves_search *s, const struct op *op)
+{
+	uint64_t at = 0;
+
+	map_get_u64(&s->by_size, op->row.size, &at);
+	for (; at; at = s->v[at - 1].next) {
+		struct moves_file *c = &s->v[at - 1];
+
+		if (memcmp(c->sha, op->row.sha, DIGEST_LEN) == 0)
+			c->left = c->left == MOVES_NO_BOX ||
+					  c->left == op->box
+				      ? op->box
+				      : MOVES_ANY_BOX;
+	}
 }
 
 /* What the plan lets go of, or would push anew. */
@@ -48,6 +67,10 @@ candidates_of_plan(struct moves_search *s)
 					     op_goes_up_again(op),
 				.draft = moves_is_draft(&op->row)});
 	}
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->op[i].kind == OP_FORGET &&
+		    pl->op[i].why == CASE_LR_GONE)
+			note_left(s, &pl->op[i]);
 }
 
 /* The file of ROW in B as it is named now; false when it is not there. */

@@ -8,9 +8,15 @@
 
 #include "base/map.h"
 
+#define MOVES_NO_BOX UINT32_MAX
+#define MOVES_ANY_BOX (UINT32_MAX - 1) /* several */
+
 /* A file that a new UID may be. */
 struct moves_file {
 	uint32_t box;
+	/* of a new file: the mailbox that a message of its content has left on
+	 * both sides */
+	uint32_t left;
 	struct span file;
 	uint64_t size;
 	int64_t idate;

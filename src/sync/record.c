@@ -135,11 +135,18 @@ record_commit(
 #define LEFT_KEPT 4  /* deletes: keep */
 
 void
+record_look_again(struct jbox *j)
+{
+	/* the inodes stay: they tell whether the directory is another one */
+	j->stamp.cur_mtime_ns = j->stamp.new_mtime_ns = 0;
+}
+
+void
 record_unmark(const struct run *r, struct jbox *j)
 {
 	/* what is here did not go there */
 	if (r->let_in & LEFT_THERE)
-		j->stamp.cur_mtime_ns = j->stamp.new_mtime_ns = 0;
+		record_look_again(j);
 	if (r->let_in & (LEFT_HERE | LEFT_KEPT))
 		j->highestmodseq = 0;
 }

@@ -181,18 +181,37 @@ class LostAt(Relay):
             b.sendall(data)
 
 
+def cut_at(world, word, *args):
+    """A run whose connection ends at WORD."""
+    port = world.options["port"]
+    line = LostAt(port, word)
+    world.server.close()
+    world.write_config(port=line.port)
+    world.sync(*args, status=69)
+    world.write_config(port=port)
+    line.close()
+
+
+@pytest.mark.parametrize("how", ["append", "replace"])
+@pytest.mark.parametrize("word", [b" APPEND ", b"[APPENDUID "])
+def test_deleted_there_and_cut_off(drafts, how, word):
+    """Its row is gone, no directory has changed: the next run looks."""
+    edited = edit(file_of(drafts, "a"), how)
+    drafts.server.expunge("A", [1])
+    drafts.sync("--dry-run")
+    cut_at(drafts, word)
+    drafts.sync()
+    assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
+    assert len(drafts.local.files("A")) == 2
+    drafts.assert_settled()
+
+
 @pytest.mark.parametrize("word", [
     b" APPEND ", b"[APPENDUID ", b"UID STORE", b"EXPUNGE "])
 def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
     """The edit goes up once, and what it was goes."""
     edited = edit(file_of(drafts, "a"), "append")
-    port = drafts.options["port"]
-    line = LostAt(port, word)
-    drafts.server.close()
-    drafts.write_config(port=line.port)
-    drafts.sync("--full", status=69)
-    drafts.write_config(port=port)
-    line.close()
+    cut_at(drafts, word, "--full")
     drafts.sync()
     assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
     assert len(drafts.local.files("A")) == 2

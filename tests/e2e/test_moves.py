@@ -6,7 +6,7 @@ import re
 import pytest
 
 from relay import Relay
-from world import message, quote
+from world import lf, message, quote
 
 
 def local_move(world, box, to, name=None, letters=None):
@@ -282,6 +282,25 @@ def test_moved_to_one_mailbox_on_both_sides(world):
     world.sync()
     (m,) = world.server.messages("Work").values()
     assert m["flags"] == set()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("size", [1000, 20000])
+def test_moved_here_edited_there(world, size):
+    """In its place is another one, of one size and Message-ID: no move."""
+    was, now = (message("m", size=size) + b"at %s\r\n" % word
+                for word in (b"five", b"nine"))
+    world.server.create("Work")
+    world.server.append("INBOX", was)
+    world.sync()
+    local_move(world, "INBOX", "Work")
+    world.server.append("INBOX", now)
+    world.server.expunge("INBOX", [1])
+    world.sync()
+    assert [lf(now)] == [p.read_bytes()
+                         for _, _, p in world.local.files("INBOX")]
+    assert [lf(was)] == [p.read_bytes()
+                         for _, _, p in world.local.files("Work")]
     world.assert_settled()
 
 

@@ -380,3 +380,59 @@ def test_uids_that_change_in_the_session(scripted, kind, command):
     there, here = world.tokens()
     assert there == here and len(there) == 22
     world.assert_settled()
+
+
+def take_back(world, *removed, again=False):
+    """The mailbox of an older backup: the mod-sequence, and no REMOVED (or
+    AGAIN, under other UIDs)."""
+    with world.script.store.lock:
+        box = world.script.store.find("INBOX")
+        mail = [box.mail[uid] for uid in removed]
+        for uid in removed:
+            box.remove(uid)
+        for m in mail if again else []:
+            box.add(m)
+        box.highest, box.expunged = 1, []
+        box.modseq = dict.fromkeys(box.mail, 1)
+
+
+@pytest.mark.parametrize("after", [0, 4])
+def test_cut_off_where_the_mod_sequence_went_back(scripted, after):
+    """What goes up again takes it beyond what it was; the next run, which has
+    no doubt any more, looks for the rest."""
+    world = scripted()
+    world.fill(8)
+    world.sync()
+    take_back(world, *range(1, 7))
+    seen = []
+
+    def append(session, tag, words):
+        seen.append(tag)
+        if len(seen) > after:
+            raise Hangup
+        return False
+
+    world.script.answer[b"APPEND"] = append
+    world.sync(status=69)
+    world.script.well()
+    for n in range(8):
+        world.server.flag("INBOX", 7, *[["\\Seen"], []][::1 - n % 2 * 2])
+    world.sync()
+    there, here = world.tokens()
+    assert there == here and len(there) == 8
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("size", [300, 20000])
+@pytest.mark.parametrize("args", [[], ["--full"]])
+def test_stored_anew_where_the_mod_sequence_went_back(scripted, size, args):
+    """Equal messages under other UIDs are the same ones."""
+    world = scripted()
+    for n in range(4):
+        world.server.append("INBOX", message("m%d" % n, size=size))
+    world.sync()
+    take_back(world, 1, 2, again=True)
+    world.sync(*args)
+    there, here = world.tokens()
+    assert there == here and len(there) == 4
+    world.assert_settled()
