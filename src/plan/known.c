@@ -36,6 +36,18 @@ wire_key(struct span wire)
 	return span_eq_case(wire, SPAN("INBOX")) ? SPAN("INBOX") : wire;
 }
 
+struct span
+known_wire(const struct known_tree *b, size_t i)
+{
+	return b->rm[b->r_of[i] == KNOWN_NONE ? b->nj + i : b->r_of[i]].now;
+}
+
+struct span
+known_path(const struct known_tree *b, size_t i)
+{
+	return b->lm[b->l_of[i] == KNOWN_NONE ? b->nj + i : b->l_of[i]].now;
+}
+
 /* By where they are: at first, and again once they are where they come to. */
 static void
 index_places(struct known_tree *b, bool after)
@@ -45,20 +57,14 @@ index_places(struct known_tree *b, bool after)
 	map_init(&b->r_by_wire);
 	map_init(&b->l_by_path);
 	for (size_t i = 0; i < b->nr; i++) {
-		struct span wire = b->r[i].wire;
+		struct span wire = after ? known_wire(b, i) : b->r[i].wire;
 
-		if (after)
-			wire = b->rm[b->r_of[i] == KNOWN_NONE ? b->nj + i
-							: b->r_of[i]].now;
 		if (b->r[i].selectable)
 			map_add(&b->r_by_wire, wire_key(wire), i);
 	}
 	for (size_t i = 0; i < b->nl; i++) {
-		struct span path = b->l[i].path;
+		struct span path = after ? known_path(b, i) : b->l[i].path;
 
-		if (after)
-			path = b->lm[b->l_of[i] == KNOWN_NONE ? b->nj + i
-							: b->l_of[i]].now;
 		if (b->l[i].is_box)
 			map_add(&b->l_by_path, path, i);
 	}

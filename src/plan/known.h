@@ -61,6 +61,9 @@ struct known_tree {
 
 /* Fills in .k, .rm, .lm, .steps, .r_of, .l_of, the indexes by final place. */
 void known_settle(struct known_tree *b);
+/* Where mailbox I of the server's list, and directory I, come to. */
+struct span known_wire(const struct known_tree *b, size_t i);
+struct span known_path(const struct known_tree *b, size_t i);
 /* By the patterns; R (may be NULL) is what it is on the server. */
 bool known_selected(const struct known_tree *b, struct span name,
     const struct tree_remote *r);

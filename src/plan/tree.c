@@ -446,9 +446,9 @@ static void
 make_ops(struct known_tree *b)
 {
 	for (size_t i = 0; i < b->nr; i++)
-		map_add(&b->r_by_case, lower(b->mem, b->r[i].wire), i);
+		map_add(&b->r_by_case, lower(b->mem, known_wire(b, i)), i);
 	for (size_t i = 0; i < b->nl; i++)
-		map_add(&b->l_by_case, lower(b->mem, b->l[i].path), i);
+		map_add(&b->l_by_case, lower(b->mem, known_path(b, i)), i);
 	for (size_t i = 0; i < b->nj; i++) {
 		size_t n = b->n;
 

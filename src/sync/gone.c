@@ -329,6 +329,23 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	return rc;
 }
 
+void
+tree_tell_deleted(struct run *r, const struct sbox *b)
+{
+	enum tree_case why =
+	    b->remote_missing ? TREE_CASE_R_GONE : TREE_CASE_L_GONE;
+
+	if (!b->goes || !b->observed || b->failed || b->waits ||
+	    b->keep_cursor || b->keep_stamp || has_op(r, b, OP_PUSH, true) ||
+	    has_op(r, b, OP_PULL, false) || has_op(r, b, OP_WAIT, true) ||
+	    has_op(r, b, OP_WAIT, false) || has_skipped(r, b) || has_held(b) ||
+	    has_kept(r, b) || (b->remote_missing && has_others(b)))
+		return;
+	report_box(r, b,
+	    b->remote_missing ? "delete here" : "delete on server", (int)why,
+	    tree_case_words(why));
+}
+
 int
 tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
 {

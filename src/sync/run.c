@@ -397,6 +397,8 @@ print_plan(struct run *r)
 		if (!r->plan.op[i].held)
 			report_op(
 			    r, &r->box[r->plan.op[i].box], &r->plan.op[i]);
+	for (size_t i = 0; i < r->nbox; i++)
+		tree_tell_deleted(r, &r->box[i]);
 }
 
 /*

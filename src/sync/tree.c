@@ -241,6 +241,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 			*skip_r = true;
 			return 0;
 		}
+		b->goes = true;
 		if (op->kind == TREE_DELETE_L)
 			return gone_delete_here(r, op, b, skip_r, e);
 		b->local_missing = true;

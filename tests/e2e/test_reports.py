@@ -116,6 +116,52 @@ def test_a_dry_run_counts_nothing(world):
     assert "rename here" in ops and numbers == {0}
 
 
+def said(world, *args):
+    """What a run does with mailboxes and messages, and where."""
+    return sorted(
+        (e["op"], e["mailbox"]) for e in map(json.loads, world.sync(
+            "--json", *args).out.splitlines()) if "op" in e)
+
+
+def test_a_dry_run_tells_of_mailboxes_that_go(world):
+    for box in "a", "b", "c", "d":
+        world.server.create(box)
+        if box in "bd":
+            world.server.append(box, message(box))
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    for box in "a", "b":
+        shutil.rmtree(world.root / box)
+    world.server.expunge("d", [1])
+    for box in "c", "d":
+        world.server.do("delete", box)
+    dry = said(world, "--dry-run")
+    assert [what for what in dry if what[1] in "ac"] == [
+        ("delete here", "c"), ("delete on server", "a")]
+    assert said(world) == dry
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_dry_run_of_mailboxes_that_were_rotated(world, there):
+    """The new one has the name that the old one has until it is renamed."""
+    world.server.create("Sent")
+    world.server.append("Sent", message("sent"))
+    world.server.append("INBOX", message("m"))
+    world.sync()
+    if there:
+        world.server.do("rename", "Sent", "Old")
+        world.server.create("Sent")
+    else:
+        (world.root / "Sent").rename(world.root / "Old")
+        world.local.make("Sent")
+    dry = said(world, "--dry-run")
+    assert dry == said(world)
+    assert {box for _, box in dry} == {"Old", "Sent"}
+    world.assert_settled()
+
+
 def test_the_manual_names_what_a_program_is_told(world):
     """Events, their members and their steps."""
     manual = (TOP / "doc" / "mochila.1").read_text()
