@@ -164,9 +164,11 @@ create_box(struct run *r, const struct tree_op *op, struct sbox *b,
 		b->local_missing = dry;
 	else
 		b->remote_missing = dry;
-	if (!dry)
-		rc = here ? maildir_create(r->m, b->j.path, e)
-			  : imap_create(r->imap, b->j.wire, e);
+	/* a new directory without cur/ or new/ is made whole */
+	if (!dry && (here || op->damaged))
+		rc = maildir_create(r->m, b->j.path, e);
+	if (!dry && !here && rc == 0)
+		rc = imap_create(r->imap, b->j.wire, e);
 	if (rc != 0)
 		return rc;
 	report_box(r, b, here ? "create here" : "create on server",

@@ -375,6 +375,23 @@ def test_new_mail_in_half_an_empty_mailbox(world, gone):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("mail", [False, True])
+@pytest.mark.parametrize("sub", ["cur", "new"])
+def test_a_new_mailbox_that_is_half_made(world, sub, mail):
+    """By hand, or by a mail reader; the deletes elsewhere need not wait."""
+    for token in "xy":
+        world.server.append("INBOX", message(token))
+    world.sync()
+    (world.root / "a" / sub).mkdir(parents=True)
+    if mail:
+        late(world, sub)
+    world.local.files("INBOX")[0][2].unlink()
+    world.sync()
+    assert tokens(world, "a") == ({"late"} if mail else set())
+    assert len(world.server.messages("INBOX")) == 1
+    world.assert_settled()
+
+
 # subscriptions
 
 
