@@ -25,6 +25,7 @@
  */
 #include "plan/tree.h"
 
+#include "mail/utf7.h"
 #include "plan/known.h"
 
 #include <stdlib.h>
@@ -273,6 +274,43 @@ from_journal(struct known_tree *b, size_t i)
 	name_by_place(b, i, op);
 }
 
+/*
+ * A directory whose name is that of a mailbox as IMAP writes it, in modified
+ * UTF-7: mbsync and Dovecot leave it so.  Taken as it stands, it would be
+ * another mailbox, and all of its mail would be there twice.
+ */
+static bool
+is_there_as_imap_writes(const struct known_tree *b, struct span name)
+{
+	struct buf wire;
+	uint64_t at;
+	bool is;
+
+	buf_init(&wire, 5 * name.n + 1);
+	is = utf7_encode(name, &wire) && !span_eq(buf_span(&wire), name) &&
+	    map_get(&b->l_by_path, layout_path(b->mem, buf_span(&wire),
+		b->policy->layout), &at) && b->l_of[at] == KNOWN_NONE;
+	buf_release(&wire);
+	return is;
+}
+
+/* The same, from NAME of the directory; *NAME_R: that of mailbox *AT_R. */
+static bool
+is_as_imap_writes(const struct known_tree *b, struct span name,
+    struct span *name_r, uint64_t *at_r)
+{
+	struct buf other;
+	struct span wire;
+	bool is;
+
+	buf_init(&other, 3 * name.n + 1);
+	is = utf7_decode(name, &other) && !span_eq(buf_span(&other), name);
+	*name_r = arena_span(b->mem, buf_span(&other));
+	buf_release(&other);
+	return is && layout_wire(b->mem, *name_r, b->policy->delim,
+	    b->policy->prefix, &wire) && map_get(&b->r_by_wire, wire, at_r);
+}
+
 /* cases 102, 104 and 110 */
 static void
 from_remote(struct known_tree *b, size_t i)
@@ -299,6 +337,8 @@ from_remote(struct known_tree *b, size_t i)
 		op = add(b, TREE_SYNC, TREE_CASE_PAIRED);
 		op->damaged = b->l[at].damaged;
 		op->now_path = b->l[at].path;
+	} else if (is_there_as_imap_writes(b, name)) {
+		return; /* from_local() tells */
 	} else if (p->write_l) { /* case 102 */
 		op = add(b, TREE_CREATE_L, TREE_CASE_R_ONLY);
 		op->twin = map_get(&b->l_by_case, lower(b->mem, path), &at);
@@ -318,7 +358,7 @@ from_local(struct known_tree *b, size_t i)
 {
 	const struct tree_local *l = &b->l[i];
 	const struct tree_policy *p = b->policy;
-	struct span name, wire, path = b->lm[b->nj + i].now;
+	struct span name, wire, meant, path = b->lm[b->nj + i].now;
 	struct tree_op *op;
 	uint64_t at;
 
@@ -331,6 +371,17 @@ from_local(struct known_tree *b, size_t i)
 		if (span_eq_case(path, SPAN("INBOX"))) /* mbsync's is "Inbox" */
 			op->text = "this directory is no possible mailbox "
 				   "name; the inbox is INBOX, in capitals";
+		return;
+	}
+	if (is_as_imap_writes(b, name, &meant, &at)) {
+		if (!known_selected(b, meant, &b->r[at]))
+			return;
+		op = add(b, TREE_SKIP, TREE_CASE_BAD_NAME);
+		op->name = name;
+		op->path = path;
+		op->text = arena_printf(b->mem, "this is '%.*s' as IMAP writes "
+		    "it; rename the directory to '%.*s'", SPAN_ARG(meant),
+		    SPAN_ARG(layout_path(b->mem, meant, p->layout)));
 		return;
 	}
 	if (!known_selected(b, name, NULL))

@@ -10,7 +10,7 @@ import pytest
 
 from rewriter import Rewriter
 from servers import Dovecot
-from world import World, message
+from world import World, lf, message
 
 
 def utf7(name):
@@ -362,3 +362,26 @@ def test_two_names_that_would_share_a_directory(two_names):
     for box, m in world.server.everything().items():
         for uid, x in m.items():
             assert x["body"] == kept[box][uid]["body"]
+
+
+@pytest.mark.parametrize("layout", ["nested", "maildir++"])
+def test_a_directory_named_as_imap_writes_it(world, layout):
+    """mbsync and Dovecot leave it so; it is that mailbox, and no other."""
+    name = utf7("Entw\u00fcrfe")
+    world.server.create(name)
+    world.server.append(name, message("m"))
+    world.write_config(layout=layout)
+    dot = "." if layout == "maildir++" else ""
+    box = world.root / (dot + name)
+    for sub in "cur", "new", "tmp":
+        (box / sub).mkdir(parents=True)
+    (box / "new" / "1.m.host").write_bytes(lf(message("m")))
+    done = world.sync("-q", status=65)
+    assert done.err.count("\n") == 1
+    assert "rename the directory to '%sEntw\u00fcrfe'" % dot in done.err
+    assert sorted(world.server.mailboxes()) == sorted(["INBOX", name])
+    box = box.rename(world.root / (dot + "Entw\u00fcrfe"))
+    done = world.summary()
+    assert (done["adopted"], done["pulled"], done["pushed"]) == (1, 0, 0)
+    assert os.listdir(box / "new") == ["1.m.host"]
+    assert world.summary()["adopted"] == 0

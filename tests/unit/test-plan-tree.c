@@ -56,6 +56,52 @@ test_every_combination_of_the_three_lists(void **state)
 		}
 }
 
+/* mbsync and Dovecot name a directory as IMAP does. */
+static void
+test_a_directory_named_as_imap_writes_it(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (int have = 0; have < 4; have++) {
+		init(&in);
+		add_r(&in, "&APw-/x", true);
+		in.r[0].name = SPAN("\xc3\xbc/x");
+		if (have & 1)
+			add_l(&in, "&APw-/x", false);
+		if (have & 2)
+			add_l(&in, "\xc3\xbc/x", false);
+		expect(&in, (const char *const[]){
+		    "createL102 \xc3\xbc/x, ",
+		    "skip108 &APw-/x, ",
+		    "sync104 \xc3\xbc/x, ",
+		    "skip108 &APw-/x, sync104 \xc3\xbc/x, "}[have]);
+	}
+	plan_of(&in, &plan);
+	assert_string_equal(plan.op[0].text, "this is '\xc3\xbc/x' as IMAP "
+	    "writes it; rename the directory to '\xc3\xbc/x'");
+	/* only where it would be that mailbox, and nobody knows better */
+	in.nr = 0;
+	in.nl = 1;
+	expect(&in, "createR103 &APw-/x, ");
+	add_r(&in, "&APw-/x", true);
+	in.r[0].name = SPAN("\xc3\xbc/x");
+	add_j(&in, "&APw-/x", 1);
+	in.j[0].wire = SPAN("&-APw-/x");
+	add_r(&in, "&-APw-/x", true);
+	in.r[1].name = SPAN("&APw-/x");
+	expect(&in, "sync101 &APw-/x, createL102 \xc3\xbc/x, ");
+	/* it is left out by its own name */
+	in.nj = in.nl = 0;
+	in.nr = 1;
+	add_l(&in, "&APw-/x", false);
+	in.p.patterns = (const struct span[]){SPAN("!\xc3\xbc/x")};
+	in.p.npatterns = 1;
+	expect(&in, "");
+	arena_clear(&mem);
+}
+
 static void
 test_parents_first_deletes_last_and_children_first(void **state)
 {
@@ -532,6 +578,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_combination_of_the_three_lists),
+	    cmocka_unit_test(test_a_directory_named_as_imap_writes_it),
 	    cmocka_unit_test(
 		test_parents_first_deletes_last_and_children_first),
 	    cmocka_unit_test(test_a_list_that_lost_most_deletes_nothing),
