@@ -259,7 +259,10 @@ match_pull(struct moves *m, size_t at)
 		if (x) { /* case 24 */
 			file_comes(p, OP_LCOPY, CASE_R_COPIED, x->box,
 			    x->row.uid, x->row.file);
+			/* what it is copied from, to be held against it */
 			p->row.fsize = x->row.fsize;
+			p->row.mtime_ns = x->row.mtime_ns;
+			p->row.ino = x->row.ino;
 			return;
 		}
 	}

@@ -65,18 +65,27 @@ row_from(struct pair *row, const struct lmsg *m)
 	row->mtime_ns = m->mtime_ns;
 }
 
-/* Is the file what its row says, as far as size tells? */
+/*
+ * Is the file of ROW in FROM what it was?  Where its time or inode are others,
+ * the content tells.  One that was edited is no source, and goes up itself,
+ * once it is looked at.
+ */
 static int
-check_source(struct run *r, const struct op *op, struct err *e)
+check_source(struct run *r, struct sbox *from, struct span file,
+    const struct pair *row, struct err *e)
 {
-	struct sbox *from = &r->box[op->from];
-	struct lmsg m = {.file = op->file};
-	int rc = maildir_stat(r->m, from->j.path, &m, e);
+	struct lmsg m = {.file = file};
+	int rc = local_still(r, from, file, row, e);
 
-	if (rc == 0 && m.fsize != op->row.fsize)
-		rc = err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
-		    "'%.*s' is not what it was", SPAN_ARG(op->file));
-	return rc;
+	if (rc != ERR_STALE)
+		return rc;
+	err_clear(e);
+	rc = maildir_digest(r->m, from->j.path, &m, r->o->cancel, e);
+	if (rc != 0 || memcmp(m.content.sha, row->sha, DIGEST_LEN) == 0)
+		return rc;
+	from->look_all = from->changed = true;
+	return err_set(e, ERR_STALE, ERR_SCOPE_MSG, ERR_RETRY_LATER,
+	    "'%.*s' is not what it was", SPAN_ARG(file));
 }
 
 static int
@@ -92,7 +101,7 @@ copy_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 	struct lmsg m;
 	int rc;
 
-	rc = check_source(r, op, e);
+	rc = check_source(r, &r->box[op->from], op->file, row, e);
 	if (rc == 0)
 		rc = letters_give(r, b, row->l, e);
 	if (rc == 0)
@@ -119,7 +128,7 @@ move_here(struct run *r, struct sbox *b, const struct op *op, struct err *e)
 		row->file = op->file;
 		return 0;
 	}
-	rc = check_source(r, op, e);
+	rc = check_source(r, from, op->file, row, e);
 	if (rc == 0)
 		rc = letters_give(r, b, op->shown, e);
 	if (rc == 0)

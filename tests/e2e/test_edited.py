@@ -20,7 +20,7 @@ def edit(path, how):
         with open(path, "ab") as f:
             f.write(b"notes of an hour\n")
     elif how == "size":
-        path.write_bytes(data.replace(b"Subject: m", b"Subject: M"))
+        path.write_bytes(data[:-2] + b"!\n")
     else:
         other = path.parent.parent / "tmp" / "q"
         other.write_bytes(data + b"notes of an hour\n")
@@ -164,6 +164,28 @@ def test_full_of_a_copy_finds_nothing(drafts):
     os.rename(root.parent / "copy", root)
     s = drafts.summary("--full")
     assert (s["pulled"], s["pushed"], s["deleted_remote"]) == (0, 0, 0)
+    drafts.assert_settled()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("args", [[], ["--full"]])
+def test_copied_there(drafts, args, touched):
+    """The copy is one of what it was; where only the time is another, no
+    second body comes."""
+    path = file_of(drafts, "a")
+    if touched:
+        os.utime(path, (1, 1))
+    else:
+        edit(path, "size")
+    drafts.server.select("A")
+    drafts.server.do("uid", "copy", "1", "B")
+    done = drafts.summary(*args)
+    assert (done["copied"], done["pulled"]) == (touched, not touched)
+    assert [p.read_bytes() for _, _, p in drafts.local.files("B")] == [
+        lf(message("a"))]
+    drafts.sync("--full")
+    assert [lf(m["body"]) for m in drafts.server.messages("B").values()] == [
+        lf(message("a"))]
     drafts.assert_settled()
 
 
