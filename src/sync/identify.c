@@ -261,15 +261,18 @@ settle(struct moves_search *s, const struct question *q)
 	for (size_t at = first_of_size(s, q->op->row.size); at;
 	     at = s->v[at - 1].next) {
 		struct moves_file *c = &s->v[at - 1];
+		bool equal;
 
 		if (!may_be(c, q->op) || !may_have_id(s, c, q->id) ||
 		    (found && memcmp(found->sha, c->sha, DIGEST_LEN) == 0))
 			continue;
-		if (!windows_equal(s, c, q)) {
-			if (c->unread)
-				unread = c;
+		equal = windows_equal(s, c, q);
+		if (c->unread) { /* its Message-ID, maybe: all may be equal */
+			unread = c;
 			continue;
 		}
+		if (!equal)
+			continue;
 		if (found)
 			return;
 		found = c;

@@ -300,6 +300,40 @@ class Again(Story):
         world.local.add("work", lf(self.text("n2")), "1800000004.n2.here")
 
 
+class Alike(Story):
+    """A message that goes up again, and a new one there that nothing tells
+    from it but what stands behind 512 octets: its Message-ID."""
+
+    synced = True
+
+    END = {
+        "INBOX": {("a", "")},
+        "still": {("s0", ""), ("s1", "")},
+        "work": {("n1", "")},
+    }
+
+    def text(self, token, size=0):
+        if token not in self.sent:
+            data = message(token)
+            tail = data.index(b"Subject:")
+            self.sent[token] = (data[:tail] + b"X-Filler: " + b"x" * 600 +
+                                b"\r\n" + data[tail:])
+        return self.sent[token]
+
+    def before(self, server):
+        server.create("work")
+        server.create("still")
+        server.append("INBOX", super().text("a"))
+        for token in "s0", "s1":
+            server.append("still", self.text(token))
+
+    def there(self, server):
+        server.do("delete", server.quoted("still"))
+        server.create("still")
+        server.append("still", self.text("s1"))
+        server.append("work", self.text("n1"))
+
+
 class Moves(Story):
     """Messages moved and copied, mailboxes renamed, on either side."""
 

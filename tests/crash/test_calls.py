@@ -27,3 +27,13 @@ def test_without_a_fault(scene, story):
                          ids=lambda kind: kind.name)
 def test_fault(scene, attempt, story, kind):
     attempt(kind.trials(scene(story)))
+
+
+@pytest.mark.parametrize("kind", EMFILE[:1] + ERRORS[:1],
+                         ids=lambda kind: kind.name)
+def test_a_file_whose_message_id_cannot_be_read(scene, kind):
+    """All else being equal, it may be the new message, or may not."""
+    s = scene("Alike")
+    wrong = ["%s: %s" % (words, text) for words, run in kind.trials(s)
+             if "Mail/still" in words for text in run()]
+    assert not wrong, "\n".join(wrong)
