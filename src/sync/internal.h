@@ -168,6 +168,7 @@ struct run {
 
 	struct arena mem; /* of the whole run */
 	struct journal_lock *lock;
+	int64_t noted_ms; /* late.c: when the note was written; 0: none is */
 	struct journal *j;
 	struct maildir *m;	    /* NULL in a dry run without a Maildir */
 	struct imap_conf imap_conf; /* borrowed by the session */
@@ -582,8 +583,13 @@ const struct jhold *record_find_hold(
 
 /* late.c */
 
-/* Is there anything in the plan that the server may store too late? */
-bool late_may_be(const struct run *r);
+/*
+ * Before each thing that the server is to store, and as long as its answers
+ * come.
+ */
+void late_sending(struct run *r);
+/* ANSWERED: nothing of that is under way any more. */
+void late_over(struct run *r, bool answered);
 /* Before anything is listed: until it has done what an earlier run sent. */
 int late_wait(struct run *r, struct err *e);
 

@@ -370,6 +370,7 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	b->wrote_r = true;
 	from->wrote_r |= move;
 	observe_next(r, next);
+	late_sending(r);
 	rc = move ? imap_move(r->imap, &set, b->j.wire, &r->pass, &back, &c, e)
 		  : imap_copy(r->imap, &set, b->j.wire, &r->pass, &c, e);
 	if (c.uidvalidity == b->r.uidvalidity)

@@ -2,6 +2,7 @@
 is here: it, and what may be it, comes last in each run."""
 
 import os
+import subprocess
 import threading
 import time
 
@@ -186,6 +187,30 @@ def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
 # still being stored
 
 
+class Late:
+    """A message that is stored DELAY seconds after the session of the run that
+    sent it, which is over as the command ASKED comes."""
+
+    def __init__(self, world, asked, box, token, delay=0.1):
+        self.world, self.box, self.token = world, box, token
+        self.timer = threading.Timer(delay, self.store)
+        world.script.answer[asked] = self.ends
+
+    def store(self):
+        with self.world.script.store.lock:
+            box = self.world.script.store.find(self.box)
+            self.world.script.store.append(box, message(self.token))
+
+    def ends(self, session, tag, words):
+        self.world.script.well()
+        self.timer.start()
+        raise Hangup
+
+    def join(self):
+        self.timer.join()
+        self.world.assert_settled()
+
+
 @pytest.mark.parametrize("asked", [b"APPEND", b"UID COPY"])
 def test_what_the_server_still_stores_is_not_sent_again(scripted, asked):
     """The run is over, and its session is not: of what had been sent some is
@@ -195,34 +220,102 @@ def test_what_the_server_still_stores_is_not_sent_again(scripted, asked):
     world.fill(2)
     if asked == b"APPEND":
         world.local.add("INBOX", lf(message("new")), "1.new.host")
+        late = Late(world, asked, "INBOX", "new")
     else:
         path = world.file_of("m1")
         copy = world.root / "work" / "cur" / "2.copy.host:2,"
         copy.write_bytes(path.read_bytes())
-    late = []
-
-    def later(session, tag, words):
-        def store():
-            with world.script.store.lock:
-                box = world.script.store.find(
-                    "INBOX" if asked == b"APPEND" else "work")
-                world.script.store.append(
-                    box, message("new" if asked == b"APPEND" else "m1"))
-
-        world.script.well()
-        late.append(threading.Timer(0.1, store))
-        late[0].start()
-        raise Hangup
-
-    world.script.answer[asked] = later
+        late = Late(world, asked, "work", "m1")
     ends(world)
     world.sync()
-    late[0].join()
-    world.assert_settled()
+    late.join()
     assert world.tokens() == ((["m0", "m1", "new"],) * 2
                               if asked == b"APPEND" else (["m0", "m1"],) * 2)
     assert world.tokens("work") == (([],) * 2 if asked == b"APPEND"
                                     else (["m1"],) * 2)
+
+
+def one_that_is_late(scripted, delay=0.1):
+    world = scripted()
+    world.fill(2)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    late = Late(world, b"APPEND", "INBOX", "new", delay)
+    ends(world)
+    return world, late
+
+
+def test_a_server_that_is_behind_a_door_here_has_more_time(scripted):
+    """ssh -L, stunnel: the address is of this machine, and the server is not.
+    Its answers tell."""
+    world, late = one_that_is_late(scripted, delay=1)
+    world.script.answer[b"LIST"] = lambda session, tag, words: time.sleep(0.03)
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m1", "new"],) * 2
+
+
+def test_killed_while_it_waited_long_for_an_answer(scripted):
+    """Nothing is written meanwhile."""
+    world, late = one_that_is_late(scripted)
+    lock = world.state / "home" / "lock"
+    then = time.time() - 1800
+    os.utime(lock, (then, then))
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m1", "new"],) * 2
+
+
+def times_of_the_note(world):
+    """Those that show while a sync is under way; 0: no note."""
+    lock, seen = world.state / "home" / "lock", set()
+    run = subprocess.Popen(
+        [world.binary, "-c", str(world.config), "sync"], env=world.env(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while run.poll() is None:
+        time.sleep(0.05)
+        st = lock.stat()
+        seen.add(st.st_mtime if st.st_size else 0)
+    run.communicate()
+    assert run.returncode == 0
+    return seen
+
+
+def test_the_note_is_of_now_as_long_as_something_is_sent(scripted):
+    world = scripted()
+    world.fill(1)
+    for n in range(10):
+        world.local.add("INBOX", lf(message("n%d" % n)), "%d.n.host" % n)
+    world.script.answer[b"APPEND"] = \
+        lambda session, tag, words: time.sleep(0.3)
+    assert len(times_of_the_note(world) - {0}) > 1
+    assert (world.state / "home" / "lock").stat().st_size == 0
+    world.assert_settled()
+
+
+def test_there_is_no_note_before_anything_is_sent(scripted):
+    world = scripted()
+    world.fill(1)
+    world.server.append("INBOX", message("more"))
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    lock = world.state / "home" / "lock"
+    sizes = []
+    world.script.answer[b"UID FETCH"] = \
+        lambda session, tag, words: sizes.append(lock.stat().st_size)
+    world.script.answer[b"APPEND"] = \
+        lambda session, tag, words: sizes.append(-lock.stat().st_size)
+    world.sync()
+    sent = sizes.index(-8)
+    assert len(sizes) > 2 and set(sizes[:sent]) == {0}
+    world.assert_settled()
+
+
+def test_at_an_error_the_note_is_written_again(scripted):
+    world = scripted(timeout=5)
+    world.fill(1)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    world.script.answer[b"APPEND"] = lambda session, tag, words: time.sleep(6)
+    ends(world)
+    assert time.time() - (world.state / "home" / "lock").stat().st_mtime < 3
 
 
 def test_nobody_waits_for_what_was_long_ago(scripted):
@@ -234,7 +327,7 @@ def test_nobody_waits_for_what_was_long_ago(scripted):
     world.script.well()
     lock = world.state / "home" / "lock"
     assert lock.stat().st_size > 0
-    long_ago = time.time() - 300
+    long_ago = time.time() - 2 * 3600
     os.utime(lock, (long_ago, long_ago))
     world.script.commands.clear()
     world.sync()
