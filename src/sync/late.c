@@ -1,7 +1,8 @@
 /*
  * late: what the server may still be storing.
  *
- *  1. When messages are sent or copied there (APPEND, UID COPY, MOVE), a note
+ *  1. When messages are sent or copied there (APPEND, UID COPY, MOVE; into the
+ *     trash as well, unless it is a MOVE, which cannot do it twice), a note
  *     goes into the lock's file, again and again as long as they are, and it is
  *     taken off once all answers have come.  So it outlives a run that ended
  *     before they had, and its time is the last at which something was sent.

@@ -331,7 +331,11 @@ apply_pass(struct run *r, struct err *e)
 		rc = push_all(r, e);
 	late_over(r, rc == 0);
 	fail_refused(r);
-	return rc == 0 ? finish_pass(r, e) : rc;
+	if (rc != 0)
+		return rc;
+	rc = finish_pass(r, e);
+	late_over(r, rc == 0); /* the trash is written to */
+	return rc;
 }
 
 /* Of one side, that we wrote to or not, and that was looked at or not. */

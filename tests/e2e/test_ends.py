@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from personas import Persona
 from scripted import Hangup
 from test_safety import lose_journal
 from world import lf, message
@@ -233,6 +234,24 @@ def test_what_the_server_still_stores_is_not_sent_again(scripted, asked):
                               if asked == b"APPEND" else (["m0", "m1"],) * 2)
     assert world.tokens("work") == (([],) * 2 if asked == b"APPEND"
                                     else (["m1"],) * 2)
+
+
+class NoMove(Persona):
+    caps = Persona.caps.replace(" MOVE", "")
+
+
+def test_what_goes_to_the_trash_without_move_goes_there_once(scripted):
+    world = scripted(NoMove, on_local_delete="trash", trash="Bin")
+    world.server.create("Bin")
+    world.fill(3)
+    world.file_of("m1").unlink()
+    late = Late(world, b"UID COPY", "Bin", "m1")
+    ends(world)
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("Bin") == (["m1"],) * 2
+    assert (world.state / "home" / "lock").stat().st_size == 0
 
 
 def one_that_is_late(scripted, delay=0.1):
