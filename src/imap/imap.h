@@ -290,10 +290,11 @@ uint32_t imap_pending(const struct imap *s);
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m; uid 0:
  * it is none that was asked for, or came before.
- * A message for which the server sent NIL, nothing, NO or BAD is not handed
- * out; the caller sees that it did not get it.  A refusal that concerns a
- * single message (its own command is retried one by one) does not end the
- * fetch: imap_fetch_failed() lists those UIDs with their text.
+ * A message for which the server sent NIL, nothing, something else in its
+ * place, NO or BAD is not handed out; the caller sees that it did not get it.  A
+ * refusal that concerns a single message (its own command is retried one by
+ * one) does not end the fetch: imap_fetch_failed() lists those UIDs with their
+ * text.
  * Commands are pipelined in a window (by octets: SIZES, may be NULL, are
  * RFC822.SIZE hints per UID).
  */
