@@ -381,7 +381,8 @@ delete_remote(
 			uidset_add(trash_takes(r, b, op) ? &trash : &expunge,
 			    op->uid);
 	}
-	rc = expunge.n || trash.n ? observe_reselect(r, b, e) : 0;
+	rc = expunge.n || trash.n ? observe_to_delete(r, b, expunge.n == 0, e)
+				  : 0;
 	b->wrote_r |= rc == 0 && (expunge.n || trash.n);
 	if (rc == 0 && expunge.n == 0 && trash.n > 0)
 		observe_next(r, apply_next(r, b, OP_RDELETE));

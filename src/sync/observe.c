@@ -195,6 +195,19 @@ observe_reselect(struct run *r, struct sbox *b, struct err *e)
 	return 0;
 }
 
+int
+observe_to_delete(struct run *r, struct sbox *b, bool moves, struct err *e)
+{
+	int rc = observe_reselect(r, b, e);
+
+	if (rc == 0 && !(r->sel.permanent.sys & FLAG_DELETED) &&
+	    !(moves && (imap_caps(r->imap) & IMAP_CAP_MOVE)))
+		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "the server lets nothing be deleted in this mailbox "
+		    "(PERMANENTFLAGS without \\Deleted)");
+	return rc;
+}
+
 /* Numbers that went back, or UIDs of another generation. */
 static void
 judge_numbers(struct run *r, struct sbox *b)

@@ -484,7 +484,9 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	batch = record_begin(r, b);
 	while (n > 0 && rc == 0) {
 		*whose_r = from;
-		rc = observe_reselect(r, from, e);
+		rc = v[0]->kind == OP_RMOVE
+			 ? observe_to_delete(r, from, true, e)
+			 : observe_reselect(r, from, e);
 		if (rc != 0)
 			break;
 		*whose_r = b;
