@@ -88,6 +88,12 @@ enum {
 int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
 /* LOGOUT, politely, but waiting at most two seconds; errors are ignored. */
 void imap_logout(struct imap *s);
+/*
+ * NOOP, where no command was answered for MS: servers (RFC 3501 section 5.4),
+ * and routers in between, end a session that is idle.  None may be under way.
+ * What it brings counts as with any command; errors are of the session.
+ */
+int imap_keep(struct imap *s, int64_t ms, struct err *e);
 void imap_free(struct imap **s);
 DEFINE_AUTO(imap)
 

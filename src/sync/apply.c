@@ -443,7 +443,7 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 			continue;
 		rc = apply_open_bin(r, e);
 		if (rc == 0)
-			rc = cancel_check(r->o->cancel, e);
+			rc = observe_keep(r, e);
 		/* edited just now?  (Case 19: whoever marked it meant it.) */
 		if (rc == 0 && op->why != CASE_EXPUNGE)
 			rc = local_still(r, b, op->file, &op->row, e);

@@ -287,6 +287,11 @@ int observe_reselect(struct run *r, struct sbox *b, struct err *e);
 /* The same, to take messages out of it; MOVES: by MOVE, where there is that.
  * ERR_NO, scope BOX, where a server would say OK and let them stay. */
 int observe_to_delete(struct run *r, struct sbox *b, bool moves, struct err *e);
+/*
+ * Between files, which may take long, while no command is under way: the
+ * session is kept, unless the run is cancelled.
+ */
+int observe_keep(struct run *r, struct err *e);
 /* B (NULL: none) will be opened next, once what is now asked for is answered:
  * see imap_select_next(). */
 void observe_next(struct run *r, const struct sbox *b);

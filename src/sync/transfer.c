@@ -157,7 +157,7 @@ move_early(struct run *r, struct op **v, size_t n, struct err *e)
 	int rc = local_make(r, b, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = cancel_check(r->o->cancel, e);
+		rc = observe_keep(r, e);
 		if (rc == 0)
 			rc = move_here(r, b, v[i], e);
 		if (rc == 0)
@@ -214,7 +214,7 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 
 	rc = local_make(r, b, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = cancel_check(r->o->cancel, e);
+		rc = observe_keep(r, e);
 		if (rc == 0 && v[i]->kind == OP_LCOPY)
 			rc = copy_here(r, b, v[i], e);
 		else if (rc == 0 && !r->group[v[i]->group].moved)

@@ -2,6 +2,7 @@
 is here: it, and what may be it, comes last in each run."""
 
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from personas import Persona
-from scripted import Hangup
+from scripted import Hangup, Session
 from test_safety import lose_journal
 from world import lf, message
 
@@ -182,6 +183,63 @@ def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
     flags = [m["flags"] for m in world.server.messages("work").values()
              if b"message m1" in m["body"]]
     assert flags == [{"\\Seen"}]
+    world.assert_settled()
+
+
+# silent for too long
+
+
+def can_trace():
+    """Is there a strace, and may it?"""
+    try:
+        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                              capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+IDLE_S = 7
+
+
+@pytest.mark.skipif(not can_trace(), reason="needs an strace that may trace")
+@pytest.mark.parametrize("args", [[], ["--full"]])
+def test_a_server_hears_of_us_while_files_are_read(
+        scripted, monkeypatch, args):
+    """Reading them takes longer than it waits for the next command, in this
+    run and in each other."""
+    waits = Session.read_command
+
+    def read_command(session):
+        session.sock.settimeout(IDLE_S)
+        try:
+            return waits(session)
+        except socket.timeout:
+            session.line(b"* BYE you were idle for too long")
+            raise Hangup
+        finally:
+            session.sock.settimeout(None)
+
+    monkeypatch.setattr(Session, "read_command", read_command)
+    world = scripted(timeout=5)
+    world.fill(4)
+    if args:
+        files = [world.file_of("m%d" % n) for n in range(4)]
+        for path in files:
+            os.utime(path, (1, 1))
+        world.server.append("INBOX", message("new"))
+    else:
+        files = [world.local.add("INBOX", lf(message("n%d" % n)),
+                                 "%d.n.host" % n) for n in range(4)]
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+            "inject=read:delay_enter=700000:when=1..12"]
+    for path in files:
+        slow += ["-P", str(path)]
+    done = subprocess.run(
+        slow + [world.binary, "-c", str(world.config), "sync", *args],
+        env={**world.env(), "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"NOOP" in world.script.names()
     world.assert_settled()
 
 
