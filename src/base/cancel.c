@@ -64,13 +64,17 @@ cancel_on_signals(struct cancel *c, struct err *e)
 {
 	struct sigaction act = {.sa_handler = handler};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction usual = {.sa_handler = SIG_DFL};
 
 	sigemptyset(&act.sa_mask);
 	sigemptyset(&ignore.sa_mask);
+	sigemptyset(&usual.sa_mask);
 	atomic_store(&on_signal, c);
 	if (sigaction(SIGINT, &act, NULL) != 0 ||
 	    sigaction(SIGTERM, &act, NULL) != 0 ||
-	    sigaction(SIGPIPE, &ignore, NULL) != 0)
+	    sigaction(SIGPIPE, &ignore, NULL) != 0 ||
+	    /* where it is ignored, nobody can wait for a child */
+	    sigaction(SIGCHLD, &usual, NULL) != 0)
 		return err_sys(e, ERR_SCOPE_RUN, errno, "set signal handlers");
 	return 0;
 }

@@ -2,8 +2,9 @@
  * cancel: one flag that ends a run, and an fd that poll() can wait for.
  *
  * cancel_new() opens a pipe; cancel_on_signals() makes SIGINT and SIGTERM
- * raise it (and ignores SIGPIPE).  The signal handler only writes one byte.
- * Any thread may ask; once raised it stays so.  NULL is one that never is.
+ * raise it (and ignores SIGPIPE, but not SIGCHLD, whatever was inherited).  The
+ * signal handler only writes one byte.  Any thread may ask; once raised it stays
+ * so.  NULL is one that never is.
  */
 #ifndef BASE_CANCEL_H
 #define BASE_CANCEL_H

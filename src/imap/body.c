@@ -15,6 +15,7 @@
 #include "imap/internal.h"
 
 #include "base/map.h"
+#include "wire/text.h"
 
 /* Send up to MAX, read down to MIN. */
 #define WINDOW_MAX 64
@@ -386,7 +387,8 @@ whole_body(const struct resp *r)
 
 /*
  * Rule 2, as far as the UID is known already.  STREAMS: its octets follow.
- * Servers that have lost a message send an empty one: that is none.
+ * Servers that have lost a message send an empty one, or another in its place:
+ * that is none.
  */
 static bool
 wanted(const struct imap_fetch *f, bool streams)
@@ -401,7 +403,8 @@ wanted(const struct imap_fetch *f, bool streams)
 	if (f->open == NO_SOURCE || f->v[f->open].closed)
 		return false;
 	v = r->body[body].value;
-	if ((v->kind == WIRE_STREAMED) != streams || (!streams && v->s.n == 0))
+	if ((v->kind == WIRE_STREAMED) != streams ||
+	    (!streams && (v->s.n == 0 || wire_stands_in(v->s))))
 		return false;
 	return !(r->has & HAS_UID) ||
 	    (map_get_u64(&f->by_uid, key_of(f->open, r->uid), &at) &&

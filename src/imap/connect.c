@@ -1,5 +1,7 @@
 #include "imap/internal.h"
 
+#include "base/clock.h"
+
 /*
  * Of one response, without streamed bodies: what a million numbers of ten
  * digits take twice, and some 300,000 words.
@@ -296,6 +298,22 @@ imap_logout(struct imap *s)
 	while (tag != s->tag)
 		if (imap_next_tagged(s, &tag, &e) < 0)
 			return;
+}
+
+int
+imap_keep(struct imap *s, int64_t ms, struct err *e)
+{
+	int rc;
+
+	if (clock_mono_ms() - s->answered_ms < ms)
+		return 0;
+	s->pending = 0;
+	imap_begin(s, "NOOP");
+	rc = imap_run(s, ERR_SCOPE_MSG, "NOOP", e);
+	if (rc == 0 || e->scope > ERR_SCOPE_MSG)
+		return rc;
+	err_clear(e);
+	return 0;
 }
 
 void

@@ -88,6 +88,12 @@ enum {
 int imap_open(const struct imap_conf *conf, struct imap **s_r, struct err *e);
 /* LOGOUT, politely, but waiting at most two seconds; errors are ignored. */
 void imap_logout(struct imap *s);
+/*
+ * NOOP, where no command was answered for MS: servers (RFC 3501 section 5.4),
+ * and routers in between, end a session that is idle.  None may be under way.
+ * What it brings counts as with any command; errors are of the session.
+ */
+int imap_keep(struct imap *s, int64_t ms, struct err *e);
 void imap_free(struct imap **s);
 DEFINE_AUTO(imap)
 
@@ -290,10 +296,11 @@ uint32_t imap_pending(const struct imap *s);
  * imap_fetch_read: 1 a chunk, 0 the body is complete (all octets came).
  * imap_fetch_done: now uid, flags, modseq, idate, size are known in *m; uid 0:
  * it is none that was asked for, or came before.
- * A message for which the server sent NIL, nothing, NO or BAD is not handed
- * out; the caller sees that it did not get it.  A refusal that concerns a
- * single message (its own command is retried one by one) does not end the
- * fetch: imap_fetch_failed() lists those UIDs with their text.
+ * A message for which the server sent NIL, nothing, something else in its
+ * place, NO or BAD is not handed out; the caller sees that it did not get it.  A
+ * refusal that concerns a single message (its own command is retried one by
+ * one) does not end the fetch: imap_fetch_failed() lists those UIDs with their
+ * text.
  * Commands are pipelined in a window (by octets: SIZES, may be NULL, are
  * RFC822.SIZE hints per UID).
  */

@@ -51,7 +51,8 @@ struct imap {
 	struct buf mechs;    /* "PLAIN SCRAM-SHA-256 " */
 	uint32_t tag;        /* number of the last command */
 	struct uidset answered; /* of the tags */
-	uint64_t unanswered; /* octets that came since the last answer */
+	uint64_t unanswered; /* octets that came since the last answer; */
+	int64_t answered_ms; /* when that was */
 	unsigned session;    /* its number in the trace */
 	struct buf in_line;  /* response being traced */
 	/* Not to be shown, whoever says it: what the login sends, each with a

@@ -13,6 +13,7 @@
  */
 #include "imap/internal.h"
 
+#include "base/clock.h"
 #include "wire/text.h"
 
 #include <stdarg.h>
@@ -309,6 +310,7 @@ note_answer(struct imap *s)
 	}
 	uidset_add(&s->answered, tag);
 	s->unanswered = 0;
+	s->answered_ms = clock_mono_ms();
 }
 
 /* What is said in s->resp, as it may be shown. */

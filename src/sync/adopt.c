@@ -120,7 +120,7 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[a->file[i]];
 
 		m->fresh = true;
-		rc = cancel_check(r->o->cancel, e);
+		rc = observe_keep(r, e);
 		if (rc != 0)
 			return rc;
 		/* what is kept is not read again in each run; rows do not know

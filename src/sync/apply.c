@@ -380,7 +380,8 @@ delete_remote(
 			uidset_add(trash_takes(r, b, op) ? &trash : &expunge,
 			    op->uid);
 	}
-	rc = expunge.n || trash.n ? observe_reselect(r, b, e) : 0;
+	rc = expunge.n || trash.n ? observe_to_delete(r, b, expunge.n == 0, e)
+				  : 0;
 	b->wrote_r |= rc == 0 && (expunge.n || trash.n);
 	if (rc == 0 && expunge.n == 0 && trash.n > 0)
 		observe_next(r, apply_next(r, b, OP_RDELETE));
@@ -441,7 +442,7 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 			continue;
 		rc = apply_open_bin(r, e);
 		if (rc == 0)
-			rc = cancel_check(r->o->cancel, e);
+			rc = observe_keep(r, e);
 		/* edited just now?  (Case 19: whoever marked it meant it.) */
 		if (rc == 0 && op->why != CASE_EXPUNGE)
 			rc = local_still(r, b, op->file, &op->row, e);

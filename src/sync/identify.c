@@ -297,6 +297,7 @@ identify_in(struct moves_search *s, struct question *v, size_t n,
 	int rc = ask_ids(s, v, n, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = observe_keep(s->r, e);
 		if (!v[i].told)
 			uidset_add(untold, v[i].op->uid);
 		if (!ids_meet(s, &v[i]))
@@ -313,6 +314,7 @@ identify_in(struct moves_search *s, struct question *v, size_t n,
 			if (v[i].got[k].n == 0)
 				uidset_add(untold, v[i].op->uid);
 		settle(s, &v[i]);
+		rc = observe_keep(s->r, e);
 	}
 	return rc;
 }

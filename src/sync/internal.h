@@ -169,6 +169,7 @@ struct run {
 
 	struct arena mem; /* of the whole run */
 	struct journal_lock *lock;
+	int64_t noted_ms; /* late.c: when the note was written; 0: none is */
 	struct journal *j;
 	struct maildir *m;	    /* NULL in a dry run without a Maildir */
 	struct imap_conf imap_conf; /* borrowed by the session */
@@ -286,6 +287,14 @@ int observe_reopen(struct run *r, struct sbox *b, struct err *e);
 /* The same, to change something; ERR_STALE, scope BOX, when UIDVALIDITY is not
  * what was observed. */
 int observe_reselect(struct run *r, struct sbox *b, struct err *e);
+/* The same, to take messages out of it; MOVES: by MOVE, where there is that.
+ * ERR_NO, scope BOX, where a server would say OK and let them stay. */
+int observe_to_delete(struct run *r, struct sbox *b, bool moves, struct err *e);
+/*
+ * Between files, which may take long, while no command is under way: the
+ * session is kept, unless the run is cancelled.
+ */
+int observe_keep(struct run *r, struct err *e);
 /* B (NULL: none) will be opened next, once what is now asked for is answered:
  * see imap_select_next(). */
 void observe_next(struct run *r, const struct sbox *b);
@@ -588,8 +597,13 @@ const struct jhold *record_find_hold(
 
 /* late.c */
 
-/* Is there anything in the plan that the server may store too late? */
-bool late_may_be(const struct run *r);
+/*
+ * Before each thing that the server is to store, and as long as its answers
+ * come.
+ */
+void late_sending(struct run *r);
+/* ANSWERED: nothing of that is under way any more. */
+void late_over(struct run *r, bool answered);
 /* Before anything is listed: until it has done what an earlier run sent. */
 int late_wait(struct run *r, struct err *e);
 

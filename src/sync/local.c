@@ -202,9 +202,11 @@ local_recheck(struct run *r, struct sbox *b, struct err *e)
 		if (!is_to_check(r, b, m, row))
 			continue;
 		/* a twin that is new: else it took the row of an edited one */
-		rc = row ? recheck_file(r, b, m, row, e)
-			 : maildir_digest(
-			       r->m, b->j.path, m, r->o->cancel, e);
+		rc = observe_keep(r, e);
+		if (rc == 0)
+			rc = row ? recheck_file(r, b, m, row, e)
+				 : maildir_digest(
+				       r->m, b->j.path, m, r->o->cancel, e);
 		b->look_all |= rc == 0 && row && is_another(m, row);
 		if (rc == 0 || e->scope > ERR_SCOPE_MSG)
 			continue;

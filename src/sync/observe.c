@@ -14,6 +14,12 @@
 
 #include "wire/resp.h"
 
+/*
+ * So long a session is idle, or as long as the server may be silent.  It has to
+ * wait for half an hour (RFC 3501 section 5.4), and routers do for minutes.
+ */
+#define KEEP_S 60
+
 /* UIDs of the view that neither row nor hold knows. */
 static void
 unknown_uids(const struct sbox *b, struct uidset *set)
@@ -193,6 +199,28 @@ observe_reselect(struct run *r, struct sbox *b, struct err *e)
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "the server opens this mailbox read-only");
 	return 0;
+}
+
+int
+observe_to_delete(struct run *r, struct sbox *b, bool moves, struct err *e)
+{
+	int rc = observe_reselect(r, b, e);
+
+	if (rc == 0 && !(r->sel.permanent.sys & FLAG_DELETED) &&
+	    !(moves && (imap_caps(r->imap) & IMAP_CAP_MOVE)))
+		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
+		    "the server lets nothing be deleted in this mailbox "
+		    "(PERMANENTFLAGS without \\Deleted)");
+	return rc;
+}
+
+int
+observe_keep(struct run *r, struct err *e)
+{
+	int64_t s = r->a->timeout_s < KEEP_S ? r->a->timeout_s : KEEP_S;
+	int rc = cancel_check(r->o->cancel, e);
+
+	return rc == 0 && r->imap ? imap_keep(r->imap, 1000 * s, e) : rc;
 }
 
 /* Numbers that went back, or UIDs of another generation. */

@@ -188,6 +188,7 @@ take_results(struct push *p, bool wait, struct err *e)
 	while ((rc = imap_append_result(p->a, wait, &res, e)) > 0) {
 		struct sbox *b = p->v[res.cookie].x->b;
 
+		late_sending(p->r);
 		rc = b->failed ? 0 : take_result(p, &res, e);
 		if (rc != 0)
 			rc = report_contain(p->r, b, e);
@@ -200,7 +201,7 @@ take_results(struct push *p, bool wait, struct err *e)
 }
 
 static int
-send_literal(struct imap_append *a, const struct op *op,
+send_literal(struct run *r, struct imap_append *a, const struct op *op,
     struct maildir_reader *rd, struct err *e)
 {
 	AUTO(digest) d = digest_new();
@@ -215,6 +216,7 @@ send_literal(struct imap_append *a, const struct op *op,
 			break;
 		digest_feed(d, chunk.p, chunk.n);
 		left -= chunk.n;
+		late_sending(r);
 		rc = imap_append_data(a, chunk.p, chunk.n, e);
 		if (rc != 0)
 			break;
@@ -285,12 +287,13 @@ send_one(struct push *p, size_t i, struct err *e)
 	}
 	/* from here on the server may have it, whatever we learn */
 	b->wrote_r = true;
+	late_sending(p->r);
 	rc = imap_append_send(p->a, b->j.wire, i, g->row->r, op->row.idate,
 	    op->row.size, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (!small)
-		return send_literal(p->a, op, rd, e);
+		return send_literal(p->r, p->a, op, rd, e);
 	rc = imap_append_data(p->a, p->ahead.p, p->ahead.n, e);
 	return rc != 0 ? rc : imap_append_finish(p->a, e);
 }

@@ -315,11 +315,8 @@ fail_refused(struct run *r)
 static int
 apply_pass(struct run *r, struct err *e)
 {
-	bool sends = r->lock && late_may_be(r);
 	int rc;
 
-	if (sends)
-		journal_lock_note(r->lock, true);
 	local_watch(r);
 	rc = transfer_early(r, e);
 	if (rc == 0)
@@ -332,10 +329,13 @@ apply_pass(struct run *r, struct err *e)
 		rc = pull_all(r, e);
 	if (rc == 0)
 		rc = push_all(r, e);
-	if (sends && rc == 0)
-		journal_lock_note(r->lock, false);
+	late_over(r, rc == 0);
 	fail_refused(r);
-	return rc == 0 ? finish_pass(r, e) : rc;
+	if (rc != 0)
+		return rc;
+	rc = finish_pass(r, e);
+	late_over(r, rc == 0); /* the trash is written to */
+	return rc;
 }
 
 /* Of one side, that we wrote to or not, and that was looked at or not. */

@@ -166,7 +166,7 @@ move_early(struct run *r, struct op **v, size_t n, struct err *e)
 	int rc = local_make(r, b, e);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = cancel_check(r->o->cancel, e);
+		rc = observe_keep(r, e);
 		if (rc == 0)
 			rc = move_here(r, b, v[i], e);
 		if (rc == 0)
@@ -223,7 +223,7 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 
 	rc = local_make(r, b, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = cancel_check(r->o->cancel, e);
+		rc = observe_keep(r, e);
 		if (rc == 0 && v[i]->kind == OP_LCOPY)
 			rc = copy_here(r, b, v[i], e);
 		else if (rc == 0 && !r->group[v[i]->group].moved)
@@ -379,6 +379,7 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	b->wrote_r = true;
 	from->wrote_r |= move;
 	observe_next(r, next);
+	late_sending(r);
 	rc = move ? imap_move(r->imap, &set, b->j.wire, &r->pass, &back, &c, e)
 		  : imap_copy(r->imap, &set, b->j.wire, &r->pass, &c, e);
 	if (c.uidvalidity == b->r.uidvalidity)
@@ -492,7 +493,9 @@ transfer_there(struct run *r, struct op **v, size_t n, const struct sbox *next,
 	batch = record_begin(r, b);
 	while (n > 0 && rc == 0) {
 		*whose_r = from;
-		rc = observe_reselect(r, from, e);
+		rc = v[0]->kind == OP_RMOVE
+			 ? observe_to_delete(r, from, true, e)
+			 : observe_reselect(r, from, e);
 		if (rc != 0)
 			break;
 		*whose_r = b;

@@ -181,6 +181,8 @@ trash_move(
 	if (r->trash_missing && imap_create(r->imap, r->trash, e) < 0)
 		return e->code;
 	r->trash_missing = false;
+	if (!can_move)
+		late_sending(r);
 	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);
 	touch(r);
 	if (rc != 0 || can_move)

@@ -151,6 +151,16 @@ wire_throttled(struct span text, uint64_t *ms_r)
 }
 
 bool
+wire_stands_in(struct span body)
+{
+	/* Courier, all versions */
+	return span_eq(body,
+	    SPAN("From: System Administrator <root@localhost>\r\n"
+		 "Subject: message unavailable\r\n\r\n"
+		 "This message is no longer available on the server.\r\n"));
+}
+
+bool
 wire_denies(struct span text)
 {
 	struct span rest;

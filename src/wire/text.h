@@ -30,4 +30,10 @@ bool wire_throttled(struct span text, uint64_t *ms_r);
 /* Does TEXT, of a NO without a code, say that there is no such mailbox? */
 bool wire_denies(struct span text);
 
+/*
+ * Is BODY, of a whole message, what a server sends with an OK where it cannot
+ * open the file of that message?
+ */
+bool wire_stands_in(struct span body);
+
 #endif

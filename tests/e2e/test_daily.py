@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 
 from world import SYSTEM, canonical, digest, message
 
@@ -523,6 +525,22 @@ def test_password_command_gets_no_file_of_ours(world):
     assert len(shown) >= 3, shown
     assert not [x for x in shown
                 if str(world.base) in x and str(seen) not in x], shown
+
+
+def test_started_by_one_who_ignores_children(world):
+    """SIGCHLD is ignored then, through exec: there is nothing to wait for."""
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    world.write_config(password_file=None,
+                       password_command=["printf", "%s\\n", "test"])
+    # the journal is checked, by another child
+    (world.state / "home" / "journal" / "sound").unlink()
+    done = subprocess.run(
+        [world.binary, "-c", str(world.config), "sync"], env=world.env(),
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+        capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (world.state / "home" / "journal" / "sound").exists()
 
 
 def test_login_plain_and_login_command(world):

@@ -2,12 +2,15 @@
 is here: it, and what may be it, comes last in each run."""
 
 import os
+import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from scripted import Hangup
+from personas import Persona
+from scripted import Hangup, Session
 from test_safety import lose_journal
 from world import lf, message
 
@@ -183,7 +186,88 @@ def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
     world.assert_settled()
 
 
+# silent for too long
+
+
+def can_trace():
+    """Is there a strace, and may it?"""
+    try:
+        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                              capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+IDLE_S = 7
+
+
+@pytest.mark.skipif(not can_trace(), reason="needs an strace that may trace")
+@pytest.mark.parametrize("args", [[], ["--full"]])
+def test_a_server_hears_of_us_while_files_are_read(
+        scripted, monkeypatch, args):
+    """Reading them takes longer than it waits for the next command, in this
+    run and in each other."""
+    waits = Session.read_command
+
+    def read_command(session):
+        session.sock.settimeout(IDLE_S)
+        try:
+            return waits(session)
+        except socket.timeout:
+            session.line(b"* BYE you were idle for too long")
+            raise Hangup
+        finally:
+            session.sock.settimeout(None)
+
+    monkeypatch.setattr(Session, "read_command", read_command)
+    world = scripted(timeout=5)
+    world.fill(4)
+    if args:
+        files = [world.file_of("m%d" % n) for n in range(4)]
+        for path in files:
+            os.utime(path, (1, 1))
+        world.server.append("INBOX", message("new"))
+    else:
+        files = [world.local.add("INBOX", lf(message("n%d" % n)),
+                                 "%d.n.host" % n) for n in range(4)]
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+            "inject=read:delay_enter=700000:when=1..12"]
+    for path in files:
+        slow += ["-P", str(path)]
+    done = subprocess.run(
+        slow + [world.binary, "-c", str(world.config), "sync", *args],
+        env={**world.env(), "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"NOOP" in world.script.names()
+    world.assert_settled()
+
+
 # still being stored
+
+
+class Late:
+    """A message that is stored DELAY seconds after the session of the run that
+    sent it, which is over as the command ASKED comes."""
+
+    def __init__(self, world, asked, box, token, delay=0.1):
+        self.world, self.box, self.token = world, box, token
+        self.timer = threading.Timer(delay, self.store)
+        world.script.answer[asked] = self.ends
+
+    def store(self):
+        with self.world.script.store.lock:
+            box = self.world.script.store.find(self.box)
+            self.world.script.store.append(box, message(self.token))
+
+    def ends(self, session, tag, words):
+        self.world.script.well()
+        self.timer.start()
+        raise Hangup
+
+    def join(self):
+        self.timer.join()
+        self.world.assert_settled()
 
 
 @pytest.mark.parametrize("asked", [b"APPEND", b"UID COPY"])
@@ -195,34 +279,120 @@ def test_what_the_server_still_stores_is_not_sent_again(scripted, asked):
     world.fill(2)
     if asked == b"APPEND":
         world.local.add("INBOX", lf(message("new")), "1.new.host")
+        late = Late(world, asked, "INBOX", "new")
     else:
         path = world.file_of("m1")
         copy = world.root / "work" / "cur" / "2.copy.host:2,"
         copy.write_bytes(path.read_bytes())
-    late = []
-
-    def later(session, tag, words):
-        def store():
-            with world.script.store.lock:
-                box = world.script.store.find(
-                    "INBOX" if asked == b"APPEND" else "work")
-                world.script.store.append(
-                    box, message("new" if asked == b"APPEND" else "m1"))
-
-        world.script.well()
-        late.append(threading.Timer(0.1, store))
-        late[0].start()
-        raise Hangup
-
-    world.script.answer[asked] = later
+        late = Late(world, asked, "work", "m1")
     ends(world)
     world.sync()
-    late[0].join()
-    world.assert_settled()
+    late.join()
     assert world.tokens() == ((["m0", "m1", "new"],) * 2
                               if asked == b"APPEND" else (["m0", "m1"],) * 2)
     assert world.tokens("work") == (([],) * 2 if asked == b"APPEND"
                                     else (["m1"],) * 2)
+
+
+class NoMove(Persona):
+    caps = Persona.caps.replace(" MOVE", "")
+
+
+def test_what_goes_to_the_trash_without_move_goes_there_once(scripted):
+    world = scripted(NoMove, on_local_delete="trash", trash="Bin")
+    world.server.create("Bin")
+    world.fill(3)
+    world.file_of("m1").unlink()
+    late = Late(world, b"UID COPY", "Bin", "m1")
+    ends(world)
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m2"],) * 2
+    assert world.tokens("Bin") == (["m1"],) * 2
+    assert (world.state / "home" / "lock").stat().st_size == 0
+
+
+def one_that_is_late(scripted, delay=0.1):
+    world = scripted()
+    world.fill(2)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    late = Late(world, b"APPEND", "INBOX", "new", delay)
+    ends(world)
+    return world, late
+
+
+def test_a_server_that_is_behind_a_door_here_has_more_time(scripted):
+    """ssh -L, stunnel: the address is of this machine, and the server is not.
+    Its answers tell."""
+    world, late = one_that_is_late(scripted, delay=1)
+    world.script.answer[b"LIST"] = lambda session, tag, words: time.sleep(0.03)
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m1", "new"],) * 2
+
+
+def test_killed_while_it_waited_long_for_an_answer(scripted):
+    """Nothing is written meanwhile."""
+    world, late = one_that_is_late(scripted)
+    lock = world.state / "home" / "lock"
+    then = time.time() - 1800
+    os.utime(lock, (then, then))
+    world.sync()
+    late.join()
+    assert world.tokens() == (["m0", "m1", "new"],) * 2
+
+
+def times_of_the_note(world):
+    """Those that show while a sync is under way; 0: no note."""
+    lock, seen = world.state / "home" / "lock", set()
+    run = subprocess.Popen(
+        [world.binary, "-c", str(world.config), "sync"], env=world.env(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while run.poll() is None:
+        time.sleep(0.05)
+        st = lock.stat()
+        seen.add(st.st_mtime if st.st_size else 0)
+    run.communicate()
+    assert run.returncode == 0
+    return seen
+
+
+def test_the_note_is_of_now_as_long_as_something_is_sent(scripted):
+    world = scripted()
+    world.fill(1)
+    for n in range(10):
+        world.local.add("INBOX", lf(message("n%d" % n)), "%d.n.host" % n)
+    world.script.answer[b"APPEND"] = \
+        lambda session, tag, words: time.sleep(0.3)
+    assert len(times_of_the_note(world) - {0}) > 1
+    assert (world.state / "home" / "lock").stat().st_size == 0
+    world.assert_settled()
+
+
+def test_there_is_no_note_before_anything_is_sent(scripted):
+    world = scripted()
+    world.fill(1)
+    world.server.append("INBOX", message("more"))
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    lock = world.state / "home" / "lock"
+    sizes = []
+    world.script.answer[b"UID FETCH"] = \
+        lambda session, tag, words: sizes.append(lock.stat().st_size)
+    world.script.answer[b"APPEND"] = \
+        lambda session, tag, words: sizes.append(-lock.stat().st_size)
+    world.sync()
+    sent = sizes.index(-8)
+    assert len(sizes) > 2 and set(sizes[:sent]) == {0}
+    world.assert_settled()
+
+
+def test_at_an_error_the_note_is_written_again(scripted):
+    world = scripted(timeout=5)
+    world.fill(1)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    world.script.answer[b"APPEND"] = lambda session, tag, words: time.sleep(6)
+    ends(world)
+    assert time.time() - (world.state / "home" / "lock").stat().st_mtime < 3
 
 
 def test_nobody_waits_for_what_was_long_ago(scripted):
@@ -234,7 +404,7 @@ def test_nobody_waits_for_what_was_long_ago(scripted):
     world.script.well()
     lock = world.state / "home" / "lock"
     assert lock.stat().st_size > 0
-    long_ago = time.time() - 300
+    long_ago = time.time() - 2 * 3600
     os.utime(lock, (long_ago, long_ago))
     world.script.commands.clear()
     world.sync()

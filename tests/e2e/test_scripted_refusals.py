@@ -355,6 +355,43 @@ def test_new_messages_come_from_a_mailbox_that_can_only_be_read(
         assert world.file_of("s1", "shared").name.endswith(":2,F")
 
 
+@pytest.mark.parametrize("kind, change", [
+    (Persona, "delete"), (Bare, "delete"), (Bare, "trash"), (Bare, "move")])
+def test_nothing_is_deleted_where_that_mark_does_not_stay(
+        scripted, kind, change):
+    """A shared mailbox in which one may mark as seen, and no more: STORE and
+    UID EXPUNGE say OK, and do nothing.  Each run says so."""
+    options = {"on_local_delete": "trash", "trash": "Bin"}
+    world = scripted(kind, **options if change == "trash" else {})
+    for box in "Bin", "shared":
+        world.server.create(box)
+    world.fill(1)
+    shared = world.script.store.find("shared")
+    all_flags, shared.permanent = shared.permanent, ["\\Seen"]
+    for i in range(3):
+        world.server.append("shared", message("s%d" % i))
+    world.sync()
+    world.set_letters("s0", "S", "shared")
+    path = world.file_of("s1", "shared")
+    if change == "move":
+        path.rename(world.root / "INBOX" / "cur" / (path.name + ":2,"))
+    else:
+        path.unlink()
+    for i in range(2):
+        done = world.sync(status=65)
+        assert "shared: the server lets nothing be deleted" in done.err
+        assert "deleted on server" not in done.out
+        assert world.tokens("shared") == (["s0", "s1", "s2"], ["s0", "s2"])
+        assert world.tokens("Bin")[0] == []
+    assert {"\\Seen"} in [m["flags"] for m in
+                           world.server.messages("shared").values()]
+    shared.permanent = all_flags
+    world.assert_recovers()
+    assert world.tokens("shared")[0] == ["s0", "s2"]
+    assert world.tokens()[0] == ["m0"] + (["s1"] if change == "move" else [])
+    assert world.tokens("Bin")[0] == (["s1"] if change == "trash" else [])
+
+
 def test_files_are_found_again_where_messages_can_only_be_read(scripted):
     """Octets are compared, which is no change; once, whatever flags the files
     have."""

@@ -3,9 +3,12 @@
 import os
 import shutil
 
+import pytest
 
+from conftest import account
+from servers_courier import Courier
 from servers_people import lose_journal
-from world import canonical, quote
+from world import canonical, lf, message, quote
 
 HEAD = b"From: a@b.c\nSubject: %s\n\n"
 
@@ -31,6 +34,13 @@ MESSAGES = {
     "many-headers": b"X-Line: 1\n" * 2000 + HEAD % b"many" + b"x\n",
     "control": HEAD % b"x" + b"\x1a\x1b[1m\x7f\n",
 }
+
+# What Courier sends for a message whose file it cannot open.
+STAND_IN = b"""From: System Administrator <root@localhost>
+Subject: message unavailable
+
+This message is no longer available on the server.
+"""
 
 # IMAP cannot carry NUL outside of a literal8 (RFC 3501, section 9, CHAR8).
 NUL = {"nul", "nul-in-header"}
@@ -104,6 +114,37 @@ def test_odd_messages_there(people):
     lose_journal(world)
     s = world.summary()
     assert (s["pulled"], s["pushed"]) == (0, 0)
+    world.assert_settled()
+
+
+@pytest.fixture
+def courier(scratch, binary, others):
+    yield from account(scratch, others.get(Courier), binary)
+
+
+def test_what_courier_cannot_open_is_no_message(courier):
+    """It says OK, and sends another one in its place: that is not fetched, nor
+    is it like a file of its length; the message comes when it can be opened."""
+    world = courier
+    world.server.append("INBOX", message("m0"))
+    world.sync()
+    name = "1234567890.M1P1.host"
+    box = world.server.kind.maildir(world.server.user)
+    there = box / "new" / name
+    there.write_bytes(lf(message("precious")))
+    there.chmod(0)
+    assert "sends no body" in world.sync(status=65).err
+    world.assert_idle(status=65)
+    lose_journal(world)
+    world.local.add("INBOX", STAND_IN, "1.like.host")
+    assert "sends no octets" in world.sync(status=65).err
+    assert len(world.local.files("INBOX")) == 2
+    (box / "cur" / (name + ":2,")).chmod(0o644)
+    lose_journal(world)
+    world.sync()
+    assert sorted(path.read_bytes() for _, _, path in
+                  world.local.files("INBOX")) == sorted(
+        [lf(message("m0")), lf(message("precious")), STAND_IN])
     world.assert_settled()
 
 

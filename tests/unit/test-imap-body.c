@@ -179,6 +179,24 @@ test_what_is_dropped_is_not_asked_for(void **state)
 	assert_true(v[1].selected);
 }
 
+/* Courier's, where it cannot open the file. */
+static void
+test_what_stands_in_for_a_message_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_source v[] = {{.wire = SPAN("a"), .uidvalidity = 7,
+	    .uids = six, .n = 2, .selected = true}};
+	struct err e = START(f, LOGIN_PLAIN, "C m3 " BODY("6:7"),
+	    "R * 1 FETCH (UID 6 FLAGS () BODY[] {129}\r\n",
+	    "R From: System Administrator <root@localhost>\r\n",
+	    "R Subject: message unavailable\r\n\r\n",
+	    "R This message is no longer available on the server.\r\n", "S )",
+	    "S * 2 FETCH (UID 7 FLAGS () BODY[] \"ab\")", "S m3 OK");
+
+	assert_string_equal(bodies(f, v, 1, &e), "0.7:2 ");
+	assert_int_equal(e.code, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -192,6 +210,7 @@ main(void)
 	    T(test_another_order_ends_the_session),
 	    T(test_a_name_that_needs_a_literal_waits_for_its_turn),
 	    T(test_what_is_dropped_is_not_asked_for),
+	    T(test_what_stands_in_for_a_message_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,27 @@ test_a_second_mailbox_with_and_without_closed(void **state)
 	uidset_release(&r.vanished);
 }
 
+static void
+test_a_session_is_kept_while_there_is_nothing_to_ask(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_PLAIN, "C m3 NOOP", "S * 3 EXISTS",
+	    "S * VANISHED 4", "S * 1 FETCH (UID 5 FLAGS (\\Seen))", "S m3 OK",
+	    "C m4 NOOP", "S m4 NO not now", "C m5 NOOP",
+	    "S * BYE you are late");
+
+	assert_int_equal(e.code, 0);
+	/* not before its time */
+	assert_int_equal(0, imap_keep(f->s, 60000, &e));
+	assert_int_equal(0, imap_keep(f->s, 0, &e));
+	assert_int_equal(0, imap_keep(f->s, 60000, &e));
+	/* it was heard, and that is all */
+	assert_int_equal(0, imap_keep(f->s, 0, &e));
+	assert_int_equal(e.code, 0);
+	assert_int_equal(ERR_BYE, imap_keep(f->s, 0, &e));
+	assert_int_equal(e.scope, ERR_SCOPE_CONN);
+}
+
 int
 main(void)
 {
@@ -254,6 +275,7 @@ main(void)
 	    T(test_a_mailbox_without_exists_is_not_empty),
 	    T(test_a_second_mailbox_with_and_without_closed),
 	    T(test_nonsense_between_the_answers_is_passed_over),
+	    T(test_a_session_is_kept_while_there_is_nothing_to_ask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

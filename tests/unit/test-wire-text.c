@@ -174,6 +174,24 @@ test_what_is_not_there(void **state)
 		    wire_denies(span_str(cases[i].text)), cases[i].yes);
 }
 
+static void
+test_what_stands_in_for_a_message(void **state)
+{
+	static const char text[] =
+	    "From: System Administrator <root@localhost>\r\n"
+	    "Subject: message unavailable\r\n\r\n"
+	    "This message is no longer available on the server.\r\n";
+	struct span s = span_str(text);
+
+	(void)state;
+	assert_int_equal(s.n, 129);
+	assert_true(wire_stands_in(s));
+	/* forwarded, or in part, it is a message */
+	assert_false(wire_stands_in(span_of(s.p, s.n - 1)));
+	assert_false(wire_stands_in(span_of(s.p + 1, s.n - 1)));
+	assert_false(wire_stands_in(SPAN("")));
+}
+
 int
 main(void)
 {
@@ -185,6 +203,7 @@ main(void)
 	    cmocka_unit_test(test_words_are_found_whole),
 	    cmocka_unit_test(test_too_much_was_asked),
 	    cmocka_unit_test(test_what_is_not_there),
+	    cmocka_unit_test(test_what_stands_in_for_a_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
