@@ -97,8 +97,9 @@ read_whole(struct adoption *a, struct question *v, size_t n, struct err *e)
 		}
 	}
 	if (rc < 0 && e->scope >= ERR_SCOPE_CONN) {
-		record_ended_comparing(
-		    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
+		if (f) /* else nothing was asked for yet */
+			record_ended_comparing(
+			    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
 		r->selected_wire = SPAN_NONE;
 	}
 	imap_fetch_end(&f);
