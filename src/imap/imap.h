@@ -226,6 +226,7 @@ struct imap_ask {
 	struct rview listed, fresh;
 	struct uidset found;
 	bool has_listed, has_fresh, has_found;
+	uint32_t pending; /* after a CONN error, as imap_pending(): of this one */
 
 	uint32_t tag[3]; /* of the commands; 0: not sent */
 };
@@ -269,7 +270,9 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
     struct imap_sample *v, size_t n, struct err *e);
 /*
  * After a CONN error of this, or of imap_fetch_msgids(): the UID of which
- * octets were to come next; 0: none.
+ * octets were to come next; 0: none.  The same of imap_fetch_meta() and sizes;
+ * of ALL it is the number behind the last one that came, and there may be no
+ * such UID.
  */
 uint32_t imap_pending(const struct imap *s);
 

@@ -297,7 +297,9 @@ suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
 	    .uid = uid,
 	    .tries = 1,
 	    .size = size,
-	    .why = SPAN("the connection ended when it was asked for")};
+	    .why = size == JHOLD_UNSIZED
+		? SPAN("the connection ended when its size was asked for")
+		: SPAN("the connection ended when it was asked for")};
 
 	if (old && old->kind == JHOLD_SUSPECT)
 		h.tries = old->tries + 1;
@@ -346,6 +348,13 @@ record_ended_comparing(
 	const struct rmsg *m = rview_find(&b->r, uid);
 
 	ended_at(r, b, uid, m ? m->size : 0, e);
+}
+
+void
+record_ended_measuring(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+{
+	ended_at(r, b, uid, JHOLD_UNSIZED, e);
 }
 
 void
@@ -459,13 +468,16 @@ record_drop_old_holds(
 			map_add(&rows, plan_base(b->base.v[i].file), i);
 	for (size_t i = 0; i < b->nhold; i++) {
 		const struct jhold *h = &b->hold[i];
+		const struct rmsg *m = rview_find(&b->r, h->uid);
 		uint64_t at;
 		bool gone;
 
 		if (h->uid)
+			/* by direction: push a size is all that is asked for */
 			gone = uidset_has(&b->r.vanished, h->uid) ||
-			       b->r.renumbered ||
-			       (b->r.complete && !rview_find(&b->r, h->uid));
+			       b->r.renumbered || (b->r.complete && !m) ||
+			       (r->a->direction == CONFIG_PUSH && m &&
+				   m->has_meta && jhold_is_unsized(h));
 		else
 			gone = b->l.complete &&
 			       (!map_get(&bases, h->base, &at) ||

@@ -49,7 +49,9 @@ choose(struct run *r, const struct sbox *b, struct imap_ask *a)
 	} else if (!(caps & IMAP_CAP_QRESYNC)) {
 		a->changed = x->highestmodseq > j->highestmodseq;
 	}
-	if (same && !a->with_size && j->uidnext < x->uidnext &&
+	if (sizes_apart(b))
+		a->with_size = false;
+	else if (same && !a->with_size && j->uidnext < x->uidnext &&
 	    x->uidnext - j->uidnext <= LIST_MAX)
 		a->fresh_from = j->uidnext;
 }
@@ -59,7 +61,7 @@ static void
 choose_slice(struct run *r, const struct sbox *b, struct imap_ask *a)
 {
 	if (!a->all || a->messages <= LIST_MAX || b->j.rows > 0 || a->modseq ||
-	    slice_most(r) == 0)
+	    slice_most(r) == 0 || sizes_apart(b))
 		return;
 	a->all = false;
 	a->search = true;
@@ -108,6 +110,10 @@ survey_boxes(struct run *r, struct err *e)
 		return 0;
 	r->selected_wire = SPAN_NONE;
 	rc = imap_survey(r->imap, v, n, &r->pass, e);
+	for (size_t i = 0; i < r->nbox && rc != 0; i++)
+		if (r->box[i].ahead && r->box[i].ahead->pending)
+			sizes_ended(
+			    r, &r->box[i], r->box[i].ahead->pending, e);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < n; i++)
