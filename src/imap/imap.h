@@ -226,7 +226,8 @@ struct imap_ask {
 	struct rview listed, fresh;
 	struct uidset found;
 	bool has_listed, has_fresh, has_found;
-	uint32_t pending; /* after a CONN error, as imap_pending(): of this one */
+	bool ended;       /* a CONN error came when it was its turn; and then: */
+	uint32_t pending; /* as imap_pending() */
 
 	uint32_t tag[3]; /* of the commands; 0: not sent */
 };

@@ -274,8 +274,10 @@ imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
 			return e->code;
 		if (taken == sent)
 			break;
-		if (v[taken]->sent && take_ask(s, v[taken], mem, &bad, e) < 0)
+		if (v[taken]->sent && take_ask(s, v[taken], mem, &bad, e) < 0) {
+			v[taken]->ended = true;
 			return e->code;
+		}
 		for (int k = 0; k < 3; k++)
 			out -= v[taken]->tag[k] != 0;
 		taken++;

@@ -102,6 +102,9 @@ select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 	r->selected_wire = SPAN_NONE;
 	rc = imap_select(r->imap, b->j.wire, run_is_reader(r), uidvalidity,
 	    modseq, &r->pass, &sel, view, e);
+	if (rc != 0 && e->scope == ERR_SCOPE_CONN)
+		err_wrap(
+		    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
 	if (rc != 0)
 		return rc;
 	observe_selected(r, b->j.wire, &sel);

@@ -52,7 +52,7 @@ choose(struct run *r, const struct sbox *b, struct imap_ask *a)
 	if (sizes_apart(b))
 		a->with_size = false;
 	else if (same && !a->with_size && j->uidnext < x->uidnext &&
-	    x->uidnext - j->uidnext <= LIST_MAX)
+		 x->uidnext - j->uidnext <= LIST_MAX)
 		a->fresh_from = j->uidnext;
 }
 
@@ -77,6 +77,23 @@ expected(const struct sbox *b, const struct imap_ask *a)
 	if (a->search)
 		return a->uidnext - a->fresh_from;
 	return a->uidnext > b->j.uidnext ? a->uidnext - b->j.uidnext : 0;
+}
+
+/* E, which may have ended the connection, says at which mailbox. */
+static void
+name_the_end(struct run *r, struct err *e)
+{
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->ahead || !b->ahead->ended)
+			continue;
+		if (b->ahead->pending)
+			sizes_ended(r, b, b->ahead->pending, e);
+		else if (e->scope == ERR_SCOPE_CONN)
+			err_wrap(
+			    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
+	}
 }
 
 int
@@ -110,12 +127,10 @@ survey_boxes(struct run *r, struct err *e)
 		return 0;
 	r->selected_wire = SPAN_NONE;
 	rc = imap_survey(r->imap, v, n, &r->pass, e);
-	for (size_t i = 0; i < r->nbox && rc != 0; i++)
-		if (r->box[i].ahead && r->box[i].ahead->pending)
-			sizes_ended(
-			    r, &r->box[i], r->box[i].ahead->pending, e);
-	if (rc != 0)
+	if (rc != 0) {
+		name_the_end(r, e);
 		return rc;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->sent)
 			last = i;

@@ -350,6 +350,41 @@ def test_not_measured_in_one_that_is_numbered_anew(scripted, when):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("last", [False, True])
+def test_one_that_cannot_be_measured_is_gone(scripted, kind, last):
+    world = scripted(kind)
+    one_that_cannot_be_measured(world, True)
+    if last:
+        world.hang_up_at("INBOX", 5, SIZE)
+    for _ in range(2):
+        ends(world)
+    world.server.expunge("INBOX", [5 if last else 4])
+    world.sync()
+    world.script.commands.clear()
+    world.sync()
+    assert not any(SIZE in c for c in world.script.commands)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("asked", ["first", "later"])
+def test_a_mailbox_that_cannot_be_opened_is_named(scripted, asked):
+    world = scripted()
+    for box in "bad", "work":
+        world.server.create(box)
+        world.server.append(box, message(box))
+    if asked == "later":
+        world.sync()
+        world.set_letters("bad", "S", "bad")
+
+    def select(session, tag, words):
+        if words[0] == b"bad":
+            raise Hangup
+
+    world.script.answer[b"SELECT"] = select
+    assert "bad: when it was opened: " in ends(world).err
+
+
 def test_not_measured_where_nothing_comes_down(scripted):
     world = scripted(direction="push")
     world.local.add("INBOX", lf(message("here")), "1.here.host")
