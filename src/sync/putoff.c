@@ -26,11 +26,11 @@
  *  6. A message at which the connection ended is tried at the end of the run.
  *     Where it ended as they were compared, what is named in rule 1 waits until
  *     then.  (Before a message is fetched, all has been compared with it.)
- *     Where its size was asked for, it may be anything, and all that waits;
- *     but not for ever: once it has ended UNSIZED_TRIES runs, all but the first
- *     of them when it alone was asked for, the line is not to blame, and it is
- *     as if the server refused its size.  Only what would go up again to its own
- *     mailbox still waits: a row of that may be the message's.
+ *     Where its size was asked for, it may be anything, and all that waits.
+ *     Once it has ended UNSIZED_TRIES runs, all but the first of them when it
+ *     alone was asked for, the line is not to blame.  So that all else goes on,
+ *     only what would go up to its own mailbox still waits: that is where the
+ *     same message is, without a row, when a journal or an answer was lost.
  */
 #include "sync/internal.h"
 
@@ -105,7 +105,9 @@ putoff_to_the_end(struct run *r, size_t box, const struct jhold *h)
 
 		if (!unsized && op->row.size != h->size)
 			continue;
-		if (for_long && (op->box != box || !op_goes_up_again(op)))
+		if (for_long && (op->box != box ||
+				    (op->kind != OP_PUSH &&
+					!op_goes_up_again(op))))
 			continue;
 		if (op_goes_up_again(op)) {
 			b->waits = b->undone = true;

@@ -328,8 +328,12 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 	suspect(b, batch, uid, size, &tries);
 	if (tries > 1)
 		report_failed(r, b, uid, SPAN_NONE,
-		    "the connection ends whenever it is asked for; it is left "
-		    "to the end of each run");
+		    size == JHOLD_UNSIZED
+			? "the connection ends whenever it is asked for; it is "
+			  "left to the end of each run, and what is new here "
+			  "waits for it"
+			: "the connection ends whenever it is asked for; it is "
+			  "left to the end of each run");
 	if (record_commit(r, b, &batch, &late) != 0)
 		journal_batch_free(&batch);
 }
