@@ -221,14 +221,40 @@ fetch_down(struct imap *s, uint32_t hi, uint64_t since, bool with_size,
 	return rc;
 }
 
+uint32_t
+imap_next_size(struct imap *s, const struct uidset *set, uint32_t after)
+{
+	const struct rview *v = s->view;
+	const struct rmsg *m;
+	uint32_t uid = after;
+
+	if (!set)
+		return v->n < s->exists ? uid + 1 : 0;
+	rview_sort(s->view);
+	do {
+		uid = uidset_next(set, uid);
+		m = rview_find(v, uid);
+	} while (uid &&
+	    ((m && m->has_meta) || uidset_has(&v->vanished, uid)));
+	return uid;
+}
+
 static int
 fetch_listed(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct err *e)
 {
+	int rc = 0;
+
+	s->sized = 0;
 	if (!all)
-		return fetch_set(s, set, with_size, e);
+		rc = fetch_set(s, set, with_size, e);
 	/* "1:*" names the last message even of an empty mailbox. */
-	return s->exists > 0 ? fetch_down(s, 0, 0, with_size, e) : 0;
+	else if (s->exists > 0)
+		rc = fetch_down(s, 0, 0, with_size, e);
+	if (s->broken && with_size)
+		s->pending = all ? imap_next_size(s, NULL, s->sized)
+				 : imap_next_size(s, set, 0);
+	return rc;
 }
 
 /* Those of s->view, and of SET (NULL: all), without a size. */
@@ -288,6 +314,8 @@ measure(struct imap *s, const struct uidset *set, struct err *e)
 		}
 		from = pos;
 	}
+	if (s->broken)
+		s->pending = imap_next_size(s, &piece, 0);
 	uidset_release(&todo);
 	uidset_release(&piece);
 	buf_release(&line);
@@ -324,7 +352,10 @@ imap_fetch_meta(struct imap *s, const struct uidset *set, bool all,
     bool with_size, struct arena *mem, struct rview *r, struct err *e)
 {
 	uint64_t due, n = all ? s->exists : uidset_count(set);
-	int rc = imap_expect(s, imap_meta_octets(n, with_size), e);
+	int rc;
+
+	s->pending = 0;
+	rc = imap_expect(s, imap_meta_octets(n, with_size), e);
 
 	if (rc < 0)
 		return rc;

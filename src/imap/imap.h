@@ -232,6 +232,8 @@ struct imap_ask {
 	struct rview listed, fresh;
 	struct uidset found;
 	bool has_listed, has_fresh, has_found;
+	bool ended;       /* a CONN error came when it was its turn; and then: */
+	uint32_t pending; /* as imap_pending() */
 
 	uint32_t tag[3]; /* of the commands; 0: not sent */
 };
@@ -275,7 +277,9 @@ int imap_fetch_samples(struct imap *s, struct arena *mem,
     struct imap_sample *v, size_t n, struct err *e);
 /*
  * After a CONN error of this, or of imap_fetch_msgids(): the UID of which
- * octets were to come next; 0: none.
+ * octets were to come next; 0: none.  The same of imap_fetch_meta() and sizes;
+ * of ALL it is the number behind the last one that came, and there may be no
+ * such UID.
  */
 uint32_t imap_pending(const struct imap *s);
 

@@ -87,6 +87,7 @@ struct imap {
 	uint64_t expunged; /* announced in this session, in all */
 	unsigned bads; /* to FETCH, since an OK; see imap_is_refusal() */
 	uint32_t pending; /* see imap_pending() */
+	uint32_t sized; /* the UID whose size came last */
 
 	/* Where FETCH and VANISHED go during a command; NULL: nowhere. */
 	struct rview *view;
@@ -279,6 +280,13 @@ int imap_send_meta(struct imap *s, struct span set, bool modseqs,
  * the highest UID down to that one, and stopped.  0: it did all.
  */
 uint32_t imap_limited(struct imap *s);
+/*
+ * The connection has ended as sizes of SET (NULL: of all) came into s->view: of
+ * those behind AFTER the first that is still to come; 0: none is.  Of all it is
+ * the number behind AFTER, and need not be a UID that there is.
+ */
+uint32_t imap_next_size(
+    struct imap *s, const struct uidset *set, uint32_t after);
 /*
  * RC: what imap_check_ok() made of the answer to a FETCH.  Is it that one of
  * its messages cannot be had?  So say NO and, at some servers (Exchange), BAD;

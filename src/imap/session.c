@@ -157,6 +157,8 @@ note_fetch(struct imap *s, struct err *e)
 	if (s->view->n + s->view->more.n >
 	    (uint64_t)TOLD_MAX * s->exists + TOLD_MORE)
 		return without_end(s, e);
+	if ((s->resp.has & (HAS_UID | HAS_SIZE)) == (HAS_UID | HAS_SIZE))
+		s->sized = s->resp.uid;
 	if (s->view->most && s->view->n >= s->view->most &&
 	    (s->resp.has & HAS_UID) && s->resp.uid >= s->view->fresh_from)
 		uidset_add(&s->view->more, s->resp.uid);

@@ -90,6 +90,38 @@ take_answer(struct imap *s, uint32_t tag, const char *what, struct err *e)
 }
 
 /*
+ * The connection ended: the UID whose size was to come next.  Of what is new
+ * other answers have told which there are.  Some servers (Dovecot) work on both
+ * FETCHes at once, so while flags are LISTED sizes may come, too.
+ */
+static uint32_t
+next_size(struct imap *s, const struct imap_ask *a)
+{
+	const struct rview *told[] = {&a->opened, &a->listed};
+	bool listing = s->view == &a->listed;
+	struct uidset set;
+	uint32_t uid;
+
+	if (a->with_size)
+		return imap_next_size(s, NULL, s->sized);
+	if (!a->tag[2])
+		return 0;
+	uidset_init(&set);
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 0; i < told[k]->n; i++)
+			uidset_add(&set, told[k]->v[i].uid);
+	uidset_add_set(&set, &a->found);
+	uidset_remove_range(&set, 1, a->fresh_from - 1);
+	if (set.n == 0 && !listing)
+		uidset_add_range(&set, a->fresh_from, a->uidnext - 1);
+	uid = imap_next_size(s, &set, s->sized);
+	if (!uid && listing && s->sized && s->sized + 1 < a->uidnext)
+		uid = s->sized + 1;
+	uidset_release(&set);
+	return uid;
+}
+
+/*
  * The answer to FETCH TAG, to VIEW when the mailbox is OPEN.  Refused, or cut
  * short by MESSAGELIMIT, it is asked for again in the usual way.
  */
@@ -102,6 +134,8 @@ take_fetch(struct imap *s, struct imap_ask *a, uint32_t tag, struct rview *view,
 	s->view = open ? view : NULL;
 	if (take_answer(s, tag, "UID FETCH", e) == 0)
 		*has_r = open && imap_limited(s) <= 1;
+	if (s->broken && open)
+		a->pending = next_size(s, a);
 	s->view = NULL;
 	if (s->broken)
 		return e->code;
@@ -131,6 +165,8 @@ take_slice(struct imap *s, struct imap_ask *a, struct err *e)
 			rc = imap_stream_drop(s, e);
 		else if (rc == 0 && s->resp.type == RESP_SEARCH)
 			uidset_add_set(&a->found, &s->resp.set);
+		if (rc < 0 && open)
+			a->pending = next_size(s, a);
 		if (rc < 0)
 			return rc;
 		tag = imap_tag_number(s);
@@ -180,6 +216,7 @@ take_ask(struct imap *s, struct imap_ask *a, struct arena *mem, bool *bad_r,
 		err_clear(e);
 	}
 	due = s->exists + s->expunged;
+	s->sized = 0;
 	/* "1:*" names the last message even of an empty mailbox */
 	a->has_listed = rc == 0 && a->all && s->exists == 0;
 	if (a->search)
@@ -237,8 +274,10 @@ imap_survey(struct imap *s, struct imap_ask *const *v, size_t n,
 			return e->code;
 		if (taken == sent)
 			break;
-		if (v[taken]->sent && take_ask(s, v[taken], mem, &bad, e) < 0)
+		if (v[taken]->sent && take_ask(s, v[taken], mem, &bad, e) < 0) {
+			v[taken]->ended = true;
 			return e->code;
+		}
 		for (int k = 0; k < 3; k++)
 			out -= v[taken]->tag[k] != 0;
 		taken++;

@@ -206,10 +206,20 @@ struct jhold {
 	uint32_t tries;
 	int64_t next;     /* RETRY: wall seconds, not before; else 0 */
 	uint64_t size;    /* SKIPPED: what it was skipped for; SUSPECT: that
-			     of a message that was compared; else 0 */
+			     of a message that was compared, or UNSIZED;
+			     else 0 */
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };
+/* It was the size that was asked for when the connection ended. */
+#define JHOLD_UNSIZED UINT64_MAX
+
+static inline bool
+jhold_is_unsized(const struct jhold *h)
+{
+	return h->kind == JHOLD_SUSPECT && h->size == JHOLD_UNSIZED;
+}
+
 /*
  * No wait is longer, in seconds: one that seems so began while the clock was
  * wrong.

@@ -97,8 +97,9 @@ read_whole(struct adoption *a, struct question *v, size_t n, struct err *e)
 		}
 	}
 	if (rc < 0 && e->scope >= ERR_SCOPE_CONN) {
-		record_ended_comparing(
-		    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
+		if (f) /* else nothing was asked for yet */
+			record_ended_comparing(
+			    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
 		r->selected_wire = SPAN_NONE;
 	}
 	imap_fetch_end(&f);
@@ -357,7 +358,7 @@ compare_held(struct adoption *a, struct err *e)
 	struct sbox *b = a->b;
 	struct rview view = {0};
 	struct uidset held;
-	int rc = 0;
+	int rc;
 
 	uidset_init(&held);
 	uidset_init(&view.vanished);
@@ -366,15 +367,11 @@ compare_held(struct adoption *a, struct err *e)
 		const struct jhold *h = &b->hold[i];
 		struct rmsg *m = h->uid ? rview_find(&b->r, h->uid) : NULL;
 
-		if (h->uid && !(m && m->has_meta) &&
+		if (h->uid && !(m && m->has_meta) && !jhold_is_unsized(h) &&
 		    (h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT))
 			uidset_add(&held, h->uid);
 	}
-	if (held.n > 0)
-		rc = observe_reopen(a->r, b, e);
-	if (rc == 0 && held.n > 0)
-		rc = imap_fetch_meta(
-		    a->r->imap, &held, false, true, &a->r->pass, &view, e);
+	rc = sizes_fetch(a->r, b, &held, &view, e);
 	for (size_t i = 0; i < view.n && rc == 0; i++)
 		if (uidset_has(&held, view.v[i].uid) && view.v[i].has_meta) {
 			view.v[i].hold = true;

@@ -14,6 +14,7 @@
  *	observe.c  what changed on each side of one mailbox
  *	local.c    of that, the Maildir's side
  *	slice.c    of very many new messages there a part at a time
+ *	sizes.c    sizes of new messages, and one that the server cannot tell
  *	delta.c    whether to believe what the server says of changes
  *	adopt.c    which new messages of both sides are the same
  *	compare.c  octets of the server's, held against files
@@ -363,6 +364,23 @@ void slice_mark(struct sbox *b);
 bool slice_next(struct run *r, struct sbox *b);
 void slice_release(struct sbox *b);
 
+/*
+ * sizes.c: sizes and dates of SET, which B has, into VIEW; nothing is asked for
+ * an empty one.
+ */
+int sizes_fetch(struct run *r, struct sbox *b, const struct uidset *set,
+    struct rview *view, struct err *e);
+/* All that B has, which is selected, into r; sizes and dates, if WITH_SIZE. */
+int sizes_fetch_all(
+    struct run *r, struct sbox *b, bool with_size, struct err *e);
+/* Are there some that are not to be asked for along with others? */
+bool sizes_apart(const struct sbox *b);
+/* Where there are: of all but these, in r, which is listed without sizes. */
+int sizes_listed(struct run *r, struct sbox *b, struct err *e);
+/* E ended the connection when the size of UID (0: none) was to come. */
+void sizes_ended(
+    struct run *r, struct sbox *b, uint32_t uid, struct err *e);
+
 /* delta.c: after a SELECT with a cursor; !*ok_r: list all instead. */
 int delta_judge(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 /* Does the server agree, when asked again, that what vanished is gone? */
@@ -570,6 +588,9 @@ void record_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 /* The same where it was compared: what is as large waits as well (putoff.c). */
 void record_ended_comparing(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
+/* The same where its size was asked for, which nobody knows. */
+void record_ended_measuring(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);

@@ -11,7 +11,8 @@ libsync_a_SOURCES = \
 	src/sync/putoff.c \
 	src/sync/record.c src/sync/rename.c src/sync/renumber.c \
 	src/sync/report.c \
-	src/sync/run.c src/sync/slice.c src/sync/survey.c src/sync/transfer.c \
+	src/sync/run.c src/sync/sizes.c src/sync/slice.c src/sync/survey.c \
+	src/sync/transfer.c \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
 	src/sync/undo.c src/sync/verify.c src/sync/whose.c
 

@@ -44,9 +44,10 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	    .highestmodseq = b->r.highestmodseq,
 	    .exists = b->r.exists,
 	};
-	bool ok = true;
+	bool ok = true, apart = with_size && sizes_apart(b);
 	int rc = 0;
 
+	with_size = with_size && !apart;
 	uidset_init(&fresh.vanished);
 	uidset_release(&b->r.vanished);
 	uidset_release(&b->r.more);
@@ -54,8 +55,7 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 	if (!survey_listed(b, with_size)) {
 		rc = observe_reopen(r, b, e);
 		if (rc == 0)
-			rc = imap_fetch_meta(r->imap, NULL, true, with_size,
-			    &r->pass, &b->r, e);
+			rc = sizes_fetch_all(r, b, with_size, e);
 	}
 	rview_sort(&b->r);
 	if (rc == 0 && !b->r.complete)
@@ -70,7 +70,7 @@ list_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 		rc = err_set(e, ERR_PROTO, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "the server leaves out messages that it has; "
 		    "nothing is concluded from its listing");
-	return rc;
+	return rc == 0 && apart ? sizes_listed(r, b, e) : rc;
 }
 
 void
@@ -108,6 +108,9 @@ select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 	r->selected_wire = SPAN_NONE;
 	rc = imap_select(r->imap, b->j.wire, run_is_reader(r), uidvalidity,
 	    modseq, &r->pass, &sel, view, e);
+	if (rc != 0 && e->scope == ERR_SCOPE_CONN)
+		err_wrap(
+		    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
 	if (rc != 0)
 		return rc;
 	observe_selected(r, b->j.wire, &sel);
@@ -308,25 +311,22 @@ load_base(struct run *r, struct sbox *b, struct err *e)
 
 /*
  * Holds of UIDs: those due are asked for again (where all are listed, they have
- * been), the others marked.
+ * been, but for what sizes.c leaves out), the others marked.
  */
 static int
 due_holds(struct run *r, struct sbox *b, struct err *e)
 {
 	struct uidset due;
-	int rc = 0;
+	int rc;
 
 	uidset_init(&due);
 	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].uid && !b->r.renumbered &&
+		if (b->hold[i].uid &&
+		    (!b->r.renumbered || jhold_is_unsized(&b->hold[i])) &&
 		    record_hold_due(r, &b->hold[i]) &&
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
-	if (due.n > 0)
-		rc = observe_reopen(r, b, e);
-	if (rc == 0 && due.n > 0)
-		rc = imap_fetch_meta(
-		    r->imap, &due, false, true, &r->pass, &b->r, e);
+	rc = sizes_fetch(r, b, &due, &b->r, e);
 	uidset_release(&due);
 	rview_sort(&b->r);
 	for (size_t i = 0; i < b->r.n; i++) {
@@ -401,7 +401,7 @@ static int
 measure_new(struct run *r, struct sbox *b, struct err *e)
 {
 	struct uidset fresh, asked = {0}, measured = {0};
-	int rc = 0;
+	int rc;
 
 	uidset_init(&fresh);
 	unknown_uids(b, &fresh);
@@ -412,13 +412,8 @@ measure_new(struct run *r, struct sbox *b, struct err *e)
 	uidset_add_set(&asked, &fresh);
 	uidset_remove_set(&asked, &measured);
 	survey_fresh(r, b, &asked);
-	if (asked.n > 0)
-		rc = observe_reopen(r, b, e);
-	if (rc == 0 && asked.n > 0) {
-		rc = imap_fetch_meta(
-		    r->imap, &asked, false, true, &r->pass, &b->r, e);
-		rview_sort(&b->r);
-	}
+	rc = sizes_fetch(r, b, &asked, &b->r, e);
+	rview_sort(&b->r);
 	slice_drop_strays(b, &fresh);
 	uidset_release(&fresh);
 	uidset_release(&asked);

@@ -26,10 +26,17 @@
  *  6. A message at which the connection ended is tried at the end of the run.
  *     Where it ended as they were compared, what is named in rule 1 waits until
  *     then.  (Before a message is fetched, all has been compared with it.)
+ *     Where its size was asked for, it may be anything, and all that waits.
+ *     Once it has ended UNSIZED_TRIES runs, all but the first of them when it
+ *     alone was asked for, the line is not to blame.  So that all else goes on,
+ *     only what would go up to its own mailbox still waits: that is where the
+ *     same message is, without a row, when a journal or an answer was lost.
  */
 #include "sync/internal.h"
 
 #include <errno.h>
+
+#define UNSIZED_TRIES 3
 
 void
 putoff_op(struct run *r, struct op *op)
@@ -80,20 +87,35 @@ putoff_like(struct run *r, uint64_t size, bool again)
 	}
 }
 
-/* Rule 6, of a suspect of SIZE. */
+/*
+ * Rule 6, of the suspect H in mailbox number BOX.  A file that waits may have
+ * been moved here, as in rule 2.
+ */
 static void
-putoff_to_the_end(struct run *r, uint64_t size)
+putoff_to_the_end(struct run *r, size_t box, const struct jhold *h)
 {
+	bool unsized = jhold_is_unsized(h);
+	bool for_long = unsized && h->tries >= UNSIZED_TRIES;
+
 	for (size_t i = 0; i < r->plan.n; i++) {
 		struct op *op = &r->plan.op[i];
 		struct sbox *b = &r->box[op->box];
+		const struct lmsg file = {
+		    .has_stat = true, .fsize = op->row.fsize};
 
-		if (op->row.size != size)
+		if (!unsized && op->row.size != h->size)
 			continue;
-		if (op_goes_up_again(op))
+		if (for_long && (op->box != box ||
+				    (op->kind != OP_PUSH &&
+					!op_goes_up_again(op))))
+			continue;
+		if (op_goes_up_again(op)) {
 			b->waits = b->undone = true;
-		else if (may_be_new_there(op))
+		} else if (may_be_new_there(op)) {
+			if (op->kind == OP_PUSH)
+				putoff_note_unread(r, &file, false);
 			putoff_op(r, op);
+		}
 	}
 }
 
@@ -108,9 +130,12 @@ putoff_suspects(struct run *r)
 		for (size_t k = 0; k < b->nhold; k++) {
 			const struct jhold *h = &b->hold[k];
 
+			/* a mailbox that takes no part has no turn for it */
+			if (jhold_is_unsized(h) && b->failed)
+				continue;
 			if (h->kind == JHOLD_SUSPECT && h->size > 0 &&
 			    !record_hold_due(r, h))
-				putoff_to_the_end(r, h->size);
+				putoff_to_the_end(r, i, h);
 		}
 	}
 }

@@ -304,7 +304,9 @@ suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
 	    .uid = uid,
 	    .tries = 1,
 	    .size = size,
-	    .why = SPAN("the connection ended when it was asked for")};
+	    .why = size == JHOLD_UNSIZED
+		? SPAN("the connection ended when its size was asked for")
+		: SPAN("the connection ended when it was asked for")};
 
 	if (old && old->kind == JHOLD_SUSPECT)
 		h.tries = old->tries + 1;
@@ -333,8 +335,12 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 	suspect(b, batch, uid, size, &tries);
 	if (tries > 1)
 		report_failed(r, b, uid, SPAN_NONE,
-		    "the connection ends whenever it is asked for; it is left "
-		    "to the end of each run");
+		    size == JHOLD_UNSIZED
+			? "the connection ends whenever it is asked for; it is "
+			  "left to the end of each run, and what is new here "
+			  "waits for it"
+			: "the connection ends whenever it is asked for; it is "
+			  "left to the end of each run");
 	if (record_commit(r, b, &batch, &late) != 0)
 		journal_batch_free(&batch);
 }
@@ -353,6 +359,13 @@ record_ended_comparing(
 	const struct rmsg *m = rview_find(&b->r, uid);
 
 	ended_at(r, b, uid, m ? m->size : 0, e);
+}
+
+void
+record_ended_measuring(
+    struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
+{
+	ended_at(r, b, uid, JHOLD_UNSIZED, e);
 }
 
 void
@@ -466,13 +479,16 @@ record_drop_old_holds(
 			map_add(&rows, plan_base(b->base.v[i].file), i);
 	for (size_t i = 0; i < b->nhold; i++) {
 		const struct jhold *h = &b->hold[i];
+		const struct rmsg *m = rview_find(&b->r, h->uid);
 		uint64_t at;
 		bool gone;
 
 		if (h->uid)
+			/* by direction: push a size is all that is asked for */
 			gone = uidset_has(&b->r.vanished, h->uid) ||
-			       b->r.renumbered ||
-			       (b->r.complete && !rview_find(&b->r, h->uid));
+			       b->r.renumbered || (b->r.complete && !m) ||
+			       (r->a->direction == CONFIG_PUSH && m &&
+				   m->has_meta && jhold_is_unsized(h));
 		else
 			gone = b->l.complete &&
 			       (!map_get(&bases, h->base, &at) ||

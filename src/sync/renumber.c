@@ -32,7 +32,7 @@ hold_against(
 	struct rview view = {0};
 	struct uidset held;
 	uint64_t one;
-	int rc = 0;
+	int rc;
 
 	uidset_init(&held);
 	uidset_init(&view.vanished);
@@ -44,11 +44,7 @@ hold_against(
 		    !record_hold_due(r, h))
 			uidset_add(&held, h->uid);
 	}
-	if (held.n > 0)
-		rc = observe_reopen(r, b, e);
-	if (rc == 0 && held.n > 0)
-		rc = imap_fetch_meta(
-		    r->imap, &held, false, true, &r->pass, &view, e);
+	rc = sizes_fetch(r, b, &held, &view, e);
 	for (size_t i = 0; i < view.n && rc == 0; i++) {
 		const struct rmsg *m = &view.v[i];
 

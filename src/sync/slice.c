@@ -277,7 +277,7 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 	struct slicing *s = &b->slice;
 	struct uidset look = {0};
 	uint64_t n = room(r, b);
-	int rc = 0;
+	int rc;
 
 	if (n == 0 && !r->sliced)
 		n = SLICE_BOX; /* invariant 5 */
@@ -292,11 +292,7 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 	s->left -= uidset_count(&look);
 	r->looked_at += uidset_count(&look);
 	b->base = (struct pairs){0};
-	if (look.n > 0)
-		rc = observe_reopen(r, b, e);
-	if (rc == 0 && look.n > 0)
-		rc = imap_fetch_meta(
-		    r->imap, &look, false, true, &r->pass, &b->r, e);
+	rc = sizes_fetch(r, b, &look, &b->r, e);
 	uidset_clear(&b->r.vanished);
 	uidset_add_set(&b->r.vanished, &s->gone);
 	if (rc == 0)

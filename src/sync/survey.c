@@ -49,8 +49,10 @@ choose(struct run *r, const struct sbox *b, struct imap_ask *a)
 	} else if (!(caps & IMAP_CAP_QRESYNC)) {
 		a->changed = x->highestmodseq > j->highestmodseq;
 	}
-	if (same && !a->with_size && j->uidnext < x->uidnext &&
-	    x->uidnext - j->uidnext <= LIST_MAX)
+	if (sizes_apart(b))
+		a->with_size = false;
+	else if (same && !a->with_size && j->uidnext < x->uidnext &&
+		 x->uidnext - j->uidnext <= LIST_MAX)
 		a->fresh_from = j->uidnext;
 }
 
@@ -59,7 +61,7 @@ static void
 choose_slice(struct run *r, const struct sbox *b, struct imap_ask *a)
 {
 	if (!a->all || a->messages <= LIST_MAX || b->j.rows > 0 || a->modseq ||
-	    slice_most(r) == 0)
+	    slice_most(r) == 0 || sizes_apart(b))
 		return;
 	a->all = false;
 	a->search = true;
@@ -75,6 +77,23 @@ expected(const struct sbox *b, const struct imap_ask *a)
 	if (a->search)
 		return a->uidnext - a->fresh_from;
 	return a->uidnext > b->j.uidnext ? a->uidnext - b->j.uidnext : 0;
+}
+
+/* E, which may have ended the connection, says at which mailbox. */
+static void
+name_the_end(struct run *r, struct err *e)
+{
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->ahead || !b->ahead->ended)
+			continue;
+		if (b->ahead->pending)
+			sizes_ended(r, b, b->ahead->pending, e);
+		else if (e->scope == ERR_SCOPE_CONN)
+			err_wrap(
+			    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
+	}
 }
 
 int
@@ -108,8 +127,10 @@ survey_boxes(struct run *r, struct err *e)
 		return 0;
 	r->selected_wire = SPAN_NONE;
 	rc = imap_survey(r->imap, v, n, &r->pass, e);
-	if (rc != 0)
+	if (rc != 0) {
+		name_the_end(r, e);
 		return rc;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->sent)
 			last = i;

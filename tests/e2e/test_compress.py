@@ -17,6 +17,7 @@ from relay import Line
 from scripted import Hangup
 from servers import DovecotDeflate
 from servers_cyrus import Cyrus
+from test_safety import lose_journal
 from world import World, message
 
 WORDS = [re.sub(r"\W", "", w) for w in
@@ -264,6 +265,21 @@ def test_it_ends_the_connection(scripted, what, says):
         done.err)
     # there is a way out of it
     world.write_config(compress="off")
+    world.sync()
+    world.assert_settled()
+
+
+def test_it_ends_it_before_messages_are_compared(scripted):
+    world = filled(scripted)
+    world.write_config(compress="off")
+    world.sync()
+    lose_journal(world)
+    world.write_config(compress="on")
+    world.script.answer[b"COMPRESS"] = hang_up
+    done = world.sync(status=None)
+    assert done.returncode in (69, 75), done
+    assert b"COMPRESS DEFLATE" in world.script.commands
+    world.script.well()
     world.sync()
     world.assert_settled()
 

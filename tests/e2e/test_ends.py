@@ -243,6 +243,264 @@ def test_a_server_hears_of_us_while_files_are_read(
     world.assert_settled()
 
 
+# measured
+
+SIZE = b"RFC822.SIZE"
+
+
+class Condstore(Persona):
+    caps = Persona.caps.replace("QRESYNC ", "")
+
+
+class Bare(Persona):
+    caps = "IMAP4rev1 UIDPLUS"
+
+
+KINDS = [Persona, Condstore, Bare]
+
+
+def one_that_cannot_be_measured(world, synced):
+    """UID 4 of INBOX, among others; some are SYNCED before that."""
+    world.server.create("work")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.server.append("work", message("w0"))
+    if synced:
+        world.sync()
+    world.server.append("INBOX", message("bad"))
+    world.server.append("INBOX", message("new"))
+    world.server.append("work", message("w1"))
+    world.hang_up_at("INBOX", 4, SIZE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("synced", [True, False])
+def test_nothing_else_waits_for_one_that_cannot_be_measured(
+        scripted, kind, synced):
+    world = scripted(kind)
+    one_that_cannot_be_measured(world, synced)
+    world.local.add("work", lf(message("here")), "1.here.host")
+    world.local.add("INBOX", lf(message("here, too")), "2.here.host")
+    done = ends(world)
+    assert "INBOX: when the size of uid 4 was asked for" in done.err
+    for k in range(3):
+        done = ends(world)
+        assert "INBOX: uid 4: the connection ends whenever it is asked for" \
+            in done.err
+        assert "INBOX: when the size of uid 4 was asked for" in done.err
+        assert set(world.tokens()[1]) >= {"m0", "m1", "m2", "new"}
+        assert set(world.tokens("work")[1]) >= {"w0", "w1"}
+    # by then it is not the line that is to blame; but for INBOX nobody knows
+    # whether it is the one that is here
+    assert world.tokens() == (["bad", "m0", "m1", "m2", "new"],
+                              ["here, too", "m0", "m1", "m2", "new"])
+    assert world.tokens("work") == (["here", "w0", "w1"],) * 2
+    world.script.well()
+    done = world.summary()
+    assert (done["pulled"], done["pushed"]) == (1, 1)
+    world.assert_settled()
+
+
+def test_a_gap_before_one_that_cannot_be_measured(scripted):
+    """In a mailbox that is listed with sizes nobody knows which UID is next."""
+    world = scripted()
+    for n in range(6):
+        world.server.append("INBOX", message("m%d" % n))
+    world.server.expunge("INBOX", [3, 4])
+    world.hang_up_at("INBOX", 5, SIZE)
+    for _ in range(3):
+        done = ends(world)
+    assert "INBOX: when the size of uid 5 was asked for" in done.err
+    assert world.tokens()[1] == ["m0", "m1", "m5"]
+    world.script.well()
+    assert world.summary()["pulled"] == 1
+    world.assert_settled()
+
+
+def test_two_that_cannot_be_measured(scripted):
+    world = scripted()
+    one_that_cannot_be_measured(world, True)
+    world.hang_up_at("INBOX", 5, SIZE)
+    ends(world)
+    world.hang_up_at("INBOX", 4, SIZE)
+    ends(world)
+    world.server.append("INBOX", message("newer"))
+    for _ in range(2):
+        ends(world)
+        assert "newer" in world.tokens()[1]
+    world.script.well()
+    assert world.summary()["pulled"] >= 1
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("synced", [True, False])
+def test_the_line_is_cut_once_as_sizes_come(scripted, kind, synced):
+    world = scripted(kind)
+    one_that_cannot_be_measured(world, synced)
+    world.hang_up_at("INBOX", 4, SIZE, once=True)
+    ends(world)
+    assert world.script.answer == {}
+    done = world.summary()
+    assert done["pulled"] == (3 if synced else 7)
+    world.script.commands.clear()
+    world.sync()
+    assert not any(SIZE in c for c in world.script.commands)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_may_be_one_that_was_not_measured_waits(scripted, kind):
+    """It is what left INBOX there, and what was sent to work by a run that
+    never knew it had been."""
+    world = scripted(kind)
+    world.moved_there(3, 2)
+    world.set_letters("m1", "S")
+    world.server.append("work", message("sent"))
+    world.local.add("work", lf(message("sent")), "1.sent.host")
+    for uid in 1, 2:
+        world.hang_up_at("work", uid, SIZE, once=True)
+        ends(world)
+        assert world.script.answer == {}
+    done = world.summary()
+    assert (done["moved"], done["adopted"]) == (1, 1)
+    assert (done["pulled"], done["pushed"]) == (0, 0)
+    assert {"\\Seen"} in [m["flags"]
+                         for m in world.server.messages("work").values()]
+    world.assert_settled()
+
+
+def test_what_was_moved_here_waits_for_one_that_was_not_measured(scripted):
+    """And it is not gone from where it was before it is where it is now."""
+    world = scripted()
+    world.server.create("work")
+    world.fill(3)
+    path = world.file_of("m1")
+    path.rename(world.root / "work" / "cur" / path.name)
+    world.server.append("INBOX", message("bad"))
+    world.hang_up_at("INBOX", 4, SIZE)
+    for _ in range(3):
+        ends(world)
+        assert world.tokens()[0] == ["bad", "m0", "m1", "m2"]
+    ends(world)
+    assert world.tokens()[0] == ["bad", "m0", "m2"]
+    assert world.tokens("work") == (["m1"],) * 2
+    path = world.file_of("m1", "work")
+    path.rename(world.root / "INBOX" / "cur" / path.name)
+    for _ in range(2):
+        ends(world)
+        assert world.tokens("work")[0] == ["m1"]
+    world.script.well()
+    assert world.summary()["moved"] == 1
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_here_already_cannot_be_measured_there(scripted, kind):
+    """However often it has ended the connection, it is not sent again."""
+    world = scripted(kind)
+    one_that_cannot_be_measured(world, False)
+    world.sync("home:work")
+    for n in range(4):
+        token = "bad" if n == 3 else "m%d" % n
+        world.local.add("INBOX", lf(message(token)), "%d.host" % n)
+    for _ in range(6):
+        ends(world)
+    assert world.tokens() == (["bad", "m0", "m1", "m2", "new"],) * 2
+    world.script.well()
+    assert world.summary()["adopted"] == 1
+    assert world.tokens() == (["bad", "m0", "m1", "m2", "new"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("when", ["before", "then"])
+def test_not_measured_in_one_that_is_numbered_anew(scripted, when):
+    world = scripted()
+    world.server.create("work")
+    uids = world.fill(4)
+    if when == "then":
+        world.server.append("INBOX", message("new"))
+        world.hang_up_at("INBOX", 5, SIZE, once=True)
+        ends(world)
+    world.server.expunge("INBOX", uids[:1])
+    world.server.renumber("INBOX")
+    if when == "before":
+        world.hang_up_at("INBOX", 2, SIZE, once=True)
+        ends(world)
+    world.sync()
+    assert world.tokens() == (
+        ["m0", "m1", "m2", "m3"] + (["new"] if when == "then" else []),) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_never_measured_in_one_that_is_numbered_anew(scripted, kind):
+    """Its mailbox waits, as one of its rows may be its; the others do not."""
+    world = scripted(kind)
+    world.server.create("work")
+    world.fill(4)
+    world.server.renumber("INBOX")
+    world.server.append("INBOX", message("new"))
+    world.server.append("work", message("w"))
+    world.local.add("work", lf(message("here")), "1.here.host")
+    world.hang_up_at("INBOX", 2, SIZE)
+    for _ in range(6):
+        ends(world)
+    assert world.tokens("work") == (["here", "w"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2", "m3", "new"],) * 2
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("last", [False, True])
+def test_one_that_cannot_be_measured_is_gone(scripted, kind, last):
+    world = scripted(kind)
+    one_that_cannot_be_measured(world, True)
+    if last:
+        world.hang_up_at("INBOX", 5, SIZE)
+    for _ in range(2):
+        ends(world)
+    world.server.expunge("INBOX", [5 if last else 4])
+    world.sync()
+    world.script.commands.clear()
+    world.sync()
+    assert not any(SIZE in c for c in world.script.commands)
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("asked", ["first", "later"])
+def test_a_mailbox_that_cannot_be_opened_is_named(scripted, asked):
+    world = scripted()
+    for box in "bad", "work":
+        world.server.create(box)
+        world.server.append(box, message(box))
+    if asked == "later":
+        world.sync()
+        world.set_letters("bad", "S", "bad")
+
+    def select(session, tag, words):
+        if words[0] == b"bad":
+            raise Hangup
+
+    world.script.answer[b"SELECT"] = select
+    assert "bad: when it was opened: " in ends(world).err
+
+
+def test_not_measured_where_nothing_comes_down(scripted):
+    world = scripted(direction="push")
+    world.local.add("INBOX", lf(message("here")), "1.here.host")
+    world.sync()
+    world.server.append("INBOX", message("there"))
+    world.hang_up_at("INBOX", 2, SIZE, once=True)
+    ends(world)
+    world.sync()
+    world.script.commands.clear()
+    world.sync()
+    assert not any(b"FETCH" in c for c in world.script.commands)
+
+
 # still being stored
 
 

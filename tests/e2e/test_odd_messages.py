@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from conftest import account
 from rewriter import Rewriter
+from servers import Dovecot, DovecotFew, DovecotNomodseq
 from world import canonical, digest, lf, message
 
 HEAD = b"From: a@b.c\r\nSubject: odd\r\n"
@@ -371,3 +373,37 @@ def test_a_message_larger_than_the_memory_of_a_run(world):
 
 def digest_of_file(path):
     return digest(path.read_bytes())
+
+
+@pytest.fixture(params=[Dovecot, DovecotFew, DovecotNomodseq])
+def each_dovecot(request, scratch, binary, others):
+    yield from account(scratch, others.get(request.param), binary)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_file_that_the_server_cannot_read(each_dovecot, first):
+    """Dovecot ends the connection when it is asked for its size."""
+    world = each_dovecot
+    world.server.create("work")
+    world.server.append("INBOX", message("m0"))
+    if not first:
+        world.sync()
+    bad = world.server_process.maildir(world.user) / "new" / "1.M1P1.host"
+    bad.write_bytes(lf(message("bad")))
+    bad.chmod(0)
+    world.server.append("INBOX", message("m1"))
+    world.server.append("work", message("w1"))
+    world.local.add("work", lf(message("l1")), "1.l1.host")
+    for _ in range(4):
+        done = world.sync(status=69)
+        assert re.search(r"INBOX: when the size of uid \d+ was asked for: the "
+                         "server ends the session", done.err)
+    assert "the connection ends whenever it is asked for" in done.err
+    assert files(world) == [lf(message("m0")), lf(message("m1"))]
+    assert files(world, "work") == [lf(message("l1")), lf(message("w1"))]
+    assert len(world.server.messages("work")) == 2
+    for path in bad.parent.parent.glob("*/1.M1P1.host*"):
+        path.chmod(0o644)
+    world.sync()
+    assert lf(message("bad")) in files(world)
+    world.assert_settled()

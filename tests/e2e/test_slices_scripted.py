@@ -151,3 +151,26 @@ def test_one_that_waits_leaves_room_to_others(scripted, what):
     assert world.summary()["pulled"] == 1
     assert_both_have(world, "zeta", "z1", "z2")
     assert_idle(world)
+
+
+@pytest.mark.parametrize("kind", [Persona, Condstore])
+@pytest.mark.parametrize("uid", [2, SLICE])
+def test_one_that_cannot_be_measured(scripted, kind, uid):
+    """In the last slice, or in the first one."""
+    world = scripted(kind, max_size="1K")
+    fill(world, "INBOX", 0, "a", "bad", "c")
+    fill(world, "INBOX", SLICE, "d")
+    world.server.create("work")
+    world.server.append("work", message("w"))
+    add(world, "work", "here", "1.here.host")
+    world.hang_up_at("INBOX", uid, b"RFC822.SIZE")
+    for _ in range(6):
+        world.sync(status=69)
+    there, here = world.tokens()
+    assert here == [t for t in there
+                    if t != "large" and (t != "bad" or uid != 2)]
+    assert world.tokens("work") == (["here", "w"],) * 2
+    world.script.well()
+    world.sync()
+    assert_both_have(world, "INBOX", "a", "bad", "c", "d")
+    assert_idle(world)

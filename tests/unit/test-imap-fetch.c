@@ -71,6 +71,64 @@ test_a_size_that_is_refused_hides_nothing(void **state)
 	}
 }
 
+/* UIDs 4, 5, 7 and 9; the connection ends. */
+static uint32_t
+pending(struct fixture *f, bool with_size, struct err e)
+{
+	struct rview *r = open_inbox(f, &e);
+	struct uidset set;
+
+	uidset_init(&set);
+	uidset_add_range(&set, 4, 5);
+	uidset_add(&set, 7);
+	uidset_add(&set, 9);
+	assert_int_equal(ERR_BYE,
+	    imap_fetch_meta(f->s, &set, false, with_size, &f->mem, r, &e));
+	uidset_release(&set);
+	return imap_pending(f->s);
+}
+
+#define FIRST_SIZE "S * 1 FETCH (UID 4 FLAGS () MODSEQ (3) RFC822.SIZE 8)"
+
+static void
+test_the_size_that_was_to_come(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:5,7,9" SIZES, FIRST_SIZE, "S * VANISHED 5",
+	    /* a change that nobody asked for */
+	    "S * 3 FETCH (UID 9 FLAGS (\\Seen) MODSEQ (5))", "S * BYE no");
+
+	assert_int_equal(7, pending(f, true, e));
+}
+
+static void
+test_the_size_that_was_to_come_of_some(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:5,7,9" SIZES, "S m4 NO one of them",
+	    "C m5 UID FETCH 4:5,7,9 (UID FLAGS MODSEQ)",
+	    "S * 1 FETCH (UID 4 FLAGS ())", "S * 2 FETCH (UID 5 FLAGS ())",
+	    "S * 3 FETCH (UID 7 FLAGS ())", "S * 4 FETCH (UID 9 FLAGS ())",
+	    "S m5 OK", "C m6 UID FETCH 4:5" SIZES, "S m6 NO one of them",
+	    "C m7 UID FETCH 4" SIZES, "S m7 NO this", "C m8 UID FETCH 5" SIZES,
+	    "S * BYE no");
+
+	assert_int_equal(5, pending(f, true, e));
+}
+
+static void
+test_no_size_was_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = START(f, LOGIN_ALL, SELECT_INBOX,
+	    "C m4 UID FETCH 4:5,7,9 (UID FLAGS MODSEQ)",
+	    "S * 1 FETCH (UID 4 FLAGS ())", "S * BYE no");
+
+	assert_int_equal(0, pending(f, false, e));
+}
+
 /* Whatever the number is, the message is there, and the session goes on. */
 static void
 test_numbers_that_make_no_sense_are_unknown(void **state)
@@ -395,6 +453,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_items_come_in_any_order),
 	    T(test_a_size_that_is_refused_hides_nothing),
+	    T(test_the_size_that_was_to_come),
+	    T(test_the_size_that_was_to_come_of_some),
+	    T(test_no_size_was_asked_for),
 	    T(test_numbers_that_make_no_sense_are_unknown),
 	    T(test_answers_twice_without_uid_and_for_others),
 	    T(test_what_does_not_add_up_is_not_complete),

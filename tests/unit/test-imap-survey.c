@@ -160,6 +160,87 @@ test_bad_ends_the_asking(void **state)
 	release(a, 1);
 }
 
+#define FLAGS_AND_SIZES                                                        \
+	"C m3 SELECT \"b\"", "C m4 UID FETCH 1:* (UID FLAGS)",                 \
+	    "C m5 UID FETCH 4:8 " ITEMS, "S * 3 EXISTS",                       \
+	    "S * OK [UIDVALIDITY 8] x", "S m3 OK",                             \
+	    "S * 1 FETCH (UID 2 FLAGS ())", "S * 2 FETCH (UID 5 FLAGS ())",    \
+	    "S * 3 FETCH (UID 7 FLAGS ())"
+#define SIZE_OF(uid) "S * 2 FETCH (UID " uid " FLAGS () RFC822.SIZE 30)"
+
+/* The connection ends; what was to come next? */
+static uint32_t
+pending(struct fixture *f, struct imap_ask *a, struct err e)
+{
+	uint32_t uid;
+
+	assert_int_equal(ERR_BYE, survey(f, a, 1, &e));
+	assert_true(a->ended);
+	uid = a->pending;
+	release(a, 1);
+	return uid;
+}
+
+static void
+test_the_size_that_was_to_come(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
+	    .all = true, .fresh_from = 4};
+	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, "S m4 OK",
+	    SIZE_OF("5"), "S * BYE cannot read it");
+
+	assert_int_equal(7, pending(f, &a, e));
+}
+
+static void
+test_the_size_that_was_to_come_while_flags_do(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
+	    .all = true, .fresh_from = 4};
+	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, SIZE_OF("5"),
+	    "S * BYE cannot read it");
+
+	assert_int_equal(7, pending(f, &a, e));
+}
+
+static void
+test_all_sizes_have_come(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
+	    .all = true, .fresh_from = 4};
+	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, "S m4 OK",
+	    SIZE_OF("5"), SIZE_OF("7"), "S * BYE enough");
+
+	assert_int_equal(0, pending(f, &a, e));
+}
+
+static void
+test_the_size_that_was_to_come_of_all(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_ask a = LIST_ALL("b");
+	struct err e = START(f, LOGIN_PLAIN, "C m3 SELECT \"b\"",
+	    "C m4 UID FETCH 1:* " ITEMS, "S * 3 EXISTS",
+	    "S * OK [UIDVALIDITY 8] x", "S m3 OK", SIZE_OF("5"),
+	    "S * BYE cannot read it");
+
+	assert_int_equal(6, pending(f, &a, e));
+}
+
+static void
+test_no_size_was_to_come(void **state)
+{
+	struct fixture *f = *state;
+	struct imap_ask a = LIST_ALL("b");
+	struct err e = START(f, LOGIN_PLAIN, "C m3 SELECT \"b\"",
+	    "C m4 UID FETCH 1:* " ITEMS, "S * BYE it cannot be opened");
+
+	assert_int_equal(0, pending(f, &a, e));
+}
+
 int
 main(void)
 {
@@ -178,6 +259,17 @@ main(void)
 		test_a_name_that_needs_a_literal_is_left_out, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_bad_ends_the_asking, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_the_size_that_was_to_come, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_the_size_that_was_to_come_while_flags_do, setup,
+		teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_all_sizes_have_come, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_the_size_that_was_to_come_of_all, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_no_size_was_to_come, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
