@@ -197,3 +197,24 @@ def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
     assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
     assert len(drafts.local.files("A")) == 2
     drafts.assert_settled()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_refused_edit_is_remembered(drafts, touched):
+    """It cannot go up (NUL), and waits: each run says so, whatever else
+    happens in the directory."""
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"x\0y\n")
+    drafts.sync("--full", status=65)
+    for n in range(2):
+        if touched:
+            drafts.local.add("A", message("n%d" % n), "%d.n.host" % n)
+        done = drafts.sync(status=65)
+        assert "1 message waits" in done.err
+    assert path.name.split(":")[0] in drafts.run("status", "home").out
+    assert lf(message("a")) in bodies(drafts, "A")
+    drafts.assert_idle(status=65)
+    # what it was before waits for nothing
+    path.write_bytes(lf(message("a")))
+    drafts.sync("--full")
+    drafts.assert_settled()
