@@ -226,7 +226,10 @@ merge_both(struct merge *m, const struct seen *s)
 
 	plan_merge_flags(m->pl->mem, s->row->l, s->row->r, l, r, &row.l,
 	    &row.r);
-	if (s->l)
+	/* what waits to go up (case 20) is not what was agreed on */
+	if (s->replaced)
+		row.file = s->l->file;
+	else if (s->l)
 		row_from_file(&row, s->l);
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
@@ -298,29 +301,50 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
+/* cases 10, 13 and 29 */
+static void
+merge_new_file(struct merge *m, const struct lmsg *l)
+{
+	const struct plan_policy *p = m->policy;
+	struct pair row = {.file = l->file, .l = l->flags};
+
+	if (p->no_remote || l->kept)
+		return;
+	if (p->max_size && l->has_content && l->content.size > p->max_size) {
+		if (!l->skipped) /* case 29 */
+			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
+	} else if (l->hold) { /* case 13 */
+		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
+		    l->file;
+	} else if (l->has_content) { /* case 10 */
+		push(m, CASE_L_NEW, l, NULL);
+	}
+}
+
 /*
  * case 20: the new content goes up first, then the old message goes.  Where
- * that is gone, the file is a new one.
+ * that is gone, the file is a new one.  What waits leaves the row as it is.
  */
 static void
 merge_replaced(struct merge *m, const struct seen *s)
 {
 	bool there = m->l_used[s->l - m->l->v]; /* adopted */
 
-	if (s->rside == SIDE_GONE)
-		forget(m, CASE_LR_GONE, s->row);
-	if (m->policy->no_remote)
-		return;
 	if (s->rside == SIDE_GONE) {
+		forget(m, CASE_LR_GONE, s->row);
 		if (!there)
-			push(m, CASE_L_NEW, s->l, NULL);
+			merge_new_file(m, s->l);
+	} else if (m->policy->no_remote) {
 		return;
+	} else if (s->l->hold && !there) {
+		merge_both(m, s);
+	} else {
+		if (!there) {
+			push(m, CASE_L_REPLACED, s->l, NULL);
+			m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
+		}
+		add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
 	}
-	if (!there) {
-		push(m, CASE_L_REPLACED, s->l, NULL);
-		m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
-	}
-	add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
 }
 
 static struct seen
@@ -501,26 +525,6 @@ merge_renumbered(struct merge *m)
 			if (m->policy->no_remote)
 				op->kind = OP_WAIT; /* but it may move */
 		}
-	}
-}
-
-/* cases 10, 13 and 29 */
-static void
-merge_new_file(struct merge *m, const struct lmsg *l)
-{
-	const struct plan_policy *p = m->policy;
-	struct pair row = {.file = l->file, .l = l->flags};
-
-	if (p->no_remote || l->kept)
-		return;
-	if (p->max_size && l->has_content && l->content.size > p->max_size) {
-		if (!l->skipped) /* case 29 */
-			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
-	} else if (l->hold) { /* case 13 */
-		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
-		    l->file;
-	} else if (l->has_content) { /* case 10 */
-		push(m, CASE_L_NEW, l, NULL);
 	}
 }
 

@@ -93,6 +93,17 @@ stays_skipped(const struct run *r, const struct lmsg *m)
 	return m->skipped && r->a->max_size && m->fsize > r->a->max_size;
 }
 
+/*
+ * Refused before.  With --full an edited file, which has been read by now, is
+ * tried again: it may have been mended.
+ */
+static bool
+stays_refused(const struct run *r, const struct lmsg *m, const struct jhold *h)
+{
+	return h && h->kind == JHOLD_RETRY && !record_hold_due(r, h) &&
+	       !(r->o->full && m->has_content);
+}
+
 /* Stat, hold and, where nothing else names them, content of new files. */
 static int
 read_new_files(struct adoption *a, struct err *e)
@@ -108,7 +119,7 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = h && h->kind == JHOLD_RETRY && !record_hold_due(r, h);
+		m->hold = stays_refused(r, m, h);
 		m->kept = h && h->kind == JHOLD_KEPT;
 		m->skipped = h && h->kind == JHOLD_SKIPPED;
 		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0 &&

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from relay import Relay
+from scripted import Hangup, No
 from world import lf, message
 
 
@@ -217,4 +218,53 @@ def test_a_refused_edit_is_remembered(drafts, touched):
     # what it was before waits for nothing
     path.write_bytes(lf(message("a")))
     drafts.sync("--full")
+    drafts.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["NO", "nothing"])
+def test_an_edit_that_may_be_there_waits(scripted, how):
+    """The answer to its APPEND was lost, and the server sends no octets of what
+    is new there: it does not go up once more."""
+    world = scripted()
+    world.fill(2)
+    path = world.file_of("m0")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+
+    def append(session, tag, words):
+        session.do_append(tag, words)
+        raise Hangup
+
+    def fetch(session, tag, words):
+        if not any(w.startswith(b"BODY") for w in words[1]):
+            return False
+        if how == "NO":
+            raise No("NO [SERVERBUG] not now")
+        session.line(tag + b" OK done")
+        return True
+
+    world.script.answer[b"APPEND"] = append
+    world.sync("--full", status=69)
+    world.script.well()
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync(status=65)
+    assert list(world.server.messages("INBOX")) == [1, 2, 3]
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    world.assert_settled()
+
+
+def test_an_edit_over_the_limit_whose_message_is_gone(drafts):
+    """It is a new one then, and stays here until the limit allows it."""
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"notes\n" * 500)
+    drafts.write_config(max_size="1K")
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    assert path.exists() and not binned(drafts)
+    drafts.assert_idle()
+    drafts.write_config(max_size=None)
+    drafts.sync()
+    assert path.read_bytes() in bodies(drafts, "A")
     drafts.assert_settled()
