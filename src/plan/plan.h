@@ -121,8 +121,9 @@ struct op {
 	struct pair row;
 	/*
 	 * Of the only side that is written to: what was changed there, and not
-	 * on the other one.  Nobody agreed on it, so the row goes without
-	 * LEFT_ADD, and with LEFT_DEL.
+	 * on the other one; of a PUSH of case 20, what was changed there on the
+	 * old message.  Nobody agreed on it, so the row goes without LEFT_ADD,
+	 * and with LEFT_DEL.
 	 */
 	struct flags left_add, left_del;
 	/*

@@ -268,3 +268,85 @@ def test_an_edit_over_the_limit_whose_message_is_gone(drafts):
     drafts.sync()
     assert path.read_bytes() in bodies(drafts, "A")
     drafts.assert_settled()
+
+
+def flags_there(world, box, words):
+    return next(m["flags"] for m in world.server.messages(box).values()
+                if words in m["body"])
+
+
+def letters(world, box, words):
+    return next(p.name.split(":2,")[1] for _, _, p in world.local.files(box)
+                if words in p.read_bytes())
+
+
+@pytest.mark.parametrize("direction", ["both", "push"])
+def test_flags_that_were_changed_on_what_it_was(drafts, direction):
+    """They are of the message that takes its place."""
+    drafts.write_config(direction=direction)
+    path = file_of(drafts, "a")
+    path = path.rename(path.parent.parent / "cur" / (path.name + ":2,RS"))
+    drafts.sync()
+    drafts.server.store("A", 1, "-FLAGS", ["\\Seen"])
+    drafts.server.store("A", 1, "+FLAGS", ["\\Flagged", "work"])
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.sync("--full")
+    assert flags_there(drafts, "A", b"notes") == {
+        "\\Answered", "\\Flagged", "work"}
+    shown = letters(drafts, "A", b"notes")
+    if direction == "push":
+        assert shown == "RS"
+        return drafts.assert_idle()
+    assert "".join(filter(str.isupper, shown)) == "FR"
+    assert drafts.local.letters("A")[shown[-1]] == "work"
+    drafts.assert_settled()
+
+
+def test_who_marked_what_it_was_as_deleted_meant_that(drafts):
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.server.store("A", 1, "+FLAGS", ["\\Deleted"])
+    drafts.sync("--full")
+    assert len(bodies(drafts, "A")) == 2
+    assert flags_there(drafts, "A", b"notes") == set()
+    drafts.assert_settled()
+
+
+def test_keywords_for_which_there_is_no_letter(drafts):
+    for i in range(27):
+        drafts.server.store("A", 1, "+FLAGS", ["k%d" % i])
+    drafts.sync(status=None)
+    before = flags_there(drafts, "A", b"message a")
+    path, = [p for _, _, p in drafts.local.files("A") if ":2," in p.name]
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.sync("--full", status=None)
+    assert flags_there(drafts, "A", b"notes") == before
+    assert len(before) == 27 and len(bodies(drafts, "A")) == 2
+    drafts.assert_idle()
+
+
+def test_flags_of_an_edit_that_is_there_already(scripted):
+    """The answer to its APPEND was lost; then somebody changed the flags of
+    both messages."""
+    world = scripted()
+    world.fill(2)
+    world.server.flag("INBOX", 1, ["\\Seen", "\\Draft"])
+    world.sync()
+    path = world.file_of("m0")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+
+    def append(session, tag, words):
+        session.do_append(tag, words)
+        raise Hangup
+
+    world.script.answer[b"APPEND"] = append
+    world.sync("--full", status=69)
+    world.script.well()
+    world.server.flag("INBOX", 1, ["\\Answered"], ["\\Seen"])
+    world.server.flag("INBOX", 3, ["\\Flagged"])
+    world.sync()
+    assert list(world.server.messages("INBOX")) == [2, 3]
+    assert flags_there(world, "INBOX", b"notes") == {
+        "\\Answered", "\\Draft", "\\Flagged"}
+    assert letters(world, "INBOX", b"notes") == "DFR"
+    world.assert_settled()

@@ -115,6 +115,7 @@ want(enum lstate l, enum rstate r, enum mode mode)
 		expect_op(&w, OP_WAIT, 13);
 	} else if (l == L_REPLACED) {
 		expect_op(&w, OP_PUSH, 20);
+		w.r = rflags(r) & ~(uint32_t)FLAG_DELETED;
 		expect_op(&w, OP_RDELETE, 20);
 	} else if (l == L_GONE && rgone) {
 		expect_op(&w, OP_FORGET, 9);
@@ -236,6 +237,10 @@ check_cell(enum lstate l, enum rstate r, enum mode mode)
 			ok = ok && op->row.uid == 0 &&
 			    span_eq(op->file, lv.v[0].file) &&
 			    op->row.l.sys == lflags(l);
+		if (op->kind == OP_PUSH && op->why == 20)
+			ok = ok && op->row.r.sys == w.r &&
+			    op->left_add.sys == (w.r & ~(uint32_t)BASE) &&
+			    op->left_del.sys == (BASE & ~w.r);
 	}
 	if (!ok) {
 		struct buf out;
