@@ -350,3 +350,22 @@ def test_flags_of_an_edit_that_is_there_already(scripted):
         "\\Answered", "\\Draft", "\\Flagged"}
     assert letters(world, "INBOX", b"notes") == "DFR"
     world.assert_settled()
+
+
+@pytest.mark.parametrize("place", ["cur", "new"])
+def test_a_copy_that_is_refused_under_the_name_of_its_message(drafts, place):
+    """The message itself is as its row says, and the copy still waits."""
+    path = file_of(drafts, "a")
+    base = path.name
+    if place == "new":
+        path = path.rename(path.parent.parent / "cur" / (base + ":2,"))
+        drafts.sync()
+    copy = path.parent.parent / "tmp" / "q"
+    copy.write_bytes(path.read_bytes() + b"x\0y\n")
+    copy.rename(path.parent.parent / place /
+                (base + (":2,F" if place == "cur" else "")))
+    drafts.sync(status=65)
+    drafts.local.add("A", message("new"), "new.host")
+    drafts.sync(status=65)
+    assert base + ": waits until 20" in drafts.run("status", "home").out
+    drafts.assert_idle(status=65)

@@ -257,6 +257,28 @@ def test_max_size(world):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("how", [[], ["--full"]])
+def test_a_copy_over_max_size_under_the_name_of_its_message(world, how):
+    """It is skipped as long as the limit says so, though the message has a
+    row and the same content."""
+    world.server.append("INBOX", message("a", size=3000))
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    copy = path.parent.parent / "tmp" / "q"
+    shutil.copyfile(path, copy)
+    copy.rename(path.parent.parent / "cur" / (path.name + ":2,F"))
+    world.write_config(max_size="1K")
+    world.sync()
+    world.local.add("INBOX", message("b"), "b.host")
+    world.sync(*how)
+    world.assert_idle()
+    assert remote_tokens(world) == ["a", "b"]
+    world.write_config(max_size=None)
+    world.sync()
+    assert remote_tokens(world) == ["a", "a", "b"]
+    world.assert_settled()
+
+
 def test_a_file_over_max_size_is_read_once(world):
     fill(world, "ab")
     huge = world.local.add("INBOX", message("huge", size=40000), "huge.host")
