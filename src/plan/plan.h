@@ -257,6 +257,12 @@ const size_t *plan_row_of(
 /* F was read, and its content is not what ROW says. */
 bool plan_is_other(const struct lmsg *f, const struct pair *row);
 
+/* May two INTERNALDATEs be of one message? */
+bool plan_seconds_near(int64_t a, int64_t b);
+
+/* By what either side showed. */
+bool plan_is_draft(const struct pair *row);
+
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);
 
