@@ -205,9 +205,9 @@ struct jhold {
 	struct span base; /* local: not appended; else "" */
 	uint32_t tries;
 	int64_t next;     /* RETRY: wall seconds, not before; else 0 */
-	uint64_t size;    /* SKIPPED: what it was skipped for; SUSPECT: that
-			     of a message that was compared, or UNSIZED;
-			     else 0 */
+	uint64_t size;    /* SKIPPED: what it was skipped for; KEPT: of the
+			     message; SUSPECT: that of a message that was
+			     compared, or UNSIZED; else 0 */
 	int64_t idate;
 	struct span why;  /* at most 200 bytes */
 };

@@ -229,7 +229,10 @@ merge_both(struct merge *m, const struct seen *s)
 
 	plan_merge_flags(m->pl->mem, s->row->l, s->row->r, l, r, &row.l,
 	    &row.r);
-	if (s->l)
+	/* what waits to go up (case 20) is not what was agreed on */
+	if (s->replaced)
+		row.file = s->l->file;
+	else if (s->l)
 		row_from_file(&row, s->l);
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
@@ -301,29 +304,76 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
+/* cases 10, 13 and 29 */
+static void
+merge_new_file(struct merge *m, const struct lmsg *l)
+{
+	const struct plan_policy *p = m->policy;
+	struct pair row = {.file = l->file, .l = l->flags};
+
+	if (p->no_remote || l->kept)
+		return;
+	if (p->max_size && l->has_content && l->content.size > p->max_size) {
+		if (!l->skipped) /* case 29 */
+			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
+	} else if (l->hold) { /* case 13 */
+		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
+		    l->file;
+	} else if (l->has_content) { /* case 10 */
+		push(m, CASE_L_NEW, l, NULL);
+	}
+}
+
+/* By now, of the old message.  Who marked it as deleted meant what it was. */
+static struct flags
+shown_by_old(const struct seen *s)
+{
+	struct flags f = s->r ? s->r->flags : s->row->r;
+
+	f.sys &= ~(uint32_t)FLAG_DELETED | s->row->r.sys;
+	return f;
+}
+
+/* What was changed there goes along, and the next pass merges it into the file.
+ */
+static void
+push_replaced(struct merge *m, const struct seen *s)
+{
+	const struct pair *old = s->row;
+	struct op *op = push(m, CASE_L_REPLACED, s->l, NULL);
+	struct flags l = s->l->flags, agreed, to_l;
+
+	op->old_uid = old->uid;
+	plan_merge_flags(m->pl->mem, old->l, old->r, l, shown_by_old(s), &to_l,
+	    &op->row.r);
+	plan_merge_flags(
+	    m->pl->mem, old->l, old->r, l, old->r, &to_l, &agreed);
+	op->left_add = flags_minus(m->pl->mem, op->row.r, agreed);
+	op->left_del = flags_minus(m->pl->mem, agreed, op->row.r);
+}
+
 /*
  * case 20: the new content goes up first, then the old message goes.  Where
- * that is gone, the file is a new one.
+ * that is gone, the file is a new one.  What waits leaves the row as it is.
  */
 static void
 merge_replaced(struct merge *m, const struct seen *s)
 {
 	bool there = m->l_used[s->l - m->l->v]; /* adopted */
 
-	if (s->rside == SIDE_GONE)
-		forget(m, CASE_LR_GONE, s->row, s->l);
-	if (m->policy->no_remote)
-		return;
 	if (s->rside == SIDE_GONE) {
+		forget(m, CASE_LR_GONE, s->row, s->l);
 		if (!there)
-			push(m, CASE_L_NEW, s->l, NULL);
+			merge_new_file(m, s->l);
+	} else if (m->policy->no_remote) {
 		return;
+	} else if (s->l->hold && !there) {
+		merge_both(m, s);
+	} else {
+		if (!there)
+			push_replaced(m, s);
+		add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
 	}
-	if (!there) {
-		push(m, CASE_L_REPLACED, s->l, NULL);
-		m->pl->op[m->pl->n - 1].old_uid = s->row->uid;
-	}
-	add(m, OP_RDELETE, CASE_L_REPLACED, new_group(m), s->row);
 }
 
 static struct seen
@@ -397,53 +447,71 @@ by_klass(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* What a pair is merged from. */
+struct agreed {
+	struct flags l, r; /* shown by each side at that time */
+	struct flags there; /* by the server now */
+};
+
 /* cases 12 and 15: L is R, and was OLD (or NULL). */
 static void
 adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
-    const struct pair *old)
+    const struct pair *old, const struct agreed *f)
 {
 	struct pair row = {.mtime_ns = 0}, rec;
-	struct flags bl = FLAGS_NONE, br = FLAGS_NONE;
 
-	if (old) {
+	if (old)
 		row = *old;
-		/*
-		 * What new numbers do not show was not removed by anybody, and
-		 * what is shown here only is set there again.
-		 */
-		br = flags_and(m->pl->mem, old->r, r->flags);
-		bl = flags_minus(m->pl->mem, old->l,
-		    flags_minus(m->pl->mem, old->r, r->flags));
-	}
 	row_from_file(&row, l);
 	row.uid = r->uid;
 	row.modseq = r->modseq;
 	row.idate = r->has_meta ? r->idate : row.idate;
-	plan_merge_flags(m->pl->mem, bl, br, l->flags, r->flags, &row.l,
+	plan_merge_flags(m->pl->mem, f->l, f->r, l->flags, f->there, &row.l,
 	    &row.r);
-	leave_side(m, &row, bl, br, l->flags, r->flags, &rec);
+	leave_side(m, &row, f->l, f->r, l->flags, r->flags, &rec);
 	settle(m, old ? CASE_RENUM_EQUAL : CASE_LR_NEW_EQUAL, OP_ADOPT, true,
 	    &row, &rec, l->flags, r->flags, old ? old->uid : 0);
 }
 
 /*
+ * What new numbers do not show was not removed by anybody, and what is shown
+ * here only is set there again.
+ */
+static void
+agreed_before(struct merge *m, const struct pair *old, struct agreed *f)
+{
+	f->r = flags_and(m->pl->mem, old->r, f->there);
+	f->l = flags_minus(m->pl->mem, old->l,
+	    flags_minus(m->pl->mem, old->r, f->there));
+}
+
+/*
  * File AT is R.  A file that was edited has a row, that of what it was: the
- * edit went up, and nobody was told.
+ * edit went up, and nobody was told.  What it was may be there, and show what
+ * was changed since.
  */
 static void
 adopt_file(struct merge *m, size_t at, const struct rmsg *r)
 {
 	size_t i = m->match.row_of[at], first = m->pl->n;
 	const struct pair *row = i == PLAN_NONE ? NULL : &m->base->v[i];
+	struct agreed f = {.there = r->flags};
 	struct seen s = {.row = row};
 
 	if (row && !m->r->renumbered)
 		s = look_at(m, i);
-	adopt(m, &m->l->v[at], r, s.replaced ? NULL : row);
-	if (s.replaced && s.rside != SIDE_GONE) {
-		m->pl->op[first].why = CASE_L_REPLACED;
-		m->pl->op[first].old_uid = row->uid;
+	if (row && !s.replaced)
+		agreed_before(m, row, &f);
+	if (!s.replaced || s.rside == SIDE_GONE) {
+		adopt(m, &m->l->v[at], r, s.replaced ? NULL : row, &f);
+		return;
 	}
+	f = (struct agreed){.l = row->l, .r = row->r};
+	f.there = flags_or(m->pl->mem, shown_by_old(&s),
+	    flags_minus(m->pl->mem, r->flags, row->r));
+	adopt(m, &m->l->v[at], r, NULL, &f);
+	m->pl->op[first].why = CASE_L_REPLACED;
+	m->pl->op[first].old_uid = row->uid;
 }
 
 /* Pair equal content: rows first, files by name, UIDs ascending. */
@@ -504,26 +572,6 @@ merge_renumbered(struct merge *m)
 			if (m->policy->no_remote)
 				op->kind = OP_WAIT; /* but it may move */
 		}
-	}
-}
-
-/* cases 10, 13 and 29 */
-static void
-merge_new_file(struct merge *m, const struct lmsg *l)
-{
-	const struct plan_policy *p = m->policy;
-	struct pair row = {.file = l->file, .l = l->flags};
-
-	if (p->no_remote || l->kept)
-		return;
-	if (p->max_size && l->has_content && l->content.size > p->max_size) {
-		if (!l->skipped) /* case 29 */
-			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
-	} else if (l->hold) { /* case 13 */
-		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
-		    l->file;
-	} else if (l->has_content) { /* case 10 */
-		push(m, CASE_L_NEW, l, NULL);
 	}
 }
 

@@ -243,6 +243,33 @@ moved_twice(struct moves *m, struct op *p)
 	return false;
 }
 
+bool
+plan_seconds_near(int64_t a, int64_t b)
+{
+	return a - b <= 1 && b - a <= 1;
+}
+
+bool
+plan_is_draft(const struct pair *row)
+{
+	return ((row->l.sys | row->r.sys) & FLAG_DRAFT) != 0;
+}
+
+/* case 27: another op fetches the same message, and it will be case 24 */
+static bool
+has_twin(struct moves *m, const struct op *p, size_t at)
+{
+	uint64_t first;
+	const struct op *q;
+
+	if (p->gid.n == 0 || map_add(&m->twins, p->gid, at) ||
+	    !map_get(&m->twins, p->gid, &first))
+		return false;
+	q = &m->pl->op[first];
+	return q->box != p->box && !plan_is_draft(&p->row) &&
+	    plan_seconds_near(q->row.idate, p->row.idate);
+}
+
 /* cases 22 and 24 to 27: new there */
 static void
 match_pull(struct moves *m, size_t at)
@@ -266,8 +293,7 @@ match_pull(struct moves *m, size_t at)
 			return;
 		}
 	}
-	/* case 27: another op fetches the same message */
-	if (p->gid.n && !map_add(&m->twins, p->gid, at)) {
+	if (has_twin(m, p, at)) {
 		p->kind = OP_LATER;
 		p->why = CASE_R_TWIN;
 	}

@@ -122,8 +122,9 @@ struct op {
 	struct pair row;
 	/*
 	 * Of the only side that is written to: what was changed there, and not
-	 * on the other one.  Nobody agreed on it, so the row goes without
-	 * LEFT_ADD, and with LEFT_DEL.
+	 * on the other one; of a PUSH of case 20, what was changed there on the
+	 * old message.  Nobody agreed on it, so the row goes without LEFT_ADD,
+	 * and with LEFT_DEL.
 	 */
 	struct flags left_add, left_del;
 	/*
@@ -256,6 +257,12 @@ const size_t *plan_row_of(
 
 /* F was read, and its content is not what ROW says. */
 bool plan_is_other(const struct lmsg *f, const struct pair *row);
+
+/* May two INTERNALDATEs be of one message? */
+bool plan_seconds_near(int64_t a, int64_t b);
+
+/* By what either side showed. */
+bool plan_is_draft(const struct pair *row);
 
 /* The base name of "cur/base:2,S"; borrowed. */
 struct span plan_base(struct span file);

@@ -83,6 +83,45 @@ wait_for_unread(struct adoption *a)
 		b->r.v[i].hold = true;
 }
 
+/* Sizes of what is new there, of which that is known. */
+static void
+new_sizes(const struct sbox *b, struct map *sizes)
+{
+	for (size_t i = 0; i < b->r.n; i++) {
+		const struct rmsg *x = &b->r.v[i];
+
+		if (x->has_meta && !uidset_has(&b->r.vanished, x->uid) &&
+		    (b->r.renumbered || !pairs_find(&b->base, x->uid)))
+			map_set_u64(sizes, x->size, 1);
+	}
+}
+
+/*
+ * Case 28: H is of a file that is kept here.  Its message may be back, when one
+ * of its size is new there.
+ */
+static bool
+may_be_back(const struct map *sizes, const struct jhold *h)
+{
+	uint64_t one;
+
+	return h->kind == JHOLD_KEPT && map_get_u64(sizes, h->size, &one);
+}
+
+bool
+adopt_wants_kept(const struct sbox *b)
+{
+	struct map sizes;
+	bool found = false;
+
+	map_init(&sizes);
+	new_sizes(b, &sizes);
+	for (size_t i = 0; i < b->nhold && sizes.n > 0 && !found; i++)
+		found = may_be_back(&sizes, &b->hold[i]);
+	map_release(&sizes);
+	return found;
+}
+
 /*
  * Too large, and that is recorded: by then it was read once, as it could have
  * been a message that moved.  What goes over the wire is no smaller.
@@ -93,9 +132,20 @@ stays_skipped(const struct run *r, const struct lmsg *m)
 	return m->skipped && r->a->max_size && m->fsize > r->a->max_size;
 }
 
+/*
+ * Refused before.  With --full an edited file, which has been read by now, is
+ * tried again: it may have been mended.
+ */
+static bool
+stays_refused(const struct run *r, const struct lmsg *m, const struct jhold *h)
+{
+	return h && h->kind == JHOLD_RETRY && !record_hold_due(r, h) &&
+	       !(r->o->full && m->has_content);
+}
+
 /* Stat, hold and, where nothing else names them, content of new files. */
 static int
-read_new_files(struct adoption *a, struct err *e)
+read_new_files(struct adoption *a, const struct map *sizes, struct err *e)
 {
 	struct run *r = a->r;
 	struct sbox *b = a->b;
@@ -108,7 +158,7 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = h && h->kind == JHOLD_RETRY && !record_hold_due(r, h);
+		m->hold = stays_refused(r, m, h);
 		m->kept = h && h->kind == JHOLD_KEPT;
 		m->skipped = h && h->kind == JHOLD_SKIPPED;
 		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0 &&
@@ -118,16 +168,18 @@ read_new_files(struct adoption *a, struct err *e)
 	plan_new_files(&r->pass, &b->base, &b->l, &b->r, &a->file, &a->nfile);
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
+		const struct jhold *h;
 
 		m->fresh = true;
+		h = m->kept ? record_find_hold(b, 0, m->base) : NULL;
 		rc = observe_keep(r, e);
 		if (rc != 0)
 			return rc;
 		/* what is kept is not read again in each run; rows do not know
 		 * of X-TUID */
 		if ((m->has_content && !b->r.renumbered && !b->r.doubt) ||
-		    !m->has_stat ||
-		    m->kept || stays_skipped(r, m))
+		    !m->has_stat || (h && !may_be_back(sizes, h)) ||
+		    stays_skipped(r, m))
 			continue;
 		if (maildir_digest(r->m, b->j.path, m, r->o->cancel, e) != 0 &&
 		    adopt_unread(a, m, e) != 0)
@@ -208,13 +260,17 @@ int
 adopt_box(struct run *r, struct sbox *b, struct err *e)
 {
 	struct adoption a = {.r = r, .b = b};
+	struct map sizes;
 	int rc;
 
 	if (b->l.same)
 		return 0;
 	if (!b->r.same)
 		b->nuntold = 0;
-	rc = read_new_files(&a, e);
+	map_init(&sizes);
+	new_sizes(b, &sizes);
+	rc = read_new_files(&a, &sizes, e);
+	map_release(&sizes);
 	if (may_lack_files(b) && !b->unread_once)
 		a.unread = b->undone = b->rescan = true;
 	wait_for_unread(&a);

@@ -31,7 +31,7 @@
 static bool
 is_draft(const struct moves_file *c, const struct op *op)
 {
-	return c->draft || moves_is_draft(&op->row);
+	return c->draft || plan_is_draft(&op->row);
 }
 
 /* Rule 5: may OP's message have taken the place of C's? */
@@ -49,7 +49,7 @@ may_be(const struct moves_file *c, const struct op *op)
 	    (c->stays && op->kind == OP_SKIP) ||
 	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)))
 		return false;
-	return !c->stays || moves_seconds_near(c->idate, op->row.idate);
+	return !c->stays || plan_seconds_near(c->idate, op->row.idate);
 }
 
 static size_t

@@ -390,6 +390,8 @@ int delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e);
 bool delta_no_answer(int rc, const struct err *e);
 
 /* adopt.c */
+/* May a file of B that is kept (case 28) be new on the server again? */
+bool adopt_wants_kept(const struct sbox *b);
 int adopt_box(struct run *r, struct sbox *b, struct err *e);
 
 /* moves.c: plan_moves(), once the plan has what all mailboxes gave */

@@ -11,7 +11,7 @@
  *  2. l_look: those; rows whose file shows other flags than they say, which is
  *     how a row stands that was moved, or that letters got another meaning;
  *     and rows that have their base in common with a file that is not known,
- *     or is to be looked at.
+ *     or with a hold, which ends when its file is gone.
  *     They are at hand, and those that the server's side speaks of.
  *  3. For each row at hand whose file is there, the view has that file
  *     (local_fill).  So what the view lacks is gone, and what no row at hand
@@ -366,7 +366,7 @@ scan_delta(struct run *r, struct sbox *b, struct err *e)
 		for (size_t i = 0; i < b->l.n; i++)
 			nameset_of_base(&known, b->l.v[i].base, &b->l_look);
 		for (size_t i = 0; i < b->nhold; i++)
-			if (is_on_its_way(r, &b->hold[i]))
+			if (b->hold[i].uid == 0)
 				nameset_of_base(
 				    &known, b->hold[i].base, &b->l_look);
 	}

@@ -65,7 +65,7 @@ candidates_of_plan(struct moves_search *s)
 				.again = op_goes_up_again(op),
 				.just_read = op->kind == OP_PUSH ||
 					     op_goes_up_again(op),
-				.draft = moves_is_draft(&op->row)});
+				.draft = plan_is_draft(&op->row)});
 	}
 	for (size_t i = 0; i < pl->n; i++)
 		if (pl->op[i].kind == OP_FORGET &&
@@ -152,7 +152,7 @@ is_sought(const struct moves_search *s, const struct sizes *z, uint64_t at,
 		if (op->kind == kind &&
 		    (kind == OP_PUSH
 			    ? memcmp(row->sha, op->row.sha, DIGEST_LEN) == 0
-			    : moves_seconds_near(row->idate, op->row.idate)))
+			    : plan_seconds_near(row->idate, op->row.idate)))
 			return true;
 	}
 	return false;
@@ -194,7 +194,7 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 		.idate = x.row.idate,
 		.sha = (const uint8_t *)sha.p,
 		.stays = stays,
-		.draft = moves_is_draft(&x.row)});
+		.draft = plan_is_draft(&x.row)});
 }
 
 /* One look into the journal for all ops of one size, from AT on. */

@@ -43,19 +43,6 @@ struct moves_search {
 	bool *has_bases;
 };
 
-static inline bool
-moves_seconds_near(int64_t a, int64_t b)
-{
-	return a - b <= 1 && b - a <= 1;
-}
-
-/* By what either side showed. */
-static inline bool
-moves_is_draft(const struct pair *row)
-{
-	return ((row->l.sys | row->r.sys) & FLAG_DRAFT) != 0;
-}
-
 /*
  * identify.c: gives the ops of new UIDs the digest of the file that has their
  * octets, where one has.  A mailbox that cannot be asked fails by itself.

@@ -502,7 +502,8 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 			return rc;
 	}
 	rc = measure_new(r, b, e);
-	if (rc == 0 && local_was_edited(r, b)) {
+	if (rc == 0 && b->l.same &&
+	    (local_was_edited(r, b) || adopt_wants_kept(b))) {
 		b->dirty_l = true;
 		rc = read_here(r, b, e);
 	}

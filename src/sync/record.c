@@ -452,35 +452,56 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	}
 }
 
-/* Case 20: M was edited, and is what its row says again.  ROWS: by base. */
-static bool
-is_back(const struct sbox *b, const struct map *rows, const struct lmsg *m)
+/*
+ * The bases of B's files; in *OPEN those of files that no row names, or that
+ * are not known to be as it says.
+ */
+static void
+collect_bases(
+    struct run *r, const struct sbox *b, struct map *bases, struct map *open)
 {
-	uint64_t i;
+	const size_t *row_of = plan_row_of(&r->pass, &b->base, &b->l);
 
-	return m->has_content && map_get(rows, m->base, &i) &&
-	       memcmp(m->content.sha, b->base.v[i].sha, DIGEST_LEN) == 0;
+	for (size_t i = 0; i < b->l.n; i++) {
+		const struct lmsg *m = &b->l.v[i];
+
+		map_add(bases, m->base, i);
+		if (row_of[i] == SIZE_MAX || !m->has_content ||
+		    plan_is_other(m, &b->base.v[row_of[i]]))
+			map_add(open, m->base, i);
+	}
+}
+
+/*
+ * H is of a file of which there is none by now, or (case 20) of an edit that
+ * was undone: what its files are, rows say again.
+ */
+static bool
+has_no_file(
+    const struct jhold *h, const struct map *bases, const struct map *open)
+{
+	uint64_t at;
+
+	return !map_get(bases, h->base, &at) ||
+	       (h->kind == JHOLD_RETRY && !map_get(open, h->base, &at));
 }
 
 void
 record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch)
 {
-	struct map bases, rows;
+	struct map bases, open;
 
 	if (b->nhold == 0)
 		return;
 	map_init(&bases);
-	map_init(&rows);
-	for (size_t i = 0; i < b->l.n && b->l.complete; i++)
-		map_add(&bases, b->l.v[i].base, i);
-	for (size_t i = 0; i < b->base.n && b->l.complete; i++)
-		if (b->base.v[i].file.n > 0)
-			map_add(&rows, plan_base(b->base.v[i].file), i);
+	map_init(&open);
+	/* those of files are the first */
+	if (b->l.complete && b->hold[0].uid == 0)
+		collect_bases(r, b, &bases, &open);
 	for (size_t i = 0; i < b->nhold; i++) {
 		const struct jhold *h = &b->hold[i];
 		const struct rmsg *m = rview_find(&b->r, h->uid);
-		uint64_t at;
 		bool gone;
 
 		if (h->uid)
@@ -490,15 +511,13 @@ record_drop_old_holds(
 			       (r->a->direction == CONFIG_PUSH && m &&
 				   m->has_meta && jhold_is_unsized(h));
 		else
-			gone = b->l.complete &&
-			       (!map_get(&bases, h->base, &at) ||
-				   is_back(b, &rows, &b->l.v[at]));
+			gone = b->l.complete && has_no_file(h, &bases, &open);
 		if (gone)
 			record_drop_hold(r, b, batch, h);
 		/* maybe it made another message wait */
 		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
 			b->undone = b->rescan = true;
 	}
-	map_release(&rows);
+	map_release(&open);
 	map_release(&bases);
 }

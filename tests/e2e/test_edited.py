@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from relay import Relay
+from scripted import Hangup, No
 from world import lf, message
 
 
@@ -238,3 +239,174 @@ def test_full_is_cut_off_and_a_plain_run_ends_it(drafts, word):
     assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
     assert len(drafts.local.files("A")) == 2
     drafts.assert_settled()
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_refused_edit_is_remembered(drafts, touched):
+    """It cannot go up (NUL), and waits: each run says so, whatever else
+    happens in the directory."""
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"x\0y\n")
+    drafts.sync("--full", status=65)
+    for n in range(2):
+        if touched:
+            drafts.local.add("A", message("n%d" % n), "%d.n.host" % n)
+        done = drafts.sync(status=65)
+        assert "1 message waits" in done.err
+    assert path.name.split(":")[0] in drafts.run("status", "home").out
+    assert lf(message("a")) in bodies(drafts, "A")
+    drafts.assert_idle(status=65)
+    # what it was before waits for nothing
+    path.write_bytes(lf(message("a")))
+    drafts.sync("--full")
+    drafts.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["NO", "nothing"])
+def test_an_edit_that_may_be_there_waits(scripted, how):
+    """The answer to its APPEND was lost, and the server sends no octets of what
+    is new there: it does not go up once more."""
+    world = scripted()
+    world.fill(2)
+    path = world.file_of("m0")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+
+    def append(session, tag, words):
+        session.do_append(tag, words)
+        raise Hangup
+
+    def fetch(session, tag, words):
+        if not any(w.startswith(b"BODY") for w in words[1]):
+            return False
+        if how == "NO":
+            raise No("NO [SERVERBUG] not now")
+        session.line(tag + b" OK done")
+        return True
+
+    world.script.answer[b"APPEND"] = append
+    world.sync("--full", status=69)
+    world.script.well()
+    world.script.answer[b"UID FETCH"] = fetch
+    world.sync(status=65)
+    assert list(world.server.messages("INBOX")) == [1, 2, 3]
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1"],) * 2
+    world.assert_settled()
+
+
+def test_an_edit_over_the_limit_whose_message_is_gone(drafts):
+    """It is a new one then, and stays here until the limit allows it."""
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"notes\n" * 500)
+    drafts.write_config(max_size="1K")
+    drafts.server.expunge("A", [1])
+    drafts.sync()
+    assert bodies(drafts, "A") == [lf(message("b"))]
+    assert path.exists() and not binned(drafts)
+    drafts.assert_idle()
+    drafts.write_config(max_size=None)
+    drafts.sync()
+    assert path.read_bytes() in bodies(drafts, "A")
+    drafts.assert_settled()
+
+
+def flags_there(world, box, words):
+    return next(m["flags"] for m in world.server.messages(box).values()
+                if words in m["body"])
+
+
+def letters(world, box, words):
+    return next(p.name.split(":2,")[1] for _, _, p in world.local.files(box)
+                if words in p.read_bytes())
+
+
+@pytest.mark.parametrize("direction", ["both", "push"])
+def test_flags_that_were_changed_on_what_it_was(drafts, direction):
+    """They are of the message that takes its place."""
+    drafts.write_config(direction=direction)
+    path = file_of(drafts, "a")
+    path = path.rename(path.parent.parent / "cur" / (path.name + ":2,RS"))
+    drafts.sync()
+    drafts.server.store("A", 1, "-FLAGS", ["\\Seen"])
+    drafts.server.store("A", 1, "+FLAGS", ["\\Flagged", "work"])
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.sync("--full")
+    assert flags_there(drafts, "A", b"notes") == {
+        "\\Answered", "\\Flagged", "work"}
+    shown = letters(drafts, "A", b"notes")
+    if direction == "push":
+        assert shown == "RS"
+        return drafts.assert_idle()
+    assert "".join(filter(str.isupper, shown)) == "FR"
+    assert drafts.local.letters("A")[shown[-1]] == "work"
+    drafts.assert_settled()
+
+
+def test_who_marked_what_it_was_as_deleted_meant_that(drafts):
+    path = file_of(drafts, "a")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.server.store("A", 1, "+FLAGS", ["\\Deleted"])
+    drafts.sync("--full")
+    assert len(bodies(drafts, "A")) == 2
+    assert flags_there(drafts, "A", b"notes") == set()
+    drafts.assert_settled()
+
+
+def test_keywords_for_which_there_is_no_letter(drafts):
+    for i in range(27):
+        drafts.server.store("A", 1, "+FLAGS", ["k%d" % i])
+    drafts.sync(status=None)
+    before = flags_there(drafts, "A", b"message a")
+    path, = [p for _, _, p in drafts.local.files("A") if ":2," in p.name]
+    path.write_bytes(path.read_bytes() + b"notes\n")
+    drafts.sync("--full", status=None)
+    assert flags_there(drafts, "A", b"notes") == before
+    assert len(before) == 27 and len(bodies(drafts, "A")) == 2
+    drafts.assert_idle()
+
+
+def test_flags_of_an_edit_that_is_there_already(scripted):
+    """The answer to its APPEND was lost; then somebody changed the flags of
+    both messages."""
+    world = scripted()
+    world.fill(2)
+    world.server.flag("INBOX", 1, ["\\Seen", "\\Draft"])
+    world.sync()
+    path = world.file_of("m0")
+    path.write_bytes(path.read_bytes() + b"notes\n")
+
+    def append(session, tag, words):
+        session.do_append(tag, words)
+        raise Hangup
+
+    world.script.answer[b"APPEND"] = append
+    world.sync("--full", status=69)
+    world.script.well()
+    world.server.flag("INBOX", 1, ["\\Answered"], ["\\Seen"])
+    world.server.flag("INBOX", 3, ["\\Flagged"])
+    world.sync()
+    assert list(world.server.messages("INBOX")) == [2, 3]
+    assert flags_there(world, "INBOX", b"notes") == {
+        "\\Answered", "\\Draft", "\\Flagged"}
+    assert letters(world, "INBOX", b"notes") == "DFR"
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("place", ["cur", "new"])
+def test_a_copy_that_is_refused_under_the_name_of_its_message(drafts, place):
+    """The message itself is as its row says, and the copy still waits."""
+    path = file_of(drafts, "a")
+    base = path.name
+    if place == "new":
+        path = path.rename(path.parent.parent / "cur" / (base + ":2,"))
+        drafts.sync()
+    copy = path.parent.parent / "tmp" / "q"
+    copy.write_bytes(path.read_bytes() + b"x\0y\n")
+    copy.rename(path.parent.parent / place /
+                (base + (":2,F" if place == "cur" else "")))
+    drafts.sync(status=65)
+    drafts.local.add("A", message("new"), "new.host")
+    drafts.sync(status=65)
+    assert base + ": waits until 20" in drafts.run("status", "home").out
+    drafts.assert_idle(status=65)

@@ -123,6 +123,39 @@ def test_deletes_keep(world):
     world.assert_idle()
 
 
+@pytest.mark.parametrize("touched", [False, True])
+def test_deletes_keep_and_it_comes_back(world, touched):
+    """Somebody takes it out of a trash that is not synced: it is the message
+    that is here, and not another one."""
+    world.write_config(deletes="keep", mailboxes=["*", "!Trash"])
+    world.server.create("Trash")
+    fill(world, "ab")
+    world.sync()
+    (_, _, path), = [f for f in world.local.files("INBOX")
+                     if token(f[2]) == "a"]
+    world.server.select("INBOX")
+    world.server.do("uid", "MOVE", "1", "Trash")
+    world.sync()
+    assert local_tokens(world) == ["a", "b"]
+    world.server.select("Trash")
+    world.server.do("uid", "MOVE", "1", "INBOX")
+    world.server.store("INBOX", 3, "+FLAGS", ["\\Flagged"])
+    # as long as it, and another one
+    world.server.append("INBOX", message("c"))
+    if touched:
+        world.local.add("INBOX", message("d"), "d.host")
+    assert world.summary()["pulled"] == 1
+    assert local_tokens(world) == ["a", "b", "c"] + ["d"] * touched
+    assert not path.exists()  # it shows the flag
+    world.assert_journal()
+    world.assert_idle()
+    # it is no kept one any more
+    world.server.expunge("INBOX", [3])
+    world.sync()
+    assert len(local_tokens(world)) == 3 + touched
+    world.assert_idle()
+
+
 def test_deletes_keep_also_what_expunge_would_take(world):
     """A message with \\Deleted on both sides stays on both."""
     fill(world, "ab")
@@ -254,6 +287,28 @@ def test_max_size(world):
     assert remote_tokens(world) == ["a", "b", "big"]
     world.write_config(max_size=None)
     world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("how", [[], ["--full"]])
+def test_a_copy_over_max_size_under_the_name_of_its_message(world, how):
+    """It is skipped as long as the limit says so, though the message has a
+    row and the same content."""
+    world.server.append("INBOX", message("a", size=3000))
+    world.sync()
+    (_, _, path), = world.local.files("INBOX")
+    copy = path.parent.parent / "tmp" / "q"
+    shutil.copyfile(path, copy)
+    copy.rename(path.parent.parent / "cur" / (path.name + ":2,F"))
+    world.write_config(max_size="1K")
+    world.sync()
+    world.local.add("INBOX", message("b"), "b.host")
+    world.sync(*how)
+    world.assert_idle()
+    assert remote_tokens(world) == ["a", "b"]
+    world.write_config(max_size=None)
+    world.sync()
+    assert remote_tokens(world) == ["a", "a", "b"]
     world.assert_settled()
 
 

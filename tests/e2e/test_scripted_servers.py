@@ -163,3 +163,23 @@ def test_a_flag_that_the_server_does_not_keep_stays_here(scripted, looked_at):
     world.server.flag("INBOX", uid, remove=["\\Seen"])
     world.sync()
     assert world.file_of("here").name == "1.here.host:2,F"
+
+
+class Named(Persona):
+    """Says which messages are alike, in one mailbox as well (Cyrus)."""
+    caps = Persona.caps + " OBJECTID"
+
+
+@pytest.mark.parametrize("apart", [0, 60])
+def test_many_that_are_alike_in_one_mailbox(scripted, apart):
+    """They come in one pass, be they of one time or not."""
+    world = scripted(Named)
+    world.server.create("Copies")
+    for box in "INBOX", "Copies":
+        for n in range(12):
+            uid = world.server.append(
+                box, message("same"), when=1500000000 + n * apart)
+            world.script.store.find(box).mail[uid].number = 7
+    world.sync()
+    assert all(len(world.local.files(b)) == 12 for b in ("INBOX", "Copies"))
+    world.assert_settled()

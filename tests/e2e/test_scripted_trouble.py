@@ -369,8 +369,8 @@ def test_an_old_message_stays_until_its_new_content_is_there(scripted, said):
     done = world.sync("--full", status=65)
     assert path.name in done.err
     assert world.script.changing == []
-    # only --full looks at it
-    world.sync()
+    # only --full looks at it before its time, and it is said to wait
+    world.sync(status=65)
     assert world.tokens()[0] == ["m0", "m1", "m2"]
     world.script.well()
     path.write_bytes(text)

@@ -588,6 +588,127 @@ test_case_20_the_new_content_is_there_already(void **state)
 		}
 }
 
+/*
+ * What somebody changed on the old message is not lost with it: it is sent, and
+ * the row has it as not agreed on, so that the next pass changes the file.  But
+ * who marked it as deleted meant what it was.
+ */
+static void
+test_case_20_flags_of_the_old_message(void **state)
+{
+	const uint32_t was = FLAG_SEEN | FLAG_DRAFT;
+	const struct op *op;
+
+	(void)state;
+	row(0, 7, "cur/m:2,DS", 1, was);
+	file(0, "cur/m:2,DRS", 2, was | FLAG_ANSWERED);
+	there(0, 7, 1, FLAG_DRAFT | FLAG_FLAGGED | FLAG_DELETED);
+	/* it did not change: a delta does not name it */
+	row(1, 7, "cur/n:2,S", 3, FLAG_SEEN);
+	box[1].base.v[0].r.sys |= FLAG_FLAGGED; /* as a file cannot show */
+	file(1, "cur/n:2,", 4, 0);
+	box[1].r.complete = false;
+	plan();
+	assert_int_equal(pl.n, 4);
+	op = &pl.op[0];
+	assert_kind(0, OP_PUSH, CASE_L_REPLACED);
+	assert_int_equal(op->row.l.sys, was | FLAG_ANSWERED);
+	assert_int_equal(
+	    op->row.r.sys, FLAG_DRAFT | FLAG_ANSWERED | FLAG_FLAGGED);
+	assert_int_equal(op->left_add.sys, FLAG_FLAGGED);
+	assert_int_equal(op->left_del.sys, FLAG_SEEN);
+	op = &pl.op[1];
+	assert_kind(1, OP_PUSH, CASE_L_REPLACED);
+	assert_int_equal(op->row.l.sys, 0);
+	assert_int_equal(op->row.r.sys, FLAG_FLAGGED);
+	assert_int_equal(op->left_add.sys | op->left_del.sys, 0);
+}
+
+/* The same, where it went up before, and nobody was told. */
+static void
+test_case_20_flags_of_what_is_there_already(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,DS", 1, FLAG_SEEN | FLAG_DRAFT);
+	file(0, "cur/m:2,DS", 2, FLAG_SEEN | FLAG_DRAFT);
+	there(0, 7, 1, FLAG_DRAFT | FLAG_ANSWERED | FLAG_DELETED);
+	there(0, 8, 2, FLAG_SEEN | FLAG_DRAFT | FLAG_FLAGGED);
+	box[0].l.v[0].klass = box[0].r.v[1].klass = 1;
+	plan();
+	assert_int_equal(pl.n, 4);
+	assert_kind(0, OP_ADOPT, CASE_L_REPLACED);
+	assert_agreed(
+	    &pl.op[0], FLAG_DRAFT | FLAG_ANSWERED | FLAG_FLAGGED);
+	assert_change(find(OP_LFLAGS), FLAG_ANSWERED | FLAG_FLAGGED, FLAG_SEEN);
+	assert_change(find(OP_RFLAGS), FLAG_ANSWERED, FLAG_SEEN);
+	assert_int_equal(find(OP_RDELETE)->uid, 7);
+}
+
+/* The row still says what was agreed on, so that it can go up some day. */
+static void
+test_case_20_new_content_that_waits(void **state)
+{
+	const struct op *op;
+
+	(void)state;
+	row(0, 7, "cur/m:2,", 1, 0);
+	file(0, "cur/m:2,", 2, 0);
+	known_there(0, 7, 1, 0);
+	/* flags go on by themselves */
+	row(1, 7, "cur/m:2,", 3, 0);
+	file(1, "cur/m:2,S", 4, FLAG_SEEN);
+	known_there(1, 7, 3, 0);
+	/* it is there: it waits for nothing */
+	row(2, 7, "cur/m:2,", 5, 0);
+	file(2, "cur/m:2,", 6, 0);
+	known_there(2, 7, 5, 0);
+	there(2, 8, 6, 0);
+	box[2].l.v[0].klass = box[2].r.v[1].klass = 1;
+	for (int b = 0; b < BOXES; b++)
+		box[b].l.v[0].hold = true;
+	plan();
+	assert_int_equal(pl.n, 3);
+	op = op_of(1, OP_RFLAGS, CASE_L_FLAGS);
+	assert_int_equal(op->row.sha[0], 3);
+	assert_int_equal(op->row.mtime_ns, a_row(7, "", 3, 0).mtime_ns);
+	assert_int_equal(find(OP_ADOPT)->uid, 8);
+	assert_int_equal(find(OP_RDELETE)->uid, 7);
+}
+
+static void
+test_case_20_what_it_was_is_gone_and_it_waits(void **state)
+{
+	(void)state;
+	row(0, 7, "cur/m:2,", 1, 0);
+	file(0, "cur/m:2,", 2, 0);
+	box[0].l.v[0].hold = true;
+	plan();
+	assert_int_equal(pl.n, 2);
+	assert_int_equal(find(OP_FORGET)->why, CASE_LR_GONE);
+	assert_int_equal(find(OP_WAIT)->why, CASE_L_HOLD);
+}
+
+/* What it was is gone, so it is a new one: case 29. */
+static void
+test_case_20_what_it_was_is_gone_and_it_is_too_large(void **state)
+{
+	(void)state;
+	policy.max_size = 1001;
+	row(0, 7, "cur/m:2,", 1, 0);
+	file(0, "cur/m:2,", 2, 0);
+	/* the old message is there, and the limit is for new ones */
+	row(1, 7, "cur/m:2,", 1, 0);
+	file(1, "cur/m:2,", 3, 0);
+	known_there(1, 7, 1, 0);
+	plan();
+	assert_int_equal(pl.n, 4);
+	assert_int_equal(find(OP_FORGET)->box, 0);
+	assert_int_equal(find(OP_SKIP)->box, 0);
+	assert_int_equal(find(OP_SKIP)->why, CASE_SKIPPED);
+	assert_int_equal(find(OP_PUSH)->why, CASE_L_REPLACED);
+	assert_int_equal(find(OP_RDELETE)->why, CASE_L_REPLACED);
+}
+
 int
 main(void)
 {
@@ -621,6 +742,11 @@ main(void)
 	    T(test_case_19_is_off_by_default),
 	    T(test_case_20_new_content_goes_up_before_the_old_goes),
 	    T(test_case_20_the_new_content_is_there_already),
+	    T(test_case_20_flags_of_the_old_message),
+	    T(test_case_20_flags_of_what_is_there_already),
+	    T(test_case_20_new_content_that_waits),
+	    T(test_case_20_what_it_was_is_gone_and_it_waits),
+	    T(test_case_20_what_it_was_is_gone_and_it_is_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

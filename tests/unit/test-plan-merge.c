@@ -24,6 +24,7 @@ enum lstate {
 	L_RENAMED, /* another base, the same inode */
 	L_COPIED,  /* another base, the same content */
 	L_REPLACED,/* other content */
+	L_HELD,    /* the same, which is not to go up in this run */
 	L_GONE,
 	L_BUSY,    /* not seen, and the view is not complete */
 	L_N
@@ -109,8 +110,12 @@ want(enum lstate l, enum rstate r, enum mode mode)
 	if (l == L_REPLACED && rgone) {
 		expect_op(&w, OP_FORGET, 9);
 		expect_op(&w, OP_PUSH, 10);
+	} else if (l == L_HELD && rgone) {
+		expect_op(&w, OP_FORGET, 9);
+		expect_op(&w, OP_WAIT, 13);
 	} else if (l == L_REPLACED) {
 		expect_op(&w, OP_PUSH, 20);
+		w.r = rflags(r) & ~(uint32_t)FLAG_DELETED;
 		expect_op(&w, OP_RDELETE, 20);
 	} else if (l == L_GONE && rgone) {
 		expect_op(&w, OP_FORGET, 9);
@@ -153,8 +158,9 @@ local_view(enum lstate l)
 	static const char *const file[L_N] = {[L_SAME] = "cur/a:2,F",
 	    [L_FLAG] = "cur/a:2,FS", [L_UNFLAG] = "cur/a:2,",
 	    [L_DELETED] = "cur/a:2,FT", [L_RENAMED] = "cur/b:2,F",
-	    [L_COPIED] = "cur/c:2,F", [L_REPLACED] = "cur/a:2,F"};
-	struct lmsg m = {.flags = {.sys = lflags(l)}};
+	    [L_COPIED] = "cur/c:2,F", [L_REPLACED] = "cur/a:2,F",
+	    [L_HELD] = "cur/a:2,F"};
+	struct lmsg m = {.flags = {.sys = lflags(l)}, .hold = l == L_HELD};
 	struct pair row = the_row();
 
 	if (!file[l])
@@ -167,7 +173,7 @@ local_view(enum lstate l)
 		m.fsize = row.fsize;
 		m.mtime_ns = row.mtime_ns;
 	}
-	if (l == L_COPIED || l == L_REPLACED) {
+	if (l == L_COPIED || l == L_REPLACED || l == L_HELD) {
 		m.has_content = true;
 		m.content.size = row.size;
 		memset(m.content.sha, l == L_COPIED ? 'A' : 'B',
@@ -226,11 +232,15 @@ check_cell(enum lstate l, enum rstate r, enum mode mode)
 		    op->kind == OP_RECORD)
 			ok = ok && op->row.l.sys == w.l &&
 			    op->row.r.sys == w.r && op->uid == 7 &&
-			    op->row.uid == 7;
+			    op->row.uid == 7 && op->row.sha[0] == 'A';
 		if (op->kind == OP_PUSH)
 			ok = ok && op->row.uid == 0 &&
 			    span_eq(op->file, lv.v[0].file) &&
 			    op->row.l.sys == lflags(l);
+		if (op->kind == OP_PUSH && op->why == 20)
+			ok = ok && op->row.r.sys == w.r &&
+			    op->left_add.sys == (w.r & ~(uint32_t)BASE) &&
+			    op->left_del.sys == (BASE & ~w.r);
 	}
 	if (!ok) {
 		struct buf out;

@@ -304,6 +304,30 @@ test_case_27_a_twin_is_fetched_once(void **state)
 	}
 }
 
+/*
+ * Not one in the same mailbox, nor one of another time: neither is a source for
+ * a copy (identify.c, rule 1), and each pass would fetch one of them only.
+ */
+static void
+test_case_27_not_a_twin_that_cannot_be_copied(void **state)
+{
+	(void)state;
+	for (uint32_t uid = 10; uid < 20; uid++)
+		there(0, uid, 1, 0);
+	there(1, 30, 1, 0);
+	box[1].r.v[0].idate += 3600;
+	there(2, 40, 1, 0); /* a copy of one in the first */
+	box[2].r.v[0].idate++;
+	for (int b = 0; b < BOXES; b++)
+		for (size_t i = 0; i < box[b].r.n; i++)
+			box[b].r.v[i].gid = SPAN("99");
+	plan();
+	assert_int_equal(pl.n, 12);
+	for (size_t i = 0; i < pl.n; i++)
+		assert_int_equal(pl.op[i].kind,
+		    pl.op[i].uid == 40 ? OP_LATER : OP_PULL);
+}
+
 /* Equal messages: each goes with its name, and so with its flags. */
 static void
 test_equal_messages_move_by_name(void **state)
@@ -745,6 +769,7 @@ main(void)
 	    T(test_moved_on_both_sides_to_one_mailbox),
 	    T(test_a_move_here_beats_a_delete_there),
 	    T(test_case_27_a_twin_is_fetched_once),
+	    T(test_case_27_not_a_twin_that_cannot_be_copied),
 	    T(test_equal_messages_move_by_name),
 	    T(test_a_delete_serves_once),
 	    T(test_a_swap_is_two_moves),
