@@ -31,7 +31,7 @@ EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
 	tests/e2e/test_servers_renames.py tests/e2e/test_slices.py \
 	tests/e2e/test_slices_scripted.py \
-	tests/e2e/test_undo.py tests/e2e/test_whose.py \
+	tests/e2e/test_trash.py tests/e2e/test_undo.py tests/e2e/test_whose.py \
 	tests/e2e/world.py tests/packages.sh tests/run.sh
 
 # The whole program against real servers; needs what tests/run.sh installs.

@@ -11,7 +11,8 @@
  *  4. Without MOVE a message is copied there, and then expunged.  When that
  *     was refused, or the connection ended in between, its like is in the trash
  *     already: then it is only expunged, or each run would add another.
- *  5. A trash that is missing is made when the first message goes there.
+ *  5. A trash that is missing, or only a name that others are below, is made
+ *     when the first message goes there.
  */
 #include "sync/tree.h"
 
@@ -23,6 +24,7 @@
 int
 trash_find(struct run *r, const struct lists *ls, struct err *e)
 {
+	const uint32_t none = ATTR_NOSELECT | ATTR_NONEXISTENT;
 	const char *name = r->a->trash;
 	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
 	struct span wire;
@@ -32,11 +34,13 @@ trash_find(struct run *r, const struct lists *ls, struct err *e)
 	for (size_t i = 0; i < ls->remote.n; i++) {
 		const struct imap_box *x = &ls->remote.v[i];
 
-		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
-				       ls->remote.prefix),
+		if (name ? !span_eq(layout_name(&r->mem, x->wire, x->delim,
+					ls->remote.prefix),
 			       span_str(name))
-			 : (x->attrs & ATTR_TRASH) != 0)
-			r->trash = x->wire;
+			 : (x->attrs & ATTR_TRASH) == 0)
+			continue;
+		r->trash = x->wire;
+		r->trash_missing = (x->attrs & none) != 0;
 	}
 	if (r->trash.n || !r->a->to_trash)
 		return 0;
