@@ -29,7 +29,7 @@ trash_find(struct run *r, const struct lists *ls, struct err *e)
 	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
 	struct span wire;
 
-	if (!r->a->to_trash && !gmail)
+	if ((!r->a->to_trash && !gmail) || r->a->direction == CONFIG_PULL)
 		return 0;
 	for (size_t i = 0; i < ls->remote.n; i++) {
 		const struct imap_box *x = &ls->remote.v[i];

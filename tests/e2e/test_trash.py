@@ -97,3 +97,15 @@ def test_a_trash_that_is_only_a_name_is_made(world, was_there):
     assert remote_tokens(world, "Trash") == ["a"]
     world.sync()
     world.assert_settled()
+
+
+def test_pull_needs_no_trash(world):
+    """Nothing is deleted there."""
+    fill(world, "abc")
+    world.write_config(on_local_delete="trash", direction="pull")
+    world.sync()
+    assert local_tokens(world) == ["a", "b", "c"]
+    world.server.close()
+    world.assert_idle()
+    world.write_config(direction="both")
+    assert "\\Trash" in world.sync(status=78).err
