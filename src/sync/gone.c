@@ -274,6 +274,24 @@ has_child_to_go(const struct run *r, const struct sbox *b, bool *again_r)
 	return any;
 }
 
+/* DELETE was refused, by NO: for the moment? */
+static bool
+may_go_later(const struct err *no)
+{
+	return strcmp(no->resp, "INUSE") == 0 ||
+	    strcmp(no->resp, "UNAVAILABLE") == 0;
+}
+
+static const char *
+why_not_deleted(struct run *r, const struct err *no)
+{
+	return strcmp(no->resp, "HASCHILDREN") == 0
+		   ? "the server does not delete a mailbox that has others "
+		     "below it"
+		   : arena_printf(&r->pass, "it is not deleted there: %s",
+			 no->text);
+}
+
 /* Deleted here; its messages on the server are expunged by now. */
 static int
 finish_local_gone(struct run *r, struct sbox *b, struct err *e)
@@ -308,16 +326,14 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	rc = imap_unselect(r->imap, e);
 	if (rc == 0)
 		rc = imap_delete(r->imap, b->j.wire, e);
-	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0 &&
-	    has_child_to_go(r, b, &again)) {
+	if (rc == ERR_NO && has_child_to_go(r, b, &again)) {
 		err_clear(e);
 		b->undone = true;
 		b->rescan |= again;
 		return 0;
 	}
-	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
-		return stays_there(r, b, "the server does not delete a mailbox "
-		    "that has others below it", e);
+	if (rc == ERR_NO && !may_go_later(e))
+		return stays_there(r, b, why_not_deleted(r, e), e);
 	if (rc == 0)
 		rc = forget_holds(r, b, e);
 	if (rc == 0) {
