@@ -109,7 +109,7 @@ void journal_set_owner(struct journal *j, struct journal_owner o);
 
 /*
  * What the configuration left undone when the marks (cursors and stamps) were
- * taken, in bits of the caller's; 0: nothing.
+ * taken, in bits of the caller's; 0 in a new journal.
  */
 uint64_t journal_left_out(const struct journal *j);
 

@@ -138,6 +138,13 @@ run_is_reader(const struct run *r)
 	return r->o->dry_run || r->a->direction == CONFIG_PULL;
 }
 
+bool
+run_takes_marked(const struct run *r)
+{
+	return r->a->expunge && !r->a->keep &&
+	       r->a->direction == CONFIG_BOTH;
+}
+
 /* Observe and merge every mailbox that may have changed. */
 static int
 plan_pass(struct run *r, struct plan_policy *policy, struct err *e)

@@ -156,6 +156,33 @@ def test_expunge_takes_what_is_marked_when_it_comes(world, how):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("before", [
+    {}, {"expunge": True, "direction": "pull"},
+    {"expunge": True, "direction": "push"},
+    {"expunge": True, "deletes": "keep"}])
+def test_expunge_takes_what_was_marked_before_it_counts(world, before):
+    fill(world, "abc")
+    world.sync()
+    world.write_config(**before)
+    world.sync()
+    if before.get("direction") == "push":
+        path = min(p for _, _, p in world.local.files("INBOX")
+                   if token(p) == "a")
+        os.rename(path, world.root / "INBOX" / "cur" / (path.name + ":2,T"))
+    else:
+        world.server.store("INBOX", 1, "+FLAGS", ["\\Deleted"])
+    world.server.close()
+    world.sync()
+    world.assert_idle()
+    world.write_config(expunge=True, direction="both", deletes="sync")
+    world.sync()
+    assert local_tokens(world) == remote_tokens(world) == ["b", "c"]
+    world.assert_settled()
+    world.write_config(expunge=None)
+    world.sync()
+    world.assert_settled()
+
+
 def test_deletes_keep_follows_moves(world):
     fill(world, "a")
     world.server.create("Work")
