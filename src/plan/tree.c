@@ -233,8 +233,7 @@ from_one(struct known_tree *b, size_t i)
 		return add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE);
 	/* an empty or broken-off listing proves nothing */
 	return add_known(b, i,
-	    p->write_r && p->list_complete && b->nr > 0 ? TREE_STAY
-							: TREE_LEAVE,
+	    p->list_complete && b->nr > 0 ? TREE_STAY : TREE_LEAVE,
 	    TREE_CASE_POLICY);
 }
 

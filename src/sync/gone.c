@@ -169,7 +169,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	bool others = has_others(b);
 	int rc;
 
-	if (others && r->a->direction == CONFIG_PULL) {
+	if (others && !b->stays && r->a->direction == CONFIG_PULL) {
 		report_box(r, b, "forget", TREE_CASE_R_GONE,
 		    "deleted on the server; what is only here stays");
 		rc = forget_holds(r, b, e);

@@ -177,6 +177,16 @@ record_left_out(struct run *r, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* What moved out of one that is gone may be in any other. */
+static bool
+all_take_part(const struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].failed)
+			return false;
+	return true;
+}
+
 void
 record_mark(struct run *r, struct sbox *b)
 {
@@ -193,6 +203,8 @@ record_mark(struct run *r, struct sbox *b)
 		b->j.highestmodseq = b->r.highestmodseq;
 		b->j.messages = b->r.exists;
 	}
+	if (marks && b->remote_missing && !b->keep_cursor && all_take_part(r))
+		b->j.messages = JBOX_GONE;
 	if (!b->l.same && b->l.complete)
 		b->j.letters_seen = b->letters_seen;
 	if (local_untouched(r, b, &ours) && marks && !keep_stamp &&

@@ -298,8 +298,8 @@ finish_pass(struct run *r, struct err *e)
 			rc = tree_finish_deleted(r, b, e);
 		if (rc != 0) {
 			rc = report_contain(r, b, e);
-		} else if (!b->gone && !b->remote_missing &&
-			   (!b->local_missing || b->stays)) {
+		} else if (!b->gone && (b->stays || (!b->remote_missing &&
+						       !b->local_missing))) {
 			record_mark(r, b);
 			done[n++] = b;
 		}

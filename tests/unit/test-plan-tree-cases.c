@@ -334,11 +334,11 @@ test_case_118_gone_on_one_side_and_kept_on_the_other(void **state)
 	renamed(&in, true, NULL, "x");
 	in.p.keep = true;
 	expect(&in, "sync101 k, stay118 x, ");
-	/* new mail could go nowhere, or the list proves nothing */
-	in.p.list_complete = false;
-	expect(&in, "sync101 k, leave118 x, ");
-	in.p.list_complete = true;
+	/* and direction: pull */
 	in.p.write_r = false;
+	expect(&in, "sync101 k, stay118 x, ");
+	/* the list proves nothing */
+	in.p.list_complete = false;
 	expect(&in, "sync101 k, leave118 x, ");
 }
 

@@ -1,0 +1,95 @@
+"""deletes: keep, and mailboxes that the server has not got any more."""
+
+import os
+
+import pytest
+
+from test_policy import fill, local_tokens, remote_tokens
+from world import message
+
+
+def delete_there(world, box):
+    world.server.do("select", "INBOX")
+    world.server.do("delete", box)
+    world.server.close()
+
+
+def move_there(world, box, uids, to):
+    world.server.select(box)
+    world.server.do("uid", "move", uids, to)
+
+
+def here(world):
+    return {box: local_tokens(world, box) for box in world.local.mailboxes()}
+
+
+# what was moved out of it before that
+
+
+def moved_out(world, **options):
+    world.server.create("X")
+    world.server.create("Y")
+    fill(world, "xyz", "X")
+    world.write_config(deletes="keep", **options)
+    world.sync()
+    move_there(world, "X", "1:2", "Y")
+    delete_there(world, "X")
+
+
+@pytest.mark.parametrize("direction", ["both", "pull"])
+def test_what_was_moved_out_of_it_is_not_kept_twice(world, direction):
+    moved_out(world, direction=direction)
+    assert world.summary()["moved"] == 2
+    assert here(world) == {"INBOX": [], "X": ["z"], "Y": ["x", "y"]}
+    world.server.close()
+    world.sync()
+    world.assert_idle()
+    assert not [c for c in world.commands() if c.startswith(b"STATUS")]
+    # what happens later has nothing to do with it
+    fill(world, "z", "Y")
+    world.sync()
+    assert here(world) == {"INBOX": [], "X": ["z"], "Y": ["x", "y", "z"]}
+    world.assert_idle()
+    world.sync("--full")
+    assert here(world) == {"INBOX": [], "X": ["z"], "Y": ["x", "y", "z"]}
+
+
+@pytest.mark.parametrize("only", ["X", "INBOX"])
+def test_what_was_moved_out_of_it_while_others_are_left_out(world, only):
+    """Where it is now, that run does not see."""
+    moved_out(world)
+    world.sync("home:" + only)
+    world.sync()
+    assert here(world) == {"INBOX": [], "X": ["z"], "Y": ["x", "y"]}
+    world.server.close()
+    world.sync()
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("direction", ["both", "pull"])
+def test_it_comes_back_as_it_was(scripted, direction):
+    """What was done here meanwhile follows."""
+    world = scripted(deletes="keep", direction=direction)
+    for box in "XY":
+        world.script.store.create(box)
+        world.server.append(box, message("1" + box))
+    world.server.append("X", message("2X"))
+    world.server.append("X", message("3X"))
+    world.sync()
+    boxes = world.script.store.boxes
+    gone = boxes.pop("X")
+    world.sync()
+    world.assert_idle()
+    world.set_letters("2X", "F", "X")
+    world.file_of("1X", "X").unlink()
+    world.sync()
+    world.assert_idle()
+    boxes["X"] = gone
+    world.sync()
+    if direction == "both":
+        # what was on neither side is no delete
+        assert world.tokens("X") == (["1X", "2X", "3X"],) * 2
+        world.assert_settled()
+    else:
+        assert world.tokens("X") == (["1X", "2X", "3X"], ["2X", "3X"])
+        world.assert_idle()
