@@ -126,16 +126,57 @@ has_kept(const struct run *r, const struct sbox *b)
 	return has_op(r, b, OP_KEEP, true);
 }
 
-/* It was made again, and what was kept is not to go up into it. */
+/* It is made again, and what was kept is not to go up into it. */
 static int
-start_again(struct run *r, struct sbox *b, struct err *e)
+commit_again(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
 {
-	struct journal_batch *batch = record_begin(r, b);
-
 	journal_del_pairs(batch, b->j.id);
 	drop_numbers(b);
 	b->undone = true; /* nothing that was seen is a mark of it */
 	return record_commit(r, b, &batch, e);
+}
+
+/* What was kept has its holds by now (OP_KEEP). */
+static int
+start_again(struct run *r, struct sbox *b, struct err *e)
+{
+	return commit_again(r, b, record_begin(r, b), e);
+}
+
+/* All rows become holds. */
+static int
+hold_kept(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	struct pairs rows;
+	int rc = journal_pairs(r->j, b->j.id, &r->pass, &rows, e);
+
+	if (rc != 0)
+		return rc;
+	batch = record_begin(r, b);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct op op = {.kind = OP_KEEP, .why = CASE_KEPT,
+		    .file = rows.v[i].file, .row = rows.v[i]};
+
+		if (op.file.n > 0)
+			record_policy(r, b, batch, &op);
+	}
+	return commit_again(r, b, batch, e);
+}
+
+int
+gone_make_again(struct run *r, struct span wire, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->stays && b->remote_missing && span_eq(b->j.wire, wire))
+			rc = hold_kept(r, b, e);
+	}
+	return rc == 0 ? imap_create(r->imap, wire, e) : rc;
 }
 
 /*

@@ -182,7 +182,7 @@ trash_move(
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "this server cannot move messages to the trash (neither "
 		    "MOVE nor COPYUID); set on_local_delete: expunge");
-	if (r->trash_missing && imap_create(r->imap, r->trash, e) < 0)
+	if (r->trash_missing && gone_make_again(r, r->trash, e) < 0)
 		return e->code;
 	r->trash_missing = false;
 	rc = imap_move(r->imap, set, r->trash, &r->pass, back, &c, e);

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from test_policy import fill, local_tokens, remote_tokens
+from test_trash import delete_here
 from world import message
 
 
@@ -93,3 +94,30 @@ def test_it_comes_back_as_it_was(scripted, direction):
     else:
         assert world.tokens("X") == (["1X", "2X", "3X"], ["2X", "3X"])
         world.assert_idle()
+
+
+# made there again
+
+
+@pytest.mark.parametrize("how", [{"deletes": "keep"}, {"direction": "push"}])
+@pytest.mark.parametrize("names", [[], ["home:INBOX"], ["home:Zoo"]])
+def test_the_trash_is_made_again_without_what_was_kept(world, how, names):
+    box = "Zoo" if names == ["home:Zoo"] else "INBOX"
+    for name in "Trash", "Zoo":
+        world.server.create(name)
+    fill(world, "xyz", "Trash")
+    fill(world, "mno", box)
+    world.sync()
+    world.write_config(on_local_delete="trash", trash="Trash", **how)
+    delete_there(world, "Trash")
+    world.sync()
+    delete_here(world, "m", box)
+    world.sync(*names)
+    world.sync()
+    assert remote_tokens(world, "Trash") == ["m"]
+    pulled = ["m"] if how.get("deletes") else []
+    assert local_tokens(world, "Trash") == pulled + ["x", "y", "z"]
+    world.server.close()
+    world.assert_idle()
+    world.sync("--full")
+    assert remote_tokens(world, "Trash") == ["m"]
