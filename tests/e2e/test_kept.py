@@ -121,3 +121,55 @@ def test_the_trash_is_made_again_without_what_was_kept(world, how, names):
     world.assert_idle()
     world.sync("--full")
     assert remote_tokens(world, "Trash") == ["m"]
+
+
+# renamed here
+
+
+@pytest.mark.parametrize("how", [{"deletes": "keep"}, {"direction": "push"}])
+@pytest.mark.parametrize("kept, old, new", [
+    ("X", "X", "Y"), ("P/X", "P", "Q"), ("P/X", "P/X", "X")])
+def test_it_is_renamed_here(world, how, kept, old, new):
+    """It does not go up, and new mail makes it by its new name."""
+    for name in sorted({kept, old}):
+        world.server.create(name)
+    fill(world, "xyz", kept)
+    world.sync()
+    world.write_config(**how)
+    delete_there(world, kept)
+    world.sync()
+    world.server.close()
+    os.rename(world.root / old, world.root / new)
+    world.sync()
+    there = ["INBOX"] + (["Q"] if new == "Q" else
+                         ["P"] if kept == "P/X" and old == "P" else [])
+    assert world.server.mailboxes() == there
+    box = new + kept[len(old):]
+    assert local_tokens(world, box) == ["x", "y", "z"]
+    world.server.close()
+    world.assert_idle()
+    world.local.add(box, message("new"), "new.host", "new")
+    world.sync()
+    assert remote_tokens(world, box) == ["new"]
+    assert box in world.server.mailboxes()
+    assert kept not in world.server.mailboxes()
+    assert local_tokens(world, box) == ["new", "x", "y", "z"]
+    world.server.close()
+    world.assert_idle()
+
+
+def test_it_is_renamed_here_to_a_name_that_is_there(world):
+    """Then it is that one, as any new directory of the name would be."""
+    world.server.create("X")
+    fill(world, "xyz", "X")
+    world.write_config(deletes="keep")
+    world.sync()
+    delete_there(world, "X")
+    world.sync()
+    world.server.create("Y")
+    fill(world, "xw", "Y")
+    world.server.close()
+    os.rename(world.root / "X", world.root / "Y")
+    world.sync()
+    world.assert_settled()
+    assert local_tokens(world, "Y") == ["w", "x", "y", "z"]
