@@ -18,6 +18,63 @@ forget(struct run *r, struct sbox *b, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* Of the mailbox that is there now, nothing is known. */
+static void
+drop_numbers(struct sbox *b)
+{
+	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
+	b->j.highestmodseq = 0;
+	b->j.stamp = MAILDIR_STAMP_NONE;
+	b->remote_missing = b->local_missing = false;
+	b->rescan = b->dirty_l = b->dirty_r = true;
+	b->is_listed = false;
+}
+
+/* Is the directory of the record of B the one that it was? */
+static bool
+is_in_place(struct run *r, const struct sbox *b)
+{
+	const struct maildir_stamp *was = &b->recorded.stamp;
+	struct maildir_stamp now;
+	struct err none;
+
+	return r->m && maildir_stamp(r->m, b->recorded.path, &now, &none) == 0 &&
+	    (was->cur_ino == 0 || (was->cur_ino == now.cur_ino &&
+				      was->new_ino == now.new_ino));
+}
+
+/*
+ * Case 121.  What is kept here does not go up with what is new in the same
+ * directory: the record goes but for that.
+ */
+static int
+forget_crossed(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	struct jhold *v;
+	size_t n = 0;
+	bool kept = false;
+	int rc = journal_holds(r->j, b->j.id, &r->mem, &v, &n, e);
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		kept |= v[i].kind == JHOLD_KEPT;
+	if (rc != 0 || r->o->dry_run)
+		return rc;
+	if (!kept || !is_in_place(r, b))
+		return forget(r, b, e);
+	b->j = b->recorded;
+	b->j.mailboxid = SPAN("");
+	drop_numbers(b);
+	batch = journal_begin(r->j, r->kw);
+	journal_del_pairs(batch, b->j.id);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].kind != JHOLD_KEPT)
+			journal_del_hold(batch, b->j.id, v[i].uid, v[i].base);
+	journal_put_box(batch, &b->j);
+	map_set(&r->anew, b->j.path, b->j.id);
+	return journal_commit(&batch, e);
+}
+
 int
 gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 {
@@ -25,10 +82,11 @@ gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 
 	if (why != TREE_CASE_BOTH_GONE)
 		report_box(r, b, "forget", (int)why, words);
-	if (why == TREE_CASE_CROSSED)
-		log_warn(r->o->log, "%s: %.*s: %s", r->a->name,
-		    SPAN_ARG(b->j.name), words);
-	return forget(r, b, e);
+	if (why != TREE_CASE_CROSSED)
+		return forget(r, b, e);
+	log_warn(r->o->log, "%s: %.*s: %s", r->a->name, SPAN_ARG(b->j.name),
+	    words);
+	return forget_crossed(r, b, e);
 }
 
 /* The server's LIST lacks it: ask by name before anything goes here. */
@@ -93,18 +151,6 @@ has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 		    (r->plan.op[i].file.n > 0) == file)
 			return true;
 	return false;
-}
-
-/* Of the mailbox that is there now, nothing is known. */
-static void
-drop_numbers(struct sbox *b)
-{
-	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
-	b->j.highestmodseq = 0;
-	b->j.stamp = MAILDIR_STAMP_NONE;
-	b->remote_missing = b->local_missing = false;
-	b->rescan = b->dirty_l = b->dirty_r = true;
-	b->is_listed = false;
 }
 
 static void

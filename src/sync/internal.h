@@ -175,6 +175,8 @@ struct run {
 	struct kwtab *kw;
 	struct map told; /* failures that were reported; keys in mem */
 	struct map dirs; /* paths of directories that are known; keys in mem */
+	struct map anew; /* path -> id of a record that has only what is kept
+			    there, for the mailbox that is new; keys in mem */
 	struct span appeared; /* a mailbox here that is not known; "" none */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 

@@ -177,12 +177,12 @@ record_left_out(struct run *r, struct err *e)
 	return journal_commit(&batch, e);
 }
 
-/* What moved out of one that is gone may be in any other. */
+/* What moved out of one that is gone there may be in any other. */
 static bool
 all_take_part(const struct run *r)
 {
 	for (size_t i = 0; i < r->nbox; i++)
-		if (r->box[i].failed)
+		if (r->box[i].failed && !r->box[i].remote_missing)
 			return false;
 	return true;
 }

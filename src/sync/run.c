@@ -120,6 +120,7 @@ run_close(struct run *r)
 	kwtab_free(&r->kw);
 	map_release(&r->told);
 	map_release(&r->dirs);
+	map_release(&r->anew);
 	arena_release(&r->mem);
 	fd_close_auto(&r->bin_fd);
 }
@@ -596,6 +597,7 @@ sync_account(const struct config *c, const struct config_account *a,
 	arena_init(&r.mem);
 	map_init(&r.told);
 	map_init(&r.dirs);
+	map_init(&r.anew);
 	r.kw = kwtab_new();
 	r.now = clock_wall_s();
 	if (getrandom(&r.seed, sizeof r.seed, 0) != sizeof r.seed)

@@ -281,6 +281,8 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	memset(b, 0, sizeof *b);
 	if (op->id && map_get_u64(&ls->by_id, op->id, &at))
 		b->j = b->recorded = ls->jbox[at];
+	else if (op->id == 0 && map_get(&r->anew, op->now_path, &at))
+		b->j.id = b->recorded.id = at; /* case 121 */
 	b->j.wire = op->wire;
 	b->j.name = op->name;
 	b->j.path = op->path;

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from test_policy import fill, local_tokens, remote_tokens
+from test_policy import expunge, fill, local_tokens, remote_tokens
 from test_trash import delete_here
 from world import message
 
@@ -173,3 +173,31 @@ def test_it_is_renamed_here_to_a_name_that_is_there(world):
     world.sync()
     world.assert_settled()
     assert local_tokens(world, "Y") == ["w", "x", "y", "z"]
+
+
+# what is kept, and patterns
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_is_kept_when_it_is_renamed_out_of_the_patterns(world, anew):
+    """ANEW: there is one of its name again."""
+    world.server.create("A")
+    fill(world, "xyz", "A")
+    world.write_config(deletes="keep", mailboxes=["*", "!Old"])
+    world.sync()
+    expunge(world, "A", 1)
+    world.server.close()
+    world.sync()
+    world.server.connect().rename("A", "Old")
+    world.server.close()
+    if anew:
+        world.server.create("A")
+        fill(world, "w", "A")
+    world.sync()
+    assert remote_tokens(world, "A") == ["w"] * anew + ["y", "z"]
+    assert local_tokens(world, "A") == ["w"] * anew + ["x", "y", "z"]
+    world.server.close()
+    world.sync()
+    world.assert_idle()
+    world.sync("--full")
+    assert remote_tokens(world, "A") == ["w"] * anew + ["y", "z"]
