@@ -201,3 +201,19 @@ def test_what_is_kept_when_it_is_renamed_out_of_the_patterns(world, anew):
     world.assert_idle()
     world.sync("--full")
     assert remote_tokens(world, "A") == ["w"] * anew + ["y", "z"]
+
+
+@pytest.mark.parametrize("direction", ["both", "pull"])
+def test_what_was_renamed_in_it_is_copied_from_it(world, direction):
+    """Its like is new in another mailbox."""
+    moved_out(world, direction=direction)
+    world.sync()
+    (_, _, path), = world.local.files("X")
+    os.rename(path, world.root / "X" / "cur" / (path.name + ":2,F"))
+    world.sync()
+    world.assert_idle()
+    fill(world, "z", "Y")
+    world.server.close()
+    world.sync()
+    assert here(world) == {"INBOX": [], "X": ["z"], "Y": ["x", "y", "z"]}
+    world.assert_idle()
