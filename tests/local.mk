@@ -11,7 +11,7 @@ EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/test_ends.py \
 	tests/e2e/test_explain.py tests/e2e/test_faults.py \
 	tests/e2e/test_hostile.py tests/e2e/test_hostile_files.py \
-	tests/e2e/test_jobs.py tests/e2e/test_keywords.py \
+	tests/e2e/test_jobs.py tests/e2e/test_kept.py tests/e2e/test_keywords.py \
 	tests/e2e/test_large.py tests/e2e/test_left.py tests/e2e/test_less.py \
 	tests/e2e/test_local_trouble.py tests/e2e/test_mailbox_rules.py \
 	tests/e2e/test_mailboxes.py tests/e2e/test_many.py tests/e2e/test_moves.py \
@@ -31,7 +31,7 @@ EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
 	tests/e2e/test_servers_renames.py tests/e2e/test_slices.py \
 	tests/e2e/test_slices_scripted.py \
-	tests/e2e/test_undo.py tests/e2e/test_whose.py \
+	tests/e2e/test_trash.py tests/e2e/test_undo.py tests/e2e/test_whose.py \
 	tests/e2e/world.py tests/packages.sh tests/run.sh
 
 # The whole program against real servers; needs what tests/run.sh installs.

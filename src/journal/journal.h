@@ -109,7 +109,7 @@ void journal_set_owner(struct journal *j, struct journal_owner o);
 
 /*
  * What the configuration left undone when the marks (cursors and stamps) were
- * taken, in bits of the caller's; 0: nothing.
+ * taken, in bits of the caller's; 0 in a new journal.
  */
 uint64_t journal_left_out(const struct journal *j);
 
@@ -117,6 +117,8 @@ uint64_t journal_left_out(const struct journal *j);
  * One mailbox.  .messages is JBOX_BEGUN while the first sync of a large
  * mailbox, or of much new mail, is under way: the cursor is good for the flags
  * of all rows, but there may be UIDs without a row, and rows without a UID.
+ * JBOX_GONE: it is not on the server, and stays here; what was moved out of it
+ * there has been looked for.
  */
 struct jbox {
 	uint64_t id;      /* never reused; 0: new */
@@ -127,6 +129,7 @@ struct jbox {
 	uint64_t highestmodseq; /* the cursor; 0: none */
 	uint32_t messages;  /* EXISTS when the cursor was taken, or: */
 #define JBOX_BEGUN UINT32_MAX
+#define JBOX_GONE (UINT32_MAX - 1)
 	uint64_t rows;      /* kept by the journal itself */
 	struct maildir_stamp stamp;
 	struct kwletters letters;

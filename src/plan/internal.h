@@ -41,6 +41,12 @@ bool plan_is_doubtful(const struct rview *r, const struct pair *row);
 bool plan_is_open(const struct plan_match *m, const struct pairs *base,
     const struct lview *l, const struct rview *r, size_t i);
 
+/*
+ * Mailbox BOX is missing there: unless new mail makes it again, it may come
+ * back, and its rows stay (case 118).
+ */
+void plan_keep_rows(struct plan *pl, uint32_t box);
+
 /* A new op at the end; valid until the next one. */
 struct op *plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
     uint32_t group, const struct pair *row);

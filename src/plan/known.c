@@ -127,6 +127,25 @@ take_names(struct known_tree *b)
 	}
 }
 
+/*
+ * Rule 5, where the deletion is an old one, which is not followed here: then
+ * it goes by its new name, as long as nothing there has that.
+ */
+static bool
+follows(const struct known_tree *b, size_t i)
+{
+	const struct tree_policy *p = b->policy;
+	const struct known *k = &b->k[i];
+	struct span wire;
+	uint64_t at;
+
+	return b->j[i].gone && k->l_new && k->r == KNOWN_NONE &&
+	    (p->keep || !p->write_l) && p->list_complete && k->lname_ok &&
+	    !tree_is_aside(k->lname) &&
+	    layout_wire(b->mem, k->lname, p->delim, p->prefix, &wire) &&
+	    !map_get(&b->r_by_wire, wire_key(wire), &at);
+}
+
 /* Which side's person gave it another name? */
 static void
 see_names(struct known_tree *b, size_t i)
@@ -153,11 +172,12 @@ see_names(struct known_tree *b, size_t i)
 		k->l_new = !(k->lname_ok && span_eq(k->lname, j->name)) &&
 		    (aside ? k->float_l : !span_eq(path, j->path));
 	}
+	k->follows = follows(b, i);
 	/* rule 5 */
 	if (k->r_new && k->l == KNOWN_NONE) {
 		b->r_of[k->r] = KNOWN_NONE;
 		k->r = KNOWN_NONE;
-	} else if (k->l_new && k->r == KNOWN_NONE &&
+	} else if (k->l_new && k->r == KNOWN_NONE && !k->follows &&
 	    b->policy->list_complete) {
 		b->l_of[k->l] = KNOWN_NONE;
 		k->l = KNOWN_NONE;
@@ -287,7 +307,7 @@ choose_name(struct known_tree *b, size_t i)
 	const struct tree_local *l = k->l == KNOWN_NONE ? NULL : &b->l[k->l];
 	bool one_way = false;
 
-	k->name = j->name;
+	k->name = k->follows ? k->lname : j->name;
 	k->why = TREE_CASE_BOTH;
 	k->bad = false;
 	k->wire = r && l ? r->wire : SPAN_NONE;

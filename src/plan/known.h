@@ -20,6 +20,7 @@ struct known {
 	struct span wire, path; /* wanted; .p NULL: as it comes */
 	enum tree_case why;
 	bool bad;  /* why says what is wrong with its new name */
+	bool follows; /* gone there, and renamed here: tree.c, rule 5 */
 	bool left; /* not selected */
 	bool back; /* case 120 */
 	bool crossed; /* case 121 */

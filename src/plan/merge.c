@@ -622,18 +622,18 @@ merge_new_uids(struct merge *m)
 			merge_new_uid(m, &m->r->v[at]);
 }
 
-/* case 118: until new mail makes the mailbox again, it may come back. */
-static void
-keep_rows(struct merge *m, size_t from)
+void
+plan_keep_rows(struct plan *pl, uint32_t box)
 {
-	struct plan *pl = m->pl;
-	size_t n = from;
+	size_t n = 0;
 
-	for (size_t i = from; i < pl->n; i++)
-		if (pl->op[i].kind == OP_PUSH)
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->op[i].box == box &&
+		    (pl->op[i].kind == OP_PUSH || pl->op[i].kind == OP_RMOVE ||
+			pl->op[i].kind == OP_RCOPY))
 			return;
-	for (size_t i = from; i < pl->n; i++)
-		if (pl->op[i].kind != OP_KEEP)
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->op[i].box != box || pl->op[i].kind != OP_KEEP)
 			pl->op[n++] = pl->op[i];
 	pl->n = n;
 }
@@ -650,11 +650,10 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
     const struct plan_policy *policy)
 {
 	const struct lview not_seen = {.same = true};
-	size_t from = pl->n;
 	struct merge m = {.pl = pl, .box = box, .base = base, .r = r,
 	    .policy = policy,
 	    .count = {.box = box, .rows = rows, .damaged = l->damaged,
-		.replaced = l->replaced}};
+		.replaced = l->replaced, .missing = r->missing}};
 
 	/* A file cannot be called new with only some of the rows at hand. */
 	m.l = base->complete || rows == 0 || l->delta ? l : &not_seen;
@@ -671,8 +670,9 @@ plan_merge(struct plan *pl, uint32_t box, const struct pairs *base,
 		merge_rows(&m);
 	merge_new_files(&m);
 	merge_new_uids(&m);
-	if (r->missing)
-		keep_rows(&m, from);
+	/* what just went may have moved (plan_moves) */
+	if (r->missing && !r->just_missing)
+		plan_keep_rows(pl, box);
 	pl->box = arena_grow(pl->mem, pl->box, pl->nbox, &pl->boxcap,
 	    sizeof *pl->box);
 	pl->box[pl->nbox++] = m.count;

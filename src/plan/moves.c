@@ -438,4 +438,7 @@ plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive)
 			pl->op[n++] = pl->op[i];
 	pl->n = n;
 	chains_release(&m);
+	for (size_t i = 0; i < pl->nbox; i++)
+		if (pl->box[i].missing)
+			plan_keep_rows(pl, pl->box[i].box);
 }

@@ -168,6 +168,7 @@ struct plan_box {
 	uint32_t box;
 	uint64_t rows;    /* messages agreed on before */
 	bool damaged, replaced; /* as lview's */
+	bool missing;     /* as rview's */
 	uint32_t ldeletes, rdeletes, held;
 	enum brake brake;
 	/*
@@ -232,7 +233,9 @@ struct plan_live {
  * move, and what appeared while its like stays is a copy (doc/merge-table.md,
  * cases 21 to 27).  Content decides: PUSH ops and rows have its digest, a PULL
  * has it when .known.  LIVE may have the rows that deletes of this plan are
- * about; such a one counts as a source for copies.
+ * about; such a one counts as a source for copies.  What is kept of a mailbox
+ * that is missing, and has not moved, leaves the plan unless new mail makes the
+ * mailbox again (case 118).
  */
 void plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive);
 

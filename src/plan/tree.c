@@ -9,7 +9,8 @@
  *  3. One directory holds one mailbox; whoever comes second is reported.
  *  4. INBOX is never deleted, and never renamed.
  *  5. A rename beats a deletion on the other side, as a move does: then the
- *     journal forgets the mailbox, which is new under its new name.
+ *     journal forgets the mailbox, which is new under its new name.  What was
+ *     gone there before, and is kept here, only goes by its new name.
  *  6. Renamed on both sides, differently: the server's name wins, but for
  *     "direction: push".
  *  7. A rename that cannot be done as such is a deletion and a new mailbox;
@@ -196,8 +197,9 @@ name_of_cut(struct arena *mem, struct span name, struct span path)
 }
 
 /*
- * What was put aside, or taken along, goes by the name of where it is, on the
- * side where it is not as well: its old name may be somebody else's by now.
+ * What was put aside, or taken along, or renamed while it is kept, goes by the
+ * name of where it is, on the side where it is not as well: its old name may be
+ * somebody else's by now.
  */
 static void
 name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
@@ -205,7 +207,8 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 	const struct tree_policy *p = b->policy;
 	const struct known *k = &b->k[i];
 
-	if (k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) {
+	if (k->l != KNOWN_NONE &&
+	    (k->follows || !span_eq(op->path, op->now_path))) {
 		if (!layout_name_of_path(
 			b->mem, op->path, p->layout, &op->name))
 			op->name = name_of_cut(
@@ -234,8 +237,7 @@ from_one(struct known_tree *b, size_t i)
 		return add_known(b, i, TREE_DELETE_L, TREE_CASE_R_GONE);
 	/* an empty or broken-off listing proves nothing */
 	return add_known(b, i,
-	    p->write_r && p->list_complete && b->nr > 0 ? TREE_STAY
-							: TREE_LEAVE,
+	    p->list_complete && b->nr > 0 ? TREE_STAY : TREE_LEAVE,
 	    TREE_CASE_POLICY);
 }
 

@@ -20,6 +20,7 @@ struct tree_journal {
 	uint64_t modseq;			 /* 0: unknown */
 	struct span mailboxid;			 /* "": unknown */
 	uint64_t cur_ino, new_ino;		 /* 0: unknown */
+	bool gone; /* from the server, in an earlier run, and kept here */
 };
 
 struct tree_remote {

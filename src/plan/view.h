@@ -113,6 +113,7 @@ struct rview {
 	 */
 	bool doubt, renumbered;
 	bool missing; /* there is no such mailbox */
+	bool just_missing; /* and no run before this one has looked at that */
 	uint32_t uidvalidity, uidnext; /* uidnext 0: not said */
 	uint64_t highestmodseq;        /* 0: not said, or NOMODSEQ */
 	uint32_t exists;

@@ -43,8 +43,7 @@ shows_its_row(struct run *r, const struct sbox *b, const struct pair *row)
 static bool
 is_to_go(const struct run *r, const struct pair *row)
 {
-	return r->a->expunge && !r->a->keep &&
-	       r->a->direction == CONFIG_BOTH &&
+	return run_takes_marked(r) &&
 	       (row->l.sys & row->r.sys & FLAG_DELETED) != 0;
 }
 

@@ -18,6 +18,63 @@ forget(struct run *r, struct sbox *b, struct err *e)
 	return journal_commit(&batch, e);
 }
 
+/* Of the mailbox that is there now, nothing is known. */
+static void
+drop_numbers(struct sbox *b)
+{
+	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
+	b->j.highestmodseq = 0;
+	b->j.stamp = MAILDIR_STAMP_NONE;
+	b->remote_missing = b->local_missing = false;
+	b->rescan = b->dirty_l = b->dirty_r = true;
+	b->is_listed = false;
+}
+
+/* Is the directory of the record of B the one that it was? */
+static bool
+is_in_place(struct run *r, const struct sbox *b)
+{
+	const struct maildir_stamp *was = &b->recorded.stamp;
+	struct maildir_stamp now;
+	struct err none;
+
+	return r->m && maildir_stamp(r->m, b->recorded.path, &now, &none) == 0 &&
+	    (was->cur_ino == 0 || (was->cur_ino == now.cur_ino &&
+				      was->new_ino == now.new_ino));
+}
+
+/*
+ * Case 121.  What is kept here does not go up with what is new in the same
+ * directory: the record goes but for that.
+ */
+static int
+forget_crossed(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	struct jhold *v;
+	size_t n = 0;
+	bool kept = false;
+	int rc = journal_holds(r->j, b->j.id, &r->mem, &v, &n, e);
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		kept |= v[i].kind == JHOLD_KEPT;
+	if (rc != 0 || r->o->dry_run)
+		return rc;
+	if (!kept || !is_in_place(r, b))
+		return forget(r, b, e);
+	b->j = b->recorded;
+	b->j.mailboxid = SPAN("");
+	drop_numbers(b);
+	batch = journal_begin(r->j, r->kw);
+	journal_del_pairs(batch, b->j.id);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].kind != JHOLD_KEPT)
+			journal_del_hold(batch, b->j.id, v[i].uid, v[i].base);
+	journal_put_box(batch, &b->j);
+	map_set(&r->anew, b->j.path, b->j.id);
+	return journal_commit(&batch, e);
+}
+
 int
 gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 {
@@ -25,10 +82,11 @@ gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 
 	if (why != TREE_CASE_BOTH_GONE)
 		report_box(r, b, "forget", (int)why, words);
-	if (why == TREE_CASE_CROSSED)
-		log_warn(r->o->log, "%s: %.*s: %s", r->a->name,
-		    SPAN_ARG(b->j.name), words);
-	return forget(r, b, e);
+	if (why != TREE_CASE_CROSSED)
+		return forget(r, b, e);
+	log_warn(r->o->log, "%s: %.*s: %s", r->a->name, SPAN_ARG(b->j.name),
+	    words);
+	return forget_crossed(r, b, e);
 }
 
 /* The server's LIST lacks it: ask by name before anything goes here. */
@@ -95,18 +153,6 @@ has_op(const struct run *r, const struct sbox *b, enum op_kind kind, bool file)
 	return false;
 }
 
-/* Of the mailbox that is there now, nothing is known. */
-static void
-drop_numbers(struct sbox *b)
-{
-	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
-	b->j.highestmodseq = 0;
-	b->j.stamp = MAILDIR_STAMP_NONE;
-	b->remote_missing = b->local_missing = false;
-	b->rescan = b->dirty_l = b->dirty_r = true;
-	b->is_listed = false;
-}
-
 static void
 start_afresh(struct sbox *b)
 {
@@ -126,16 +172,57 @@ has_kept(const struct run *r, const struct sbox *b)
 	return has_op(r, b, OP_KEEP, true);
 }
 
-/* It was made again, and what was kept is not to go up into it. */
+/* It is made again, and what was kept is not to go up into it. */
 static int
-start_again(struct run *r, struct sbox *b, struct err *e)
+commit_again(
+    struct run *r, struct sbox *b, struct journal_batch *batch, struct err *e)
 {
-	struct journal_batch *batch = record_begin(r, b);
-
 	journal_del_pairs(batch, b->j.id);
 	drop_numbers(b);
 	b->undone = true; /* nothing that was seen is a mark of it */
 	return record_commit(r, b, &batch, e);
+}
+
+/* What was kept has its holds by now (OP_KEEP). */
+static int
+start_again(struct run *r, struct sbox *b, struct err *e)
+{
+	return commit_again(r, b, record_begin(r, b), e);
+}
+
+/* All rows become holds. */
+static int
+hold_kept(struct run *r, struct sbox *b, struct err *e)
+{
+	struct journal_batch *batch;
+	struct pairs rows;
+	int rc = journal_pairs(r->j, b->j.id, &r->pass, &rows, e);
+
+	if (rc != 0)
+		return rc;
+	batch = record_begin(r, b);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct op op = {.kind = OP_KEEP, .why = CASE_KEPT,
+		    .file = rows.v[i].file, .row = rows.v[i]};
+
+		if (op.file.n > 0)
+			record_policy(r, b, batch, &op);
+	}
+	return commit_again(r, b, batch, e);
+}
+
+int
+gone_make_again(struct run *r, struct span wire, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->stays && b->remote_missing && span_eq(b->j.wire, wire))
+			rc = hold_kept(r, b, e);
+	}
+	return rc == 0 ? imap_create(r->imap, wire, e) : rc;
 }
 
 /*
@@ -169,7 +256,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	bool others = has_others(b);
 	int rc;
 
-	if (others && r->a->direction == CONFIG_PULL) {
+	if (others && !b->stays && r->a->direction == CONFIG_PULL) {
 		report_box(r, b, "forget", TREE_CASE_R_GONE,
 		    "deleted on the server; what is only here stays");
 		rc = forget_holds(r, b, e);
@@ -274,6 +361,24 @@ has_child_to_go(const struct run *r, const struct sbox *b, bool *again_r)
 	return any;
 }
 
+/* DELETE was refused, by NO: for the moment? */
+static bool
+may_go_later(const struct err *no)
+{
+	return strcmp(no->resp, "INUSE") == 0 ||
+	    strcmp(no->resp, "UNAVAILABLE") == 0;
+}
+
+static const char *
+why_not_deleted(struct run *r, const struct err *no)
+{
+	return strcmp(no->resp, "HASCHILDREN") == 0
+		   ? "the server does not delete a mailbox that has others "
+		     "below it"
+		   : arena_printf(&r->pass, "it is not deleted there: %s",
+			 no->text);
+}
+
 /* Deleted here; its messages on the server are expunged by now. */
 static int
 finish_local_gone(struct run *r, struct sbox *b, struct err *e)
@@ -308,16 +413,14 @@ finish_local_gone(struct run *r, struct sbox *b, struct err *e)
 	rc = imap_unselect(r->imap, e);
 	if (rc == 0)
 		rc = imap_delete(r->imap, b->j.wire, e);
-	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0 &&
-	    has_child_to_go(r, b, &again)) {
+	if (rc == ERR_NO && has_child_to_go(r, b, &again)) {
 		err_clear(e);
 		b->undone = true;
 		b->rescan |= again;
 		return 0;
 	}
-	if (rc == ERR_NO && strcmp(e->resp, "HASCHILDREN") == 0)
-		return stays_there(r, b, "the server does not delete a mailbox "
-		    "that has others below it", e);
+	if (rc == ERR_NO && !may_go_later(e))
+		return stays_there(r, b, why_not_deleted(r, e), e);
 	if (rc == 0)
 		rc = forget_holds(r, b, e);
 	if (rc == 0) {

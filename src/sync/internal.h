@@ -178,6 +178,8 @@ struct run {
 	struct kwtab *kw;
 	struct map told; /* failures that were reported; keys in mem */
 	struct map dirs; /* paths of directories that are known; keys in mem */
+	struct map anew; /* path -> id of a record that has only what is kept
+			    there, for the mailbox that is new; keys in mem */
 	struct span appeared; /* a mailbox here that is not known; "" none */
 	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
 
@@ -248,6 +250,8 @@ sbox_is_due(const struct sbox *b)
 int run_open(struct run *r, bool remote, struct err *e);
 /* Mailboxes are opened with EXAMINE. */
 bool run_is_reader(const struct run *r);
+/* What is marked as deleted on both sides goes (case 19). */
+bool run_takes_marked(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
@@ -571,8 +575,9 @@ int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
 bool record_differs(const struct sbox *b);
 /*
  * Before the mailboxes are listed: what the marks are worth.  Those that passed
- * over what a direction or deletes: keep left out, and the configuration does
- * not any more, are no marks: of that side all is looked at once more.
+ * over what a direction, deletes: keep or the lack of expunge: yes left out,
+ * and the configuration does not any more, are no marks: of that side all is
+ * looked at once more.
  */
 int record_left_out(struct run *r, struct err *e);
 void record_unmark(const struct run *r, struct jbox *j);

@@ -143,6 +143,7 @@ journal_side(struct run *r, struct lists *ls)
 		    .mailboxid = j->mailboxid,
 		    .cur_ino = j->stamp.cur_ino,
 		    .new_ino = j->stamp.new_ino,
+		    .gone = j->messages == JBOX_GONE,
 		};
 	}
 }

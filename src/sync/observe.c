@@ -360,10 +360,12 @@ observe_remote(struct run *r, struct sbox *b, struct err *e)
 	if (b->remote_missing) {
 		/* verified by tree_prepare */
 		b->r.complete = b->r.missing = true;
+		b->r.just_missing = b->j.messages != JBOX_GONE;
 		b->r.exists = 0;
 		return 0;
 	}
-	cursor = b->j.uidvalidity && b->j.highestmodseq && !r->o->full;
+	cursor = b->j.uidvalidity && b->j.highestmodseq && !r->o->full &&
+		 b->j.messages != JBOX_GONE;
 	b->r.most = slice_most(r);
 	b->r.fresh_from = b->j.uidnext;
 	rc = open_box(r, b, cursor ? b->j.uidvalidity : 0,

@@ -129,10 +129,14 @@ record_commit(
 	return record_commit_many(r, &b, 1, batch, e);
 }
 
-/* Bits of journal_left_out(); never to be renumbered. */
+/*
+ * Bits of journal_left_out(); never to be renumbered.  The last one is set
+ * where nothing was left out: journals that do not know of it lack it.
+ */
 #define LEFT_THERE 1 /* direction: pull */
 #define LEFT_HERE 2  /* direction: push */
 #define LEFT_KEPT 4  /* deletes: keep */
+#define TOOK_MARKED 8 /* what is marked as deleted went (case 19) */
 
 void
 record_look_again(struct jbox *j)
@@ -147,7 +151,7 @@ record_unmark(const struct run *r, struct jbox *j)
 	/* what is here did not go there */
 	if (r->let_in & LEFT_THERE)
 		record_look_again(j);
-	if (r->let_in & (LEFT_HERE | LEFT_KEPT))
+	if (r->let_in & (LEFT_HERE | LEFT_KEPT | TOOK_MARKED))
 		j->highestmodseq = 0;
 }
 
@@ -158,13 +162,14 @@ record_left_out(struct run *r, struct err *e)
 	uint64_t was = journal_left_out(r->j);
 	uint64_t now = (a->direction == CONFIG_PULL ? LEFT_THERE : 0) |
 		       (a->direction == CONFIG_PUSH ? LEFT_HERE : 0) |
-		       (a->keep ? LEFT_KEPT : 0);
+		       (a->keep ? LEFT_KEPT : 0) |
+		       (run_takes_marked(r) ? TOOK_MARKED : 0);
 	struct journal_batch *batch;
 	struct jbox *v;
 	size_t n = 0;
 	int rc;
 
-	r->let_in = was & ~now;
+	r->let_in = (was ^ now) & (was ^ TOOK_MARKED);
 	if (was == now || r->o->dry_run)
 		return 0;
 	rc = journal_boxes(r->j, &r->mem, &v, &n, e);
@@ -177,6 +182,16 @@ record_left_out(struct run *r, struct err *e)
 	}
 	journal_put_left_out(batch, now);
 	return journal_commit(&batch, e);
+}
+
+/* What moved out of one that is gone there may be in any other. */
+static bool
+all_take_part(const struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		if (r->box[i].failed && !r->box[i].remote_missing)
+			return false;
+	return true;
 }
 
 void
@@ -195,6 +210,8 @@ record_mark(struct run *r, struct sbox *b)
 		b->j.highestmodseq = b->r.highestmodseq;
 		b->j.messages = b->r.exists;
 	}
+	if (marks && b->remote_missing && !b->keep_cursor && all_take_part(r))
+		b->j.messages = JBOX_GONE;
 	if (!b->l.same && b->l.complete)
 		b->j.letters_seen = b->letters_seen;
 	if (local_untouched(r, b, &ours) && marks && !keep_stamp &&

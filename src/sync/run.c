@@ -120,6 +120,7 @@ run_close(struct run *r)
 	kwtab_free(&r->kw);
 	map_release(&r->told);
 	map_release(&r->dirs);
+	map_release(&r->anew);
 	arena_release(&r->mem);
 	fd_close_auto(&r->bin_fd);
 }
@@ -136,6 +137,13 @@ bool
 run_is_reader(const struct run *r)
 {
 	return r->o->dry_run || r->a->direction == CONFIG_PULL;
+}
+
+bool
+run_takes_marked(const struct run *r)
+{
+	return r->a->expunge && !r->a->keep &&
+	       r->a->direction == CONFIG_BOTH;
 }
 
 /* Observe and merge every mailbox that may have changed. */
@@ -291,8 +299,8 @@ finish_pass(struct run *r, struct err *e)
 			rc = tree_finish_deleted(r, b, e);
 		if (rc != 0) {
 			rc = report_contain(r, b, e);
-		} else if (!b->gone && !b->remote_missing &&
-			   (!b->local_missing || b->stays)) {
+		} else if (!b->gone && (b->stays || (!b->remote_missing &&
+						       !b->local_missing))) {
 			record_mark(r, b);
 			done[n++] = b;
 		}
@@ -591,6 +599,7 @@ sync_account(const struct config *c, const struct config_account *a,
 	arena_init(&r.mem);
 	map_init(&r.told);
 	map_init(&r.dirs);
+	map_init(&r.anew);
 	r.kw = kwtab_new();
 	r.now = clock_wall_s();
 	if (getrandom(&r.seed, sizeof r.seed, 0) != sizeof r.seed)

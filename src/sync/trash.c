@@ -11,7 +11,8 @@
  *  4. Without MOVE a message is copied there, and then expunged.  When that
  *     was refused, or the connection ended in between, its like is in the trash
  *     already: then it is only expunged, or each run would add another.
- *  5. A trash that is missing is made when the first message goes there.
+ *  5. A trash that is missing, or only a name that others are below, is made
+ *     when the first message goes there.
  */
 #include "sync/tree.h"
 
@@ -23,20 +24,23 @@
 int
 trash_find(struct run *r, const struct lists *ls, struct err *e)
 {
+	const uint32_t none = ATTR_NOSELECT | ATTR_NONEXISTENT;
 	const char *name = r->a->trash;
 	bool gmail = (imap_caps(r->imap) & IMAP_CAP_GMAIL) != 0;
 	struct span wire;
 
-	if (!r->a->to_trash && !gmail)
+	if ((!r->a->to_trash && !gmail) || r->a->direction == CONFIG_PULL)
 		return 0;
 	for (size_t i = 0; i < ls->remote.n; i++) {
 		const struct imap_box *x = &ls->remote.v[i];
 
-		if (name ? span_eq(layout_name(&r->mem, x->wire, x->delim,
-				       ls->remote.prefix),
+		if (name ? !span_eq(layout_name(&r->mem, x->wire, x->delim,
+					ls->remote.prefix),
 			       span_str(name))
-			 : (x->attrs & ATTR_TRASH) != 0)
-			r->trash = x->wire;
+			 : (x->attrs & ATTR_TRASH) == 0)
+			continue;
+		r->trash = x->wire;
+		r->trash_missing = (x->attrs & none) != 0;
 	}
 	if (r->trash.n || !r->a->to_trash)
 		return 0;
@@ -178,7 +182,7 @@ trash_move(
 		return err_set(e, ERR_NO, ERR_SCOPE_BOX, ERR_RETRY_NEVER,
 		    "this server cannot move messages to the trash (neither "
 		    "MOVE nor COPYUID); set on_local_delete: expunge");
-	if (r->trash_missing && imap_create(r->imap, r->trash, e) < 0)
+	if (r->trash_missing && gone_make_again(r, r->trash, e) < 0)
 		return e->code;
 	r->trash_missing = false;
 	if (!can_move)

@@ -53,16 +53,20 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 {
 	struct maildir_stamp now = MAILDIR_STAMP_NONE;
 	bool fresh = r->o->full || b->j.id == 0;
+	bool was_gone = b->j.messages == JBOX_GONE;
 
 	b->dirty_r = fresh ||
-	    (b->remote_missing ? !b->stays : numbers_differ(b));
-	b->dirty_l = fresh ||
+	    (b->remote_missing ? !b->stays || !was_gone : numbers_differ(b));
+	/* its directory was not held against rows while it was gone */
+	b->dirty_l = fresh || (was_gone && !b->remote_missing) ||
 	    ((b->local_missing || b->remote_missing) && !b->stays);
 	if (!b->dirty_l && !b->local_missing) {
 		if (maildir_stamp(r->m, b->j.path, &now, e) != 0)
 			err_clear(e); /* the scan will say what is wrong */
-		b->dirty_l = !maildir_stamp_eq(&now, &b->j.stamp) ||
-			     local_named(r, b);
+		b->dirty_l = (!maildir_stamp_eq(&now, &b->j.stamp) ||
+				 local_named(r, b)) &&
+			     !(b->remote_missing && was_gone &&
+				 r->a->direction == CONFIG_PULL);
 		b->seen = now;
 	}
 	return load_holds(r, b, e);
@@ -280,6 +284,8 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	memset(b, 0, sizeof *b);
 	if (op->id && map_get_u64(&ls->by_id, op->id, &at))
 		b->j = b->recorded = ls->jbox[at];
+	else if (op->id == 0 && map_get(&r->anew, op->now_path, &at))
+		b->j.id = b->recorded.id = at; /* case 121 */
 	b->j.wire = op->wire;
 	b->j.name = op->name;
 	b->j.path = op->path;

@@ -87,6 +87,11 @@ int trash_find(struct run *r, const struct lists *ls, struct err *e);
 /* gone.c: the record of B goes, WHY is said where it is to be. */
 int gone_by_plan(
     struct run *r, enum tree_case why, struct sbox *b, struct err *e);
+/*
+ * CREATE.  What is kept here of a mailbox of this name (case 118) is not to go
+ * up into it.
+ */
+int gone_make_again(struct run *r, struct span wire, struct err *e);
 /* B is not on the server, by its list: *skip_r says that it is nevertheless. */
 int gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e);
 /* Case 105, until its messages are gone. */

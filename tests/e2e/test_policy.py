@@ -1,4 +1,4 @@
-"""What the configuration lets a run do: direction, deletes, trash, limits."""
+"""What the configuration lets a run do: direction, deletes, limits."""
 
 import json
 import os
@@ -189,6 +189,33 @@ def test_expunge_takes_what_is_marked_when_it_comes(world, how):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("before", [
+    {}, {"expunge": True, "direction": "pull"},
+    {"expunge": True, "direction": "push"},
+    {"expunge": True, "deletes": "keep"}])
+def test_expunge_takes_what_was_marked_before_it_counts(world, before):
+    fill(world, "abc")
+    world.sync()
+    world.write_config(**before)
+    world.sync()
+    if before.get("direction") == "push":
+        path = min(p for _, _, p in world.local.files("INBOX")
+                   if token(p) == "a")
+        os.rename(path, world.root / "INBOX" / "cur" / (path.name + ":2,T"))
+    else:
+        world.server.store("INBOX", 1, "+FLAGS", ["\\Deleted"])
+    world.server.close()
+    world.sync()
+    world.assert_idle()
+    world.write_config(expunge=True, direction="both", deletes="sync")
+    world.sync()
+    assert local_tokens(world) == remote_tokens(world) == ["b", "c"]
+    world.assert_settled()
+    world.write_config(expunge=None)
+    world.sync()
+    world.assert_settled()
+
+
 def test_deletes_keep_follows_moves(world):
     fill(world, "a")
     world.server.create("Work")
@@ -198,74 +225,6 @@ def test_deletes_keep_follows_moves(world):
     world.server.do("uid", "move", "1", "Work")
     assert world.summary()["moved"] == 1
     world.assert_settled()
-
-
-def test_trash_by_name(world):
-    fill(world)
-    world.write_config(on_local_delete="trash", trash="Papierkorb")
-    world.sync()
-    # made when something goes there
-    assert world.server.mailboxes() == ["INBOX"]
-    files = {token(p): p for _, _, p in world.local.files("INBOX")}
-    files["a"].unlink()
-    files["b"].unlink()
-    world.sync()
-    assert remote_tokens(world) == list("cdef")
-    assert remote_tokens(world, "Papierkorb") == ["a", "b"]
-    world.sync()  # of what is made while it runs, a run has no list
-    assert local_tokens(world, "Papierkorb") == ["a", "b"]
-    world.assert_settled()
-    # in the trash itself a delete is a delete
-    for _, _, path in world.local.files("Papierkorb"):
-        path.unlink()
-    world.sync()
-    assert remote_tokens(world, "Papierkorb") == []
-    world.assert_settled()
-
-
-def test_a_trash_that_is_refused_keeps_what_was_to_go_there(world):
-    """Two mailboxes delete into it: it is made once, or nothing is removed."""
-    fill(world)
-    world.server.create("other")
-    world.server.append("other", message("g"))
-    world.server.append("other", message("h"))
-    world.write_config(on_local_delete="trash", trash="INBOX//x")
-    world.sync(status=78)
-    world.write_config(on_local_delete="trash", trash="~x")
-    world.sync()
-    kept = world.server.everything()
-    for box, gone in ("INBOX", "a"), ("other", "g"):
-        for _, _, path in world.local.files(box):
-            if token(path) == gone:
-                path.unlink()
-    done = world.sync(status=None)
-    assert done.returncode != 0 and done.err
-    assert world.server.everything() == kept
-    world.write_config(on_local_delete="trash", trash="Bin")
-    world.sync()
-    assert remote_tokens(world, "Bin") == ["a", "g"]
-    world.sync()
-    world.assert_settled()
-
-
-def test_trash_that_is_not_synced(world):
-    fill(world, "abcd")
-    world.server.create("Trash")
-    world.write_config(on_local_delete="trash", trash="Trash",
-                       mailboxes=["*", "!Trash"])
-    world.sync()
-    world.local.files("INBOX")[0][2].unlink()
-    world.sync()
-    assert len(remote_tokens(world, "Trash")) == 1
-    assert world.local.mailboxes() == ["INBOX"]
-    world.server.close()
-    world.assert_idle()
-
-
-def test_trash_without_a_name_needs_special_use(world):
-    world.write_config(on_local_delete="trash")
-    done = world.sync(status=78)
-    assert "\\Trash" in done.err and "trash:" in done.err
 
 
 def test_max_size(world):

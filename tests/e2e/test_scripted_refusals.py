@@ -455,3 +455,36 @@ def test_a_trash_that_cannot_be_made_costs_the_deletes(scripted):
     world.sync()  # it is made, and listed by the next run
     world.assert_recovers()
     assert world.tokens("Bin") == (["m1"],) * 2
+
+
+@pytest.mark.parametrize("answer", [
+    b"NO [CANNOT] of the system", b"NO it cannot be deleted",
+    b"NO [NOPERM] not you", b"NO [INUSE] somebody has it open"])
+def test_a_mailbox_that_the_server_does_not_delete_is_emptied(
+        scripted, answer):
+    """Then it comes back here; once, unless that is for the moment."""
+    world = scripted()
+    world.server.create("Sent")
+    world.server.append("Sent", message("old"))
+    world.fill(3)
+    shutil.rmtree(world.root / "Sent")
+    world.script.answer[b"DELETE"] = answer
+    if b"INUSE" in answer:
+        for _ in range(2):
+            assert "INUSE" in world.sync(status=65).err
+            assert world.local.mailboxes() == ["INBOX"]
+        world.script.well()
+        world.sync()
+        assert world.server.mailboxes() == ["INBOX"]
+    else:
+        done = world.sync("-v")
+        assert answer[-9:].decode() in done.out + done.err
+        assert world.tokens("Sent") == ([], [])
+        world.assert_idle()
+        shutil.rmtree(world.root / "Sent")
+        world.sync()
+        world.assert_idle()
+        world.server.append("Sent", message("new"))
+        world.sync()
+        assert world.tokens("Sent") == (["new"], ["new"])
+    world.assert_settled()

@@ -506,6 +506,31 @@ test_case_28_rows_of_a_missing_mailbox_wait_for_new_mail(void **state)
 	}
 }
 
+/* in the run that finds it gone */
+static void
+test_case_28_what_left_a_missing_mailbox_moves(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		policy.keep = true;
+		box[0].r.missing = true;
+		box[0].r.just_missing = i == 0;
+		row(0, 7, "cur/a:2,S", 1, FLAG_SEEN);
+		file(0, "cur/a:2,S", 1, FLAG_SEEN);
+		row(0, 8, "cur/b:2,S", 2, FLAG_SEEN);
+		file(0, "cur/b:2,S", 2, FLAG_SEEN);
+		there(1, 30, 1, FLAG_SEEN);
+		merge();
+		tell(1, 30, 1);
+		finish();
+		assert_int_equal(pl.n, 1);
+		assert_int_equal(
+		    pl.op[0].kind, i == 0 ? OP_LMOVE : OP_PULL);
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void
 test_case_28_a_kept_file_is_not_new(void **state)
 {
@@ -780,6 +805,7 @@ main(void)
 	    T(test_case_28_does_not_stop_case_18),
 	    T(test_case_28_keeps_what_expunge_would_remove),
 	    T(test_case_28_rows_of_a_missing_mailbox_wait_for_new_mail),
+	    T(test_case_28_what_left_a_missing_mailbox_moves),
 	    T(test_case_28_a_kept_file_is_not_new),
 	    T(test_case_28_a_move_on_the_server_is_followed),
 	    T(test_case_29_too_large_both_ways),

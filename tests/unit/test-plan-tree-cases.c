@@ -334,12 +334,32 @@ test_case_118_gone_on_one_side_and_kept_on_the_other(void **state)
 	renamed(&in, true, NULL, "x");
 	in.p.keep = true;
 	expect(&in, "sync101 k, stay118 x, ");
-	/* new mail could go nowhere, or the list proves nothing */
+	/* and direction: pull */
+	in.p.write_r = false;
+	expect(&in, "sync101 k, stay118 x, ");
+	/* the list proves nothing */
 	in.p.list_complete = false;
 	expect(&in, "sync101 k, leave118 x, ");
-	in.p.list_complete = true;
-	in.p.write_r = false;
-	expect(&in, "sync101 k, leave118 x, ");
+}
+
+static void
+test_case_118_renamed_here(void **state)
+{
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, NULL, "y");
+	in.p.keep = true;
+	expect(&in, "sync101 k, forget107 x, createR103 y, ");
+	in.j[1].gone = true;
+	expect(&in, "sync101 k, stay118 y, ");
+	/* nothing keeps it any more */
+	in.p.keep = false;
+	expect(&in, "sync101 k, forget107 x, createR103 y, ");
+	/* there is one of this name */
+	in.p.keep = true;
+	add_r(&in, "y", true);
+	expect(&in, "sync101 k, forget107 x, sync104 y, ");
 }
 
 static void
@@ -480,6 +500,7 @@ main(void)
 	    T(test_case_116_the_servers_name_wins),
 	    T(test_case_117_the_other_side_is_not_written_to),
 	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
+	    T(test_case_118_renamed_here),
 	    T(test_case_119_a_refused_name_is_reported),
 	    T(test_case_120_the_server_is_as_it_was_before),
 	    T(test_case_121_renamed_to_an_excluded_name),
