@@ -142,7 +142,8 @@ enum brake {
 	BRAKE_ACCOUNT,  /* over 20 and half of the account */
 	BRAKE_DAMAGED,  /* Maildir root missing or empty, no cur/ or new/ */
 	BRAKE_LIST,     /* LIST lost most mailboxes */
-	BRAKE_REPLACED  /* another directory: put back from a backup? */
+	BRAKE_REPLACED, /* another directory: put back from a backup? */
+	BRAKE_STILL     /* they were held back before, and nobody allowed them */
 };
 
 struct plan_policy {
@@ -168,6 +169,7 @@ struct plan_box {
 	uint64_t rows;    /* messages agreed on before */
 	bool damaged, replaced; /* as lview's */
 	uint32_t ldeletes, rdeletes, held;
+	bool was_held_l, was_held_r; /* set by the caller: by an earlier brake */
 	enum brake brake;
 	/*
 	 * May the marks move?  The cursor (HIGHESTMODSEQ) must not pass a held
@@ -235,7 +237,10 @@ struct plan_live {
  */
 void plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive);
 
-/* Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held. */
+/*
+ * Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held.  .was_held_*
+ * is to be set before.
+ */
 void plan_brake(struct plan *pl, const struct plan_policy *policy);
 
 /*

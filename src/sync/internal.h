@@ -21,6 +21,7 @@
  *	identify.c octets of those, held against files
  *	putoff.c   what waits: what could not be read, and others at work
  *	renumber.c what else waits where a mailbox has new numbers
+ *	brake.c    which deletes are held back
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
@@ -249,8 +250,25 @@ bool run_is_reader(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
+
+/* brake.c */
 /* For people. */
-const char *run_brake_words(enum brake why);
+const char *brake_words(enum brake why);
+/* What deletes are measured by, as this run has left it by now. */
+int brake_measure(struct run *r, struct plan_policy *policy, struct err *e);
+void brake_judge(struct run *r, const struct plan_policy *policy);
+void brake_report(struct run *r);
+/*
+ * What is held, on which side, goes into the records of the mailboxes, once,
+ * and before anything else is done: no later pass or run lets it go of itself.
+ * record_mark() takes it off when none are left.
+ */
+int brake_note(struct run *r, struct err *e);
+/* The same of B, whose own deletion is held: SIDES are JBOX_HELD_*; */
+int brake_note_box(
+    struct run *r, struct sbox *b, uint32_t sides, struct err *e);
+/* and of all mailboxes, V: none is here any more. */
+int brake_note_all(struct run *r, struct jbox *v, size_t n, struct err *e);
 
 /* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);

@@ -143,6 +143,8 @@ journal_side(struct run *r, struct lists *ls)
 		    .mailboxid = j->mailboxid,
 		    .cur_ino = j->stamp.cur_ino,
 		    .new_ino = j->stamp.new_ino,
+		    .held_l = j->held & JBOX_HELD_HERE,
+		    .held_r = j->held & JBOX_HELD_THERE,
 		};
 	}
 }

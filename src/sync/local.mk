@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libsync.a
 libsync_a_SOURCES = \
 	src/sync/sync.h src/sync/internal.h \
-	src/sync/adopt.c src/sync/adopt.h src/sync/apply.c src/sync/batch.c \
+	src/sync/adopt.c src/sync/adopt.h src/sync/apply.c src/sync/batch.c src/sync/brake.c \
 	src/sync/committer.c src/sync/compare.c src/sync/delta.c \
 	src/sync/explain.c src/sync/explain.h src/sync/flags.c \
 	src/sync/gone.c src/sync/identify.c src/sync/late.c \

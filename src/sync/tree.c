@@ -65,6 +65,9 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 			     local_named(r, b);
 		b->seen = now;
 	}
+	/* are there any left? */
+	b->dirty_r |= (b->j.held & JBOX_HELD_HERE) && !b->stays;
+	b->dirty_l |= (b->j.held & JBOX_HELD_THERE) && !b->stays;
 	return load_holds(r, b, e);
 }
 
@@ -113,7 +116,7 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	if (lost && !r->o->allow_deletes) {
 		report_held(
 		    r, b, op->rows, "the directory of INBOX is missing");
-		return 0;
+		return brake_note_box(r, b, JBOX_HELD_THERE, e);
 	}
 	*skip_r = false;
 	if (r->o->dry_run) {
@@ -236,12 +239,15 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		if (op->held) {
 			report_held(r, b, op->rows ? op->rows : 1,
 			    op->kind == TREE_DELETE_R && r->replaced
-				? run_brake_words(BRAKE_REPLACED)
+				? brake_words(BRAKE_REPLACED)
 				: tree_case_words(op->why));
 			r->keep_stamps |= r->replaced;
 			tell_held(r, b);
 			*skip_r = true;
-			return 0;
+			return brake_note_box(r, b,
+			    op->kind == TREE_DELETE_L ? JBOX_HELD_HERE
+						      : JBOX_HELD_THERE,
+			    e);
 		}
 		b->goes = true;
 		if (op->kind == TREE_DELETE_L)
@@ -518,7 +524,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		    "the Maildir holds no mailbox at all (not mounted, or "
 		    "another layout?), nothing is done; to fetch everything "
 		    "again, remove the account's journal");
-		return 0;
+		return brake_note_all(r, ls->jbox, ls->njbox, e);
 	}
 	if (ls->njbox == 0)
 		whose_inbox_is_root(r);
