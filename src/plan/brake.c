@@ -78,6 +78,7 @@ plan_brake(struct plan *pl, const struct plan_policy *policy)
 			continue;
 		op->held = true;
 		b->held++;
+		b->held_l += op->kind == OP_LDELETE;
 		/*
 		 * What holds back a deletion seen on one side must see it
 		 * again in the next run.

@@ -168,7 +168,8 @@ struct plan_box {
 	uint32_t box;
 	uint64_t rows;    /* messages agreed on before */
 	bool damaged, replaced; /* as lview's */
-	uint32_t ldeletes, rdeletes, held;
+	uint32_t ldeletes, rdeletes;
+	uint32_t held, held_l; /* of these; held_l are LDELETE */
 	bool was_held_l, was_held_r; /* set by the caller: by an earlier brake */
 	enum brake brake;
 	/*
@@ -238,7 +239,7 @@ struct plan_live {
 void plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive);
 
 /*
- * Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held.  .was_held_*
+ * Hold back deletes; fills plan_box.brake, .held*, .keep_*, op.held.  .was_held_*
  * is to be set before.
  */
 void plan_brake(struct plan *pl, const struct plan_policy *policy);

@@ -75,7 +75,9 @@ brake_report(struct run *r)
 		if (pb->held == 0 || b->held_said)
 			continue;
 		r->box[pb->box].held_said = true;
-		report_held(r, b, pb->held, brake_words(pb->brake));
+		report_held(r, b,
+		    (struct held){pb->held_l, pb->held - pb->held_l},
+		    brake_words(pb->brake), pb->brake == BRAKE_REPLACED);
 	}
 }
 

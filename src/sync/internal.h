@@ -631,12 +631,19 @@ void report_left(struct run *r, const struct sbox *b, const char *what);
 void report_left_until(struct run *r, const struct sbox *b, const char *text);
 /* At the end: what no pass has done, and is left to the next run. */
 void report_undone(struct run *r);
-/* N deletes of B (NULL: of the account) that --allow-deletes would let go. */
-void report_held(
-    struct run *r, const struct sbox *b, uint64_t n, const char *why);
+/* Deletes in the Maildir, and on the server. */
+struct held {
+	uint64_t here, there;
+};
+/*
+ * N deletes of B (NULL: of the account) that --allow-deletes would let go.  WHY
+ * may say as well what to do when they are not meant.
+ */
+void report_held(struct run *r, const struct sbox *b, struct held n,
+    const char *why, bool says_way_back);
 /* N that nothing lets go; WHY says what to do instead. */
 void report_held_always(
-    struct run *r, const struct sbox *b, uint64_t n, const char *why);
+    struct run *r, const struct sbox *b, struct held n, const char *why);
 void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */

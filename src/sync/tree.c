@@ -108,14 +108,14 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	*skip_r = lost;
 	if (lost && op->why != TREE_CASE_INBOX_GONE) {
 		/* nobody deletes messages like that, whatever is allowed */
-		report_held_always(r, b, op->rows,
+		report_held_always(r, b, (struct held){.there = op->rows},
 		    "its directory lacks cur/ or new/, or is a link; make it "
 		    "whole again, or remove it if the mailbox is to go");
 		return 0;
 	}
 	if (lost && !r->o->allow_deletes) {
-		report_held(
-		    r, b, op->rows, "the directory of INBOX is missing");
+		report_held(r, b, (struct held){.there = op->rows},
+		    "the directory of INBOX is missing", false);
 		return brake_note_box(r, b, JBOX_HELD_THERE, e);
 	}
 	*skip_r = false;
@@ -212,6 +212,25 @@ tell_held(struct run *r, const struct sbox *b)
 	    "what else is new in it is left until that is settled");
 }
 
+/* The deletion of B, and all else of it. */
+static int
+hold_box(struct run *r, const struct tree_op *op, struct sbox *b,
+    struct err *e)
+{
+	bool here = op->kind == TREE_DELETE_L;
+	bool replaced = !here && r->replaced;
+	uint64_t n = op->rows ? op->rows : 1;
+
+	report_held(r, b, here ? (struct held){.here = n}
+			       : (struct held){.there = n},
+	    replaced ? brake_words(BRAKE_REPLACED) : tree_case_words(op->why),
+	    replaced);
+	r->keep_stamps |= r->replaced;
+	tell_held(r, b);
+	return brake_note_box(
+	    r, b, here ? JBOX_HELD_HERE : JBOX_HELD_THERE, e);
+}
+
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -237,17 +256,8 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	case TREE_DELETE_L:
 	case TREE_DELETE_R:
 		if (op->held) {
-			report_held(r, b, op->rows ? op->rows : 1,
-			    op->kind == TREE_DELETE_R && r->replaced
-				? brake_words(BRAKE_REPLACED)
-				: tree_case_words(op->why));
-			r->keep_stamps |= r->replaced;
-			tell_held(r, b);
 			*skip_r = true;
-			return brake_note_box(r, b,
-			    op->kind == TREE_DELETE_L ? JBOX_HELD_HERE
-						      : JBOX_HELD_THERE,
-			    e);
+			return hold_box(r, op, b, e);
 		}
 		b->goes = true;
 		if (op->kind == TREE_DELETE_L)
@@ -520,10 +530,10 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->root_damaged = tp->root_damaged;
 	r->replaced = tp->replaced;
 	if (!go) {
-		report_held(r, NULL, rows ? rows : 1,
+		report_held(r, NULL, (struct held){.there = rows ? rows : 1},
 		    "the Maildir holds no mailbox at all (not mounted, or "
 		    "another layout?), nothing is done; to fetch everything "
-		    "again, remove the account's journal");
+		    "again, remove the account's journal", true);
 		return brake_note_all(r, ls->jbox, ls->njbox, e);
 	}
 	if (ls->njbox == 0)

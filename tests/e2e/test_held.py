@@ -1,10 +1,14 @@
 """Deletes that the brake holds back: until they are allowed, or undone."""
 
 import os
+import shlex
 import shutil
+import signal
+import subprocess
 
 import pytest
 
+from scripted import Hangup
 from world import message
 
 
@@ -44,7 +48,7 @@ def test_what_comes_in_the_same_run_lets_nothing_go(world):
     for k in range(3):
         fill(world, 5, tag="new%d" % k)
         done = world.sync(status=3)
-        assert "22 deletes held back" in done.err
+        assert "22 deletes on the server held back" in done.err
     assert count(world) == 55
     world.assert_idle(status=3)
     s = world.summary("--allow-deletes")
@@ -53,6 +57,42 @@ def test_what_comes_in_the_same_run_lets_nothing_go(world):
     # it is over: what is deleted from now on is as ever
     new_files(world)[0].unlink()
     assert world.summary()["deleted_remote"] == 1
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "Ana's mail.yaml"])
+@pytest.mark.parametrize("box", ["INBOX", "Sent mail"])
+def test_what_is_advised_is_of_this_configuration(world, box, config):
+    if box != "INBOX":
+        world.server.create(box)
+    fill(world, 40, box)
+    world.config = world.config.rename(world.base / config)
+    world.sync()
+    for path in new_files(world, box)[:22]:
+        path.unlink()
+    err = world.sync(status=3).err
+    assert len(err.splitlines()) == 1
+    assert "if not, put the files back" in err
+    advised = err.split("; if the deletes are meant, run ")[1].split(";")[0]
+    words = shlex.split(advised)
+    assert words == ["mochila", "-c", str(world.config), "sync",
+                     "--allow-deletes", "home:" + box]
+    assert ("'" in advised) == (box != "INBOX" or config != "config.yaml")
+    subprocess.run([world.binary, *words[1:]], env=world.env(), check=True)
+    world.assert_settled()
+
+
+def test_what_is_advised_about_deletes_here(world):
+    fill(world, 40)
+    world.sync()
+    world.server.expunge("INBOX", range(1, 23))
+    err = world.sync(status=3).err
+    assert "22 deletes here held back: more than half of the account" in err
+    assert "if not, put the messages back on the server" in err
+    # and that is so
+    shutil.rmtree(world.state / "home" / "journal")
+    world.sync()
+    assert count(world) == 40
     world.assert_settled()
 
 
@@ -178,10 +218,10 @@ def test_a_direction_for_a_while_allows_nothing(world):
     world.sync()
     put_away(world, new_files(world)[:60])
     world.sync(status=3)
+    fill(world, 100, tag="new")
     world.write_config(direction="pull")
     world.sync(status=None)
     world.write_config(direction=None)
-    fill(world, 100, tag="new")
     world.sync(status=None)
     assert count(world) == 200
 
@@ -197,12 +237,18 @@ def test_a_run_that_was_killed_behind_it_knows_it(scripted):
     for k in range(5):
         world.server.append("INBOX", message("new%d" % k))
 
-    def gone(session, tag, words):
-        raise ConnectionError
+    run = subprocess.Popen([world.binary, "-c", str(world.config), "sync"],
+                           env=world.env())
 
-    world.script.answer = {b"FETCH": gone, b"UID FETCH": gone}
-    world.sync(status=None)
-    world.script.answer = {}
+    def kill(session, tag, words):
+        if any(w.startswith(b"BODY.PEEK[]") for w in words[1]):
+            run.kill()
+            run.wait()
+            raise Hangup
+
+    world.script.answer = {b"UID FETCH": kill}
+    assert run.wait() == -signal.SIGKILL
+    world.script.well()
     world.sync(status=3)
     world.sync(status=3)
     assert len(world.server.messages("INBOX")) == 45

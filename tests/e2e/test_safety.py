@@ -97,9 +97,10 @@ def test_emptied_maildir_deletes_nothing(world):
     assert world.server.everything() == kept
     assert os.listdir(world.root) == []
     # whoever is told two ways out is told which is which
-    assert "45 deletes held back" in done.err and done.err.endswith(
+    assert "45 deletes on the server held back" in done.err and done.err.endswith(
         "to fetch everything again, remove the account's journal; if the "
-        "deletes are meant, run mochila sync --allow-deletes home\n")
+        "deletes are meant, run mochila -c %s sync --allow-deletes home\n"
+        % world.config)
     world.server.close()
 
 
