@@ -186,10 +186,10 @@ record_left_out(struct run *r, struct err *e)
 static void
 unmark_held(const struct run *r, struct sbox *b)
 {
-	if (!b->r.same && !b->keep_cursor && !r->a->keep &&
+	if (!(b->r.same || b->keep_cursor || r->a->keep) &&
 	    r->a->direction != CONFIG_PUSH)
 		b->j.held &= ~(uint32_t)JBOX_HELD_HERE;
-	if (!b->l.same && b->l.complete && !b->keep_stamp &&
+	if (!(b->l.same || b->keep_stamp) && b->l.complete &&
 	    r->a->direction != CONFIG_PULL)
 		b->j.held &= ~(uint32_t)JBOX_HELD_THERE;
 }
