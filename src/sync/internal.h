@@ -8,6 +8,7 @@
  *	whose.c    is the journal that of this configuration
  *	tree.c     which mailboxes; create them
  *	lists.c    the three lists of them
+ *	patterns.c which of them the configuration has
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	survey.c   the first questions to the server about all of them

@@ -7,7 +7,8 @@ libsync_a_SOURCES = \
 	src/sync/gone.c src/sync/identify.c src/sync/late.c \
 	src/sync/letters.c src/sync/lists.c \
 	src/sync/local.c src/sync/moves.c src/sync/moves.h \
-	src/sync/observe.c src/sync/pull.c src/sync/push.c \
+	src/sync/observe.c src/sync/patterns.c src/sync/pull.c \
+	src/sync/push.c \
 	src/sync/putoff.c \
 	src/sync/record.c src/sync/rename.c src/sync/renumber.c \
 	src/sync/report.c \

@@ -71,9 +71,8 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 	return load_holds(r, b, e);
 }
 
-/* Is mailbox NAME what the command line calls WORD? */
-static bool
-is_called(struct span name, struct span word)
+bool
+tree_is_called(struct span name, struct span word)
 {
 	return span_eq(name, word) ||
 	    (span_eq(name, SPAN("INBOX")) && span_eq_case(name, word));
@@ -89,7 +88,7 @@ static bool
 wanted(const struct run *r, struct span name)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++)
-		if (is_called(name, r->o->mailboxes[i]))
+		if (tree_is_called(name, r->o->mailboxes[i]))
 			return true;
 	return wants_all(r);
 }
@@ -391,17 +390,21 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 }
 
 static int
-check_names(struct run *r, const struct tree_plan *tp, struct err *e)
+check_names(struct run *r, const struct lists *ls, struct err *e)
 {
+	const struct tree_plan *tp = &ls->plan;
+
 	for (size_t i = 0; i < r->o->nmailboxes; i++) {
 		struct span word = r->o->mailboxes[i], like = SPAN("");
 		bool found = false;
 
 		for (size_t k = 0; k < tp->n && !found; k++) {
-			found = is_called(tp->op[k].name, word);
+			found = tree_is_called(tp->op[k].name, word);
 			if (layout_says(tp->op[k].name, word))
 				like = tp->op[k].name;
 		}
+		if (!found && patterns_explain(r, ls, word, e) != 0)
+			return e->code;
 		if (!found && like.n > 0)
 			return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT,
 			    ERR_RETRY_NEVER, "no mailbox '%.*s' on either "
@@ -542,7 +545,9 @@ build(struct run *r, struct lists *ls, struct err *e)
 		report_unread(r, ls->remote.unread);
 	rc = trash_find(r, ls, e);
 	if (rc == 0)
-		rc = check_names(r, tp, e);
+		rc = check_names(r, ls, e);
+	if (rc == 0)
+		rc = patterns_check(r, ls, e);
 	if (rc != 0)
 		return rc;
 	note_dirs(r, ls);
