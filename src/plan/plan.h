@@ -36,7 +36,7 @@ enum plan_case {
 	CASE_L_NEW = 10,
 	CASE_R_NEW = 11,
 	CASE_LR_NEW_EQUAL = 12, /* equal content on both sides: adopted */
-	CASE_L_HOLD = 13,       /* server refused it; waits */
+	CASE_L_HOLD = 13,       /* could not be uploaded; waits */
 	CASE_R_HOLD = 14,       /* could not be fetched; waits */
 	/* UIDs mean nothing any more (UIDVALIDITY changed, UIDNEXT back) */
 	CASE_RENUM_EQUAL = 15,  /* row's file = a message of the new numbers */
