@@ -9,7 +9,7 @@ EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/test_busy.py tests/e2e/test_changes.py tests/e2e/test_compress.py \
 	tests/e2e/test_cost.py tests/e2e/test_daily.py tests/e2e/test_edited.py \
 	tests/e2e/test_ends.py \
-	tests/e2e/test_explain.py tests/e2e/test_faults.py \
+	tests/e2e/test_explain.py tests/e2e/test_faults.py tests/e2e/test_held.py \
 	tests/e2e/test_hostile.py tests/e2e/test_hostile_files.py \
 	tests/e2e/test_jobs.py tests/e2e/test_kept.py tests/e2e/test_keywords.py \
 	tests/e2e/test_large.py tests/e2e/test_left.py tests/e2e/test_less.py \

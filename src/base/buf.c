@@ -27,6 +27,46 @@ buf_clear(struct buf *b)
 		b->p[0] = '\0';
 }
 
+static bool
+means_itself(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z') || c >= 0x80 ||
+	       (c && strchr("%+,-./:=@_", c));
+}
+
+void
+buf_add_shell(struct buf *b, struct span s)
+{
+	size_t n = s.n + 2;
+	bool plain = s.n > 0;
+	char *p;
+
+	for (size_t i = 0; i < s.n; i++) {
+		plain &= means_itself((unsigned char)s.p[i]);
+		n += s.p[i] == '\'' ? 3 : 0;
+	}
+	if (plain) {
+		buf_add_span(b, s);
+		return;
+	}
+	p = buf_reserve(b, n);
+	if (!p)
+		return;
+	b->n += n;
+	*p++ = '\'';
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\'') { /* end, the quote itself, begin */
+			*p++ = '\'';
+			*p++ = '\\';
+			*p++ = '\'';
+		}
+		*p++ = s.p[i];
+	}
+	*p++ = '\'';
+	*p = '\0';
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {

@@ -27,6 +27,8 @@ void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_add_u64(struct buf *b, uint64_t v);
+/* S as a word of a shell's command line, in quotes only where it needs them. */
+void buf_add_shell(struct buf *b, struct span s);
 /* Room for N more bytes at p + n (then set n yourself); NULL when too big. */
 char *buf_reserve(struct buf *b, size_t n);
 struct span buf_span(const struct buf *b);

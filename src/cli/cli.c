@@ -201,6 +201,23 @@ output_is_whole(const struct cli *c)
 	return false;
 }
 
+/* Without it, what is advised would be done to other accounts. */
+static const char *
+called(struct cli *c)
+{
+	struct buf b;
+	const char *s;
+
+	if (!c->args.config)
+		return "mochila";
+	buf_init(&b, 65536);
+	buf_add_str(&b, "mochila -c ");
+	buf_add_shell(&b, span_str(c->args.config));
+	s = arena_printf(&c->mem, "%s", buf_cstr(&b));
+	buf_release(&b);
+	return s;
+}
+
 int
 cli_main(int argc, char **argv, const struct cli_env *env)
 {
@@ -218,6 +235,7 @@ cli_main(int argc, char **argv, const struct cli_env *env)
 		status = cli_fail(&c, NULL, &e);
 	} else {
 		c.log = log_new(STDERR_FILENO, level_of(&c.args), sd);
+		c.called = called(&c);
 		if (c.args.command == CLI_CMD_VERSION)
 			(void)printf("mochila %s\n", env->version);
 		else if (c.args.command == CLI_CMD_HELP)

@@ -341,7 +341,8 @@ int
 cli_explain(struct cli *c)
 {
 	const struct sync_options o = {
-	    .cancel = c->cancel, .log = c->log, .trace = c->trace};
+	    .cancel = c->cancel, .log = c->log, .trace = c->trace,
+	    .called = c->called};
 	const char *word = c->args.arg[0];
 	int status = CLI_OK;
 	struct explain x;

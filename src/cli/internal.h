@@ -114,6 +114,7 @@ struct cli {
 	struct log *log;
 	struct imap_trace *trace;
 	bool tty; /* stderr is a terminal for a person to look at */
+	const char *called; /* in advice: with the configuration as given */
 };
 
 /* The worse of two exit statuses: 64 78 77 69 75 65 3 0; others: worst. */

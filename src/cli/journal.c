@@ -80,7 +80,8 @@ cli_journal_verify(struct cli *c)
 {
 	const struct config_account *a = NULL;
 	const struct sync_options o = {
-	    .cancel = c->cancel, .log = c->log, .trace = c->trace};
+	    .cancel = c->cancel, .log = c->log, .trace = c->trace,
+	    .called = c->called};
 	struct buf out;
 	struct err e;
 	uint64_t n = 0;

@@ -280,8 +280,8 @@ print_undo(const struct cli_sink *s, const struct sync_report *r)
 	bool several = s->c->conf->naccounts > 1;
 
 	(void)printf("%s: to put back what was removed here: "
-		     "mochila undo %s%s%s\n",
-	    r->account, r->run, several ? " " : "", several ? r->account : "");
+		     "%s undo %s%s%s\n",
+	    r->account, s->c->called, r->run, several ? " " : "", several ? r->account : "");
 }
 
 static void
@@ -304,10 +304,10 @@ static void
 say_waiting(const struct cli_sink *s, const struct sync_report *r)
 {
 	log_error(s->c->log,
-	    "%s: %llu message%s to be tried again; 'mochila status %s' tells "
+	    "%s: %llu message%s to be tried again; '%s status %s' tells "
 	    "which, and why",
 	    r->account, (unsigned long long)r->waiting,
-	    r->waiting == 1 ? " waits" : "s wait", r->account);
+	    r->waiting == 1 ? " waits" : "s wait", s->c->called, r->account);
 }
 
 void

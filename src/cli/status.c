@@ -380,7 +380,8 @@ show_account(struct cli *c, const struct config_account *a, struct told *told,
 			return status;
 	}
 	if (n == 0 && !c->args.json)
-		(void)printf("%s: nothing synced yet\n", a->name);
+		(void)printf("%s: nothing synced yet%s\n", a->name,
+		    a->nmailboxes ? " of what 'mailboxes' selects" : "");
 	return status;
 }
 

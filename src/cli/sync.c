@@ -103,6 +103,7 @@ sync_job(struct pool_work *w, size_t i)
 	    .trace = c->trace,
 	    .sink = &feed.sink,
 	    .trust = s->trust,
+	    .called = c->called,
 	    /* also one after the other: a name lookup may still be at it */
 	    .exe = s->n > 1 ? SELF : NULL};
 

@@ -250,6 +250,16 @@ check_list(const struct load *l, const char *name, const struct ynode *n,
 	return 0;
 }
 
+static const char *
+join(struct arena *mem, const char *const *v)
+{
+	const char *s = v[0];
+
+	for (size_t i = 1; v[i]; i++)
+		s = arena_printf(mem, "%s, %s", s, v[i]);
+	return s;
+}
+
 /*
  * A list of words out of KNOWN, whatever their case; *v_r NULL-terminated
  * and spelled as in KNOWN.
@@ -274,9 +284,12 @@ get_known(const struct load *l, const char *what, const struct ynode *list,
 		if (v[i])
 			continue;
 		near = config_nearest(n->text, known);
-		return yaml_error(l->file, n, e, "unknown %s '%s'%s%s%s", what,
-		    n->text.p, near ? "; did you mean '" : "", near ? near : "",
-		    near ? "'?" : "");
+		if (near)
+			return yaml_error(l->file, n, e,
+			    "unknown %s '%s'; did you mean '%s'?", what,
+			    n->text.p, near);
+		return yaml_error(l->file, n, e, "unknown %s '%s'; there are %s",
+		    what, n->text.p, join(l->mem, known));
 	}
 	*v_r = v;
 	return 0;

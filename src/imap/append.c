@@ -47,14 +47,17 @@ imap_append_begin(struct imap *s, struct imap_append **a_r, struct err *e)
 	return 0;
 }
 
+/* Its words stand in a sentence of ours. */
 static void
-copy_text(char *to, size_t size, struct span from)
+copy_said(char *to, size_t size, struct span text)
 {
-	size_t n = from.n < size - 1 ? from.n : size - 1;
-
-	if (n)
-		memcpy(to, from.p, n);
-	to[n] = '\0';
+	if (text.n > 0 && text.p[text.n - 1] == '.')
+		text.n--;
+	if (text.n > 0)
+		(void)snprintf(
+		    to, size, "the server says: %.*s", SPAN_ARG(text));
+	else
+		(void)snprintf(to, size, "the server refuses it");
 }
 
 /* s->resp is the answer to TAG: note it where it belongs. */
@@ -84,7 +87,7 @@ take_answer(struct imap_append *a, uint32_t tag, struct err *e)
 			return e->code;
 		}
 		memcpy(x->res.resp, no.resp, sizeof no.resp);
-		copy_text(x->res.why, sizeof x->res.why, r->text);
+		copy_said(x->res.why, sizeof x->res.why, r->text);
 		return 0;
 	}
 	uidset_init(&uids);

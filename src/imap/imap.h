@@ -384,7 +384,7 @@ struct imap_appended {
 	bool ok;
 	uint32_t uidvalidity, uid; /* 0: the server did not say (no UIDPLUS) */
 	char resp[32];             /* response code of a NO, "TOOBIG" */
-	char why[200];             /* text of a NO */
+	char why[200];             /* of a NO, for people */
 };
 int imap_append_begin(
     struct imap *s, struct imap_append **a_r, struct err *e);

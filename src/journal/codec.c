@@ -1,6 +1,7 @@
 #include "journal/codec.h"
 
 #define LAYOUT 1
+#define BOX_LAYOUT 2 /* only of what is held: else as ever, 1 */
 #define HOLD_LAYOUT 2
 #define BASE_MAX 300 /* a key has room for 511 bytes */
 #define KEYWORDS_MAX 100000
@@ -299,7 +300,7 @@ codec_get_u64(struct span value, uint64_t *v_r)
 void
 codec_put_box(struct buf *b, const struct jbox *box)
 {
-	put_u(b, LAYOUT);
+	put_u(b, box->held ? BOX_LAYOUT : LAYOUT);
 	put_span(b, box->wire);
 	put_span(b, box->name);
 	put_span(b, box->path);
@@ -320,13 +321,15 @@ codec_put_box(struct buf *b, const struct jbox *box)
 	}
 	put_i(b, box->synced);
 	put_span(b, box->mailboxid);
+	if (box->held)
+		put_u(b, box->held);
 }
 
 bool
 codec_get_box(struct arena *mem, struct span value, struct jbox *box_r)
 {
 	uint64_t layout;
-	struct in in = begin(value, LAYOUT, &layout);
+	struct in in = begin(value, BOX_LAYOUT, &layout);
 	struct jbox x = {0};
 	struct span delim;
 
@@ -353,6 +356,10 @@ codec_get_box(struct arena *mem, struct span value, struct jbox *box_r)
 	}
 	x.synced = get_i(&in);
 	x.mailboxid = get_span(&in, mem);
+	if (layout > 1) {
+		x.held = get_u32(&in);
+		in.bad |= x.held == 0 || (x.held & ~(uint32_t)JBOX_HELD_ALL);
+	}
 	if (!finished(&in) || x.wire.n == 0 || x.name.n == 0)
 		return false;
 	*box_r = x;

@@ -136,6 +136,14 @@ struct jbox {
 	uint32_t letters_seen; /* a..z that files showed without a meaning */
 	int64_t synced; /* wall seconds of the last run that recorded here */
 	struct span mailboxid; /* "" when unknown */
+	/*
+	 * Deletes on that side were held back by the brake, and are until none
+	 * are left, or somebody allows them.
+	 */
+	uint32_t held;
+#define JBOX_HELD_HERE 1
+#define JBOX_HELD_THERE 2
+#define JBOX_HELD_ALL (JBOX_HELD_HERE | JBOX_HELD_THERE)
 };
 
 /* All mailboxes, by id.  Copies in MEM. */

@@ -1,6 +1,8 @@
 /*
  * The brake (doc/merge-table.md): absence proves nothing.  Counted are messages
- * that would go, on whichever side; when there are too many, none goes.
+ * that would go, on whichever side; when there are too many, none goes.  Nor
+ * later: what they are measured by changes with all mail that comes, and with
+ * each file that somebody puts back, and nobody has said that the rest is meant.
  */
 #include "plan/plan.h"
 
@@ -35,7 +37,24 @@ judge(const struct plan_box *b, const struct plan_policy *policy,
 		return BRAKE_ACCOUNT;
 	if (n > policy->max_deletes && n > b->rows / 4)
 		return BRAKE_BOX;
+	if ((b->was_held_l && b->ldeletes > 0) ||
+	    (b->was_held_r && b->rdeletes > 0))
+		return BRAKE_STILL;
 	return BRAKE_OFF;
+}
+
+/* What was held on one side says nothing of deletes on the other one. */
+static bool
+holds(const struct plan_box *b, const struct op *op)
+{
+	switch (b->brake) {
+	case BRAKE_OFF:
+		return false;
+	case BRAKE_STILL:
+		return op->kind == OP_LDELETE ? b->was_held_l : b->was_held_r;
+	default:
+		return true;
+	}
 }
 
 void
@@ -55,10 +74,11 @@ plan_brake(struct plan *pl, const struct plan_policy *policy)
 		while (pl->box[at].box != op->box)
 			at++;
 		struct plan_box *b = &pl->box[at];
-		if (b->brake == BRAKE_OFF || !op_is_delete(op))
+		if (!op_is_delete(op) || !holds(b, op))
 			continue;
 		op->held = true;
 		b->held++;
+		b->held_l += op->kind == OP_LDELETE;
 		/*
 		 * What holds back a deletion seen on one side must see it
 		 * again in the next run.

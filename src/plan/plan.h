@@ -36,7 +36,7 @@ enum plan_case {
 	CASE_L_NEW = 10,
 	CASE_R_NEW = 11,
 	CASE_LR_NEW_EQUAL = 12, /* equal content on both sides: adopted */
-	CASE_L_HOLD = 13,       /* server refused it; waits */
+	CASE_L_HOLD = 13,       /* could not be uploaded; waits */
 	CASE_R_HOLD = 14,       /* could not be fetched; waits */
 	/* UIDs mean nothing any more (UIDVALIDITY changed, UIDNEXT back) */
 	CASE_RENUM_EQUAL = 15,  /* row's file = a message of the new numbers */
@@ -143,7 +143,8 @@ enum brake {
 	BRAKE_ACCOUNT,  /* over 20 and half of the account */
 	BRAKE_DAMAGED,  /* Maildir root missing or empty, no cur/ or new/ */
 	BRAKE_LIST,     /* LIST lost most mailboxes */
-	BRAKE_REPLACED  /* another directory: put back from a backup? */
+	BRAKE_REPLACED, /* another directory: put back from a backup? */
+	BRAKE_STILL     /* they were held back before, and nobody allowed them */
 };
 
 struct plan_policy {
@@ -169,7 +170,9 @@ struct plan_box {
 	uint64_t rows;    /* messages agreed on before */
 	bool damaged, replaced; /* as lview's */
 	bool missing;     /* as rview's */
-	uint32_t ldeletes, rdeletes, held;
+	uint32_t ldeletes, rdeletes;
+	uint32_t held, held_l; /* of these; held_l are LDELETE */
+	bool was_held_l, was_held_r; /* set by the caller: by an earlier brake */
 	enum brake brake;
 	/*
 	 * May the marks move?  The cursor (HIGHESTMODSEQ) must not pass a held
@@ -239,7 +242,10 @@ struct plan_live {
  */
 void plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive);
 
-/* Hold back deletes; fills plan_box.brake, .held, .keep_*, op.held. */
+/*
+ * Hold back deletes; fills plan_box.brake, .held*, .keep_*, op.held.  .was_held_*
+ * is to be set before.
+ */
 void plan_brake(struct plan *pl, const struct plan_policy *policy);
 
 /*

@@ -126,6 +126,8 @@ add_known(
 
 	op->id = j->id;
 	op->rows = j->rows;
+	op->held_l = j->held_l;
+	op->held_r = j->held_r;
 	op->old_name = j->name;
 	op->name = k->name;
 	op->wire = j->wire;
@@ -491,6 +493,10 @@ judge(struct known_tree *b, struct tree_plan *plan)
 		if ((op->kind == TREE_DELETE_L && plan->list_damaged) ||
 		    (op->kind == TREE_DELETE_R &&
 			(plan->root_damaged || plan->replaced)))
+			op->held = true;
+		/* where there are messages, their brake knows it, too */
+		if (op->rows == 0 && (op->kind == TREE_DELETE_L ? op->held_l
+								: op->held_r))
 			op->held = true;
 	}
 }

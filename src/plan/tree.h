@@ -21,6 +21,7 @@ struct tree_journal {
 	struct span mailboxid;			 /* "": unknown */
 	uint64_t cur_ino, new_ino;		 /* 0: unknown */
 	bool gone; /* from the server, in an earlier run, and kept here */
+	bool held_l, held_r; /* deletes on that side were held back before */
 };
 
 struct tree_remote {
@@ -132,6 +133,7 @@ struct tree_op {
 	char delim;
 	bool damaged; /* local directory lacks cur/ or new/, or is missing */
 	bool held;    /* by the brake */
+	bool held_l, held_r; /* as in the journal */
 	/*
 	 * CREATE_*: a mailbox whose name differs only in case is on that side.
 	 * Where case means nothing, making this one would give that one.
@@ -191,8 +193,9 @@ bool tree_goes_along(const struct tree_journal *j, size_t nj,
  * A deletion of a mailbox is held (op.held) when LIST is not complete or lost
  * most mailboxes (more than half and more than two of those in the journal),
  * or when the root is damaged or, by its directories, was put back from a
- * backup, which knows nothing of a mailbox that is younger.  An empty listing
- * never deletes.  (How many messages go is for the brake of the messages.)
+ * backup, which knows nothing of a mailbox that is younger; of one without
+ * messages also when that was so before (.held_*).  An empty listing never
+ * deletes.  (How many messages go is for the brake of the messages.)
  *
  * Where a rename cannot be done as such, because its target is in the way and
  * stays there, the two names are taken for a deletion and a new mailbox.

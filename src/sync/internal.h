@@ -8,6 +8,7 @@
  *	whose.c    is the journal that of this configuration
  *	tree.c     which mailboxes; create them
  *	lists.c    the three lists of them
+ *	patterns.c which of them the configuration has
  *	rename.c   those that got another name
  *	gone.c     those that one side has deleted
  *	survey.c   the first questions to the server about all of them
@@ -22,6 +23,7 @@
  *	identify.c octets of those, held against files
  *	putoff.c   what waits: what could not be read, and others at work
  *	renumber.c what else waits where a mailbox has new numbers
+ *	brake.c    which deletes are held back
  *	apply.c    carry out a plan: rows, flags here, deletes
  *	flags.c    flags on the server
  *	trash.c    deletes that go to the trash
@@ -255,8 +257,25 @@ bool run_takes_marked(const struct run *r);
 void run_close(struct run *r); /* copes with half-open */
 /* max_age: INTERNALDATE before which nothing is pulled; 0: no such limit */
 int64_t run_not_before(const struct run *r);
+
+/* brake.c */
 /* For people. */
-const char *run_brake_words(enum brake why);
+const char *brake_words(enum brake why);
+/* What deletes are measured by, as this run has left it by now. */
+int brake_measure(struct run *r, struct plan_policy *policy, struct err *e);
+void brake_judge(struct run *r, const struct plan_policy *policy);
+void brake_report(struct run *r);
+/*
+ * What is held, on which side, goes into the records of the mailboxes, once,
+ * and before anything else is done: no later pass or run lets it go of itself.
+ * record_mark() takes it off when none are left.
+ */
+int brake_note(struct run *r, struct err *e);
+/* The same of B, whose own deletion is held: SIDES are JBOX_HELD_*; */
+int brake_note_box(
+    struct run *r, struct sbox *b, uint32_t sides, struct err *e);
+/* and of all mailboxes, V: none is here any more. */
+int brake_note_all(struct run *r, struct jbox *v, size_t n, struct err *e);
 
 /* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
@@ -655,12 +674,19 @@ void report_left(struct run *r, const struct sbox *b, const char *what);
 void report_left_until(struct run *r, const struct sbox *b, const char *text);
 /* At the end: what no pass has done, and is left to the next run. */
 void report_undone(struct run *r);
-/* N deletes of B (NULL: of the account) that --allow-deletes would let go. */
-void report_held(
-    struct run *r, const struct sbox *b, uint64_t n, const char *why);
+/* Deletes in the Maildir, and on the server. */
+struct held {
+	uint64_t here, there;
+};
+/*
+ * N deletes of B (NULL: of the account) that --allow-deletes would let go.  WHY
+ * may say as well what to do when they are not meant.
+ */
+void report_held(struct run *r, const struct sbox *b, struct held n,
+    const char *why, bool says_way_back);
 /* N that nothing lets go; WHY says what to do instead. */
 void report_held_always(
-    struct run *r, const struct sbox *b, uint64_t n, const char *why);
+    struct run *r, const struct sbox *b, struct held n, const char *why);
 void report_progress(
     struct run *r, const struct sbox *b, uint64_t done, uint64_t total);
 /* A BOX or MSG error of B: reported, B fails, 0.  Wider: returns it. */

@@ -144,6 +144,8 @@ journal_side(struct run *r, struct lists *ls)
 		    .cur_ino = j->stamp.cur_ino,
 		    .new_ino = j->stamp.new_ino,
 		    .gone = j->messages == JBOX_GONE,
+		    .held_l = j->held & JBOX_HELD_HERE,
+		    .held_r = j->held & JBOX_HELD_THERE,
 		};
 	}
 }

@@ -19,7 +19,7 @@ box_equal(const struct jbox *a, const struct jbox *b)
 	       a->messages == b->messages &&
 	       memcmp(&a->stamp, &b->stamp, sizeof a->stamp) == 0 &&
 	       memcmp(&a->letters, &b->letters, sizeof a->letters) == 0 &&
-	       a->letters_seen == b->letters_seen &&
+	       a->letters_seen == b->letters_seen && a->held == b->held &&
 	       span_eq(a->mailboxid, b->mailboxid);
 }
 
@@ -194,6 +194,21 @@ all_take_part(const struct run *r)
 	return true;
 }
 
+/*
+ * None are held on a side that was looked at to the end, and whose deletes are
+ * ours to do: they were undone, or allowed.
+ */
+static void
+unmark_held(const struct run *r, struct sbox *b)
+{
+	if (!(b->r.same || b->keep_cursor || r->a->keep) &&
+	    r->a->direction != CONFIG_PUSH)
+		b->j.held &= ~(uint32_t)JBOX_HELD_HERE;
+	if (!(b->l.same || b->keep_stamp) && b->l.complete &&
+	    r->a->direction != CONFIG_PULL)
+		b->j.held &= ~(uint32_t)JBOX_HELD_THERE;
+}
+
 void
 record_mark(struct run *r, struct sbox *b)
 {
@@ -204,6 +219,8 @@ record_mark(struct run *r, struct sbox *b)
 
 	if (b->slice.on)
 		slice_mark(b);
+	if (marks)
+		unmark_held(r, b);
 	if (marks && !b->r.same && !b->keep_cursor && !b->remote_missing) {
 		b->j.uidvalidity = b->r.uidvalidity;
 		b->j.uidnext = b->r.uidnext;

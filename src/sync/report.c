@@ -163,37 +163,68 @@ report_undone(struct run *r)
 }
 
 static void
-send_held(struct run *r, const struct sbox *b, uint64_t n, const char *why,
+send_held(struct run *r, const struct sbox *b, struct held n, const char *why,
     const char *advice)
 {
-	char *text = xasprintf("%llu delete%s held back: %s%s",
-	    (unsigned long long)n, n == 1 ? "" : "s", why, advice);
+	uint64_t all = n.here + n.there;
+	char *text = xasprintf("%llu delete%s%s held back: %s%s",
+	    (unsigned long long)all, all == 1 ? "" : "s",
+	    n.here == 0	   ? " on the server"
+		: n.there == 0 ? " here"
+			       : " on both sides",
+	    why, advice);
 	struct sync_event ev = {
 	    .kind = SYNC_EVENT_HELD,
 	    .op = "",
-	    .total = n,
+	    .total = all,
 	    .text = text,
 	};
 
-	r->rep->held += n;
+	r->rep->held += all;
 	send_event(r, &ev, b);
 	xfree(text);
 }
 
-void
-report_held(struct run *r, const struct sbox *b, uint64_t n, const char *why)
+/* What the next run does not take for a delete any more, and why. */
+static const char *
+way_back(const struct run *r, struct held n)
 {
-	char *advice = xasprintf("; if the deletes are meant, run "
-				 "mochila sync --allow-deletes %s",
-	    r->a->name);
+	bool both = r->a->direction == CONFIG_BOTH;
 
-	send_held(r, b, n, why, advice);
-	xfree(advice);
+	if (n.here > 0 && n.there > 0)
+		return "put the messages back on both sides";
+	if (n.there > 0)
+		return both ? "put the files back, or remove the account's "
+			      "journal, and all is fetched again"
+			    : "put the files back";
+	return both ? "put the messages back on the server, or remove the "
+		      "account's journal, and what is only here goes up again"
+		    : "put the messages back on the server";
+}
+
+void
+report_held(struct run *r, const struct sbox *b, struct held n, const char *why,
+    bool says_way_back)
+{
+	struct buf advice;
+
+	buf_init(&advice, 65536);
+	buf_addf(&advice, "; if the deletes are meant, run %s sync "
+	    "--allow-deletes ", r->o->called ? r->o->called : "mochila");
+	if (b)
+		buf_add_shell(&advice, span_str(arena_printf(&r->mem, "%s:%.*s",
+		    r->a->name, SPAN_ARG(b->j.name))));
+	else
+		buf_add_shell(&advice, span_str(r->a->name));
+	if (!says_way_back)
+		buf_addf(&advice, "; if not, %s", way_back(r, n));
+	send_held(r, b, n, why, buf_cstr(&advice));
+	buf_release(&advice);
 }
 
 void
 report_held_always(
-    struct run *r, const struct sbox *b, uint64_t n, const char *why)
+    struct run *r, const struct sbox *b, struct held n, const char *why)
 {
 	send_held(r, b, n, why, "");
 }

@@ -184,7 +184,7 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		return rc;
 	slice_defer(r);
 	putoff_gone(r);
-	plan_brake(&r->plan, policy);
+	brake_judge(r, policy);
 	plan_order(&r->plan);
 	return 0;
 }
@@ -240,43 +240,6 @@ split_plan(struct run *r)
 	for (i = 0; i < pl->nbox; i++) {
 		r->box[pl->box[i].box].keep_cursor = pl->box[i].keep_cursor;
 		r->box[pl->box[i].box].keep_stamp = pl->box[i].keep_stamp;
-	}
-}
-
-const char *
-run_brake_words(enum brake why)
-{
-	switch (why) {
-	case BRAKE_BOX:
-		return "too many for one mailbox (max_deletes and a quarter "
-		       "of it)";
-	case BRAKE_ACCOUNT:
-		return "more than half of the account";
-	case BRAKE_DAMAGED:
-		return "the Maildir looks damaged or not mounted";
-	case BRAKE_LIST:
-		return "the server's list lost most mailboxes";
-	case BRAKE_REPLACED:
-		return "its directory is not the one of the last run; if it "
-		       "was put back from a backup, remove the account's "
-		       "journal, and what came since is fetched again";
-	case BRAKE_OFF:
-		break;
-	}
-	return "";
-}
-
-static void
-report_brake(struct run *r)
-{
-	for (size_t i = 0; i < r->plan.nbox; i++) {
-		const struct plan_box *pb = &r->plan.box[i];
-		const struct sbox *b = &r->box[pb->box];
-
-		if (pb->held == 0 || b->held_said)
-			continue;
-		r->box[pb->box].held_said = true;
-		report_held(r, b, pb->held, run_brake_words(pb->brake));
 	}
 }
 
@@ -447,30 +410,6 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 	return rc;
 }
 
-/* What the brake measures deletes by, as this run has left it by now. */
-static int
-count_rows(struct run *r, struct plan_policy *policy, struct err *e)
-{
-	struct map rows;
-	struct jbox *v;
-	size_t n = 0;
-	int rc = journal_boxes(r->j, &r->pass, &v, &n, e);
-
-	if (rc != 0)
-		return rc;
-	map_init(&rows);
-	policy->account_messages = 0;
-	for (size_t i = 0; i < n; i++) {
-		policy->account_messages += v[i].rows;
-		map_set_u64(&rows, v[i].id, v[i].rows);
-	}
-	for (size_t i = 0; i < r->nbox; i++)
-		if (r->box[i].j.id)
-			map_get_u64(&rows, r->box[i].j.id, &r->box[i].j.rows);
-	map_release(&rows);
-	return 0;
-}
-
 /* Until there is nothing left to do. */
 static int
 settle(struct run *r, struct plan_policy *policy, struct err *e)
@@ -487,15 +426,17 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 		r->ntheirs = r->theirscap = 0;
 		/* the first one has what the tree was made of */
 		if (r->passes++ > 0)
-			rc = count_rows(r, policy, e);
+			rc = brake_measure(r, policy, e);
 		if (rc == 0)
 			rc = plan_pass(r, policy, e);
 		if (rc == 0) {
 			split_plan(r);
-			report_brake(r);
+			brake_report(r);
 			if (r->o->dry_run)
 				print_plan(r);
 			else
+				rc = brake_note(r, e);
+			if (rc == 0 && !r->o->dry_run)
 				rc = apply_pass(r, e);
 		}
 		/* also after an error: what the pass owns goes */

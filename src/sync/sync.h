@@ -62,6 +62,7 @@ struct sync_options {
 	struct net_trust *trust; /* of all accounts; NULL: each its own */
 	const char *exe; /* this program, where there are threads; else NULL:
 			    journal_open_by() */
+	const char *called; /* "mochila -c FILE", for advice; NULL: "mochila" */
 };
 
 struct sync_report {

@@ -69,12 +69,14 @@ judge_dirty(struct run *r, struct sbox *b, struct err *e)
 				 r->a->direction == CONFIG_PULL);
 		b->seen = now;
 	}
+	/* are there any left? */
+	b->dirty_r |= (b->j.held & JBOX_HELD_HERE) && !b->stays;
+	b->dirty_l |= (b->j.held & JBOX_HELD_THERE) && !b->stays;
 	return load_holds(r, b, e);
 }
 
-/* Is mailbox NAME what the command line calls WORD? */
-static bool
-is_called(struct span name, struct span word)
+bool
+tree_is_called(struct span name, struct span word)
 {
 	return span_eq(name, word) ||
 	    (span_eq(name, SPAN("INBOX")) && span_eq_case(name, word));
@@ -90,7 +92,7 @@ static bool
 wanted(const struct run *r, struct span name)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++)
-		if (is_called(name, r->o->mailboxes[i]))
+		if (tree_is_called(name, r->o->mailboxes[i]))
 			return true;
 	return wants_all(r);
 }
@@ -109,15 +111,15 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	*skip_r = lost;
 	if (lost && op->why != TREE_CASE_INBOX_GONE) {
 		/* nobody deletes messages like that, whatever is allowed */
-		report_held_always(r, b, op->rows,
+		report_held_always(r, b, (struct held){.there = op->rows},
 		    "its directory lacks cur/ or new/, or is a link; make it "
 		    "whole again, or remove it if the mailbox is to go");
 		return 0;
 	}
 	if (lost && !r->o->allow_deletes) {
-		report_held(
-		    r, b, op->rows, "the directory of INBOX is missing");
-		return 0;
+		report_held(r, b, (struct held){.there = op->rows},
+		    "the directory of INBOX is missing", false);
+		return brake_note_box(r, b, JBOX_HELD_THERE, e);
 	}
 	*skip_r = false;
 	if (r->o->dry_run) {
@@ -213,6 +215,25 @@ tell_held(struct run *r, const struct sbox *b)
 	    "what else is new in it is left until that is settled");
 }
 
+/* The deletion of B, and all else of it. */
+static int
+hold_box(struct run *r, const struct tree_op *op, struct sbox *b,
+    struct err *e)
+{
+	bool here = op->kind == TREE_DELETE_L;
+	bool replaced = !here && r->replaced;
+	uint64_t n = op->rows ? op->rows : 1;
+
+	report_held(r, b, here ? (struct held){.here = n}
+			       : (struct held){.there = n},
+	    replaced ? brake_words(BRAKE_REPLACED) : tree_case_words(op->why),
+	    replaced);
+	r->keep_stamps |= r->replaced;
+	tell_held(r, b);
+	return brake_note_box(
+	    r, b, here ? JBOX_HELD_HERE : JBOX_HELD_THERE, e);
+}
+
 static int
 carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
     struct err *e)
@@ -238,14 +259,8 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 	case TREE_DELETE_L:
 	case TREE_DELETE_R:
 		if (op->held) {
-			report_held(r, b, op->rows ? op->rows : 1,
-			    op->kind == TREE_DELETE_R && r->replaced
-				? run_brake_words(BRAKE_REPLACED)
-				: tree_case_words(op->why));
-			r->keep_stamps |= r->replaced;
-			tell_held(r, b);
 			*skip_r = true;
-			return 0;
+			return hold_box(r, op, b, e);
 		}
 		b->goes = true;
 		if (op->kind == TREE_DELETE_L)
@@ -381,17 +396,21 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 }
 
 static int
-check_names(struct run *r, const struct tree_plan *tp, struct err *e)
+check_names(struct run *r, const struct lists *ls, struct err *e)
 {
+	const struct tree_plan *tp = &ls->plan;
+
 	for (size_t i = 0; i < r->o->nmailboxes; i++) {
 		struct span word = r->o->mailboxes[i], like = SPAN("");
 		bool found = false;
 
 		for (size_t k = 0; k < tp->n && !found; k++) {
-			found = is_called(tp->op[k].name, word);
+			found = tree_is_called(tp->op[k].name, word);
 			if (layout_says(tp->op[k].name, word))
 				like = tp->op[k].name;
 		}
+		if (!found && patterns_explain(r, ls, word, e) != 0)
+			return e->code;
 		if (!found && like.n > 0)
 			return err_set(e, ERR_USAGE, ERR_SCOPE_ACCOUNT,
 			    ERR_RETRY_NEVER, "no mailbox '%.*s' on either "
@@ -520,11 +539,11 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->root_damaged = tp->root_damaged;
 	r->replaced = tp->replaced;
 	if (!go) {
-		report_held(r, NULL, rows ? rows : 1,
+		report_held(r, NULL, (struct held){.there = rows ? rows : 1},
 		    "the Maildir holds no mailbox at all (not mounted, or "
 		    "another layout?), nothing is done; to fetch everything "
-		    "again, remove the account's journal");
-		return 0;
+		    "again, remove the account's journal", true);
+		return brake_note_all(r, ls->jbox, ls->njbox, e);
 	}
 	if (ls->njbox == 0)
 		whose_inbox_is_root(r);
@@ -532,7 +551,9 @@ build(struct run *r, struct lists *ls, struct err *e)
 		report_unread(r, ls->remote.unread);
 	rc = trash_find(r, ls, e);
 	if (rc == 0)
-		rc = check_names(r, tp, e);
+		rc = check_names(r, ls, e);
+	if (rc == 0)
+		rc = patterns_check(r, ls, e);
 	if (rc != 0)
 		return rc;
 	note_dirs(r, ls);

@@ -84,6 +84,18 @@ int rename_record(struct run *r, struct lists *ls, struct err *e);
  */
 int trash_find(struct run *r, const struct lists *ls, struct err *e);
 
+/* tree.c: is mailbox NAME what the command line calls WORD? */
+bool tree_is_called(struct span name, struct span word);
+
+/*
+ * patterns.c: of those in the configuration, what matches nothing is told.
+ * ERR_CONFIG: no mailbox at all is left.
+ */
+int patterns_check(struct run *r, const struct lists *ls, struct err *e);
+/* No mailbox of the plan is called WORD: ERR_USAGE where one is left out. */
+int patterns_explain(struct run *r, const struct lists *ls, struct span word,
+    struct err *e);
+
 /* gone.c: the record of B goes, WHY is said where it is to be. */
 int gone_by_plan(
     struct run *r, enum tree_case why, struct sbox *b, struct err *e);

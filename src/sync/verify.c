@@ -11,6 +11,9 @@ struct verify {
 	struct run r;
 	struct buf *out;
 	uint64_t n;
+	/* of one mailbox: what policy keeps on one side (holds) */
+	struct map bases;
+	struct uidset uids;
 };
 
 static void
@@ -24,6 +27,25 @@ finding(struct verify *v, const struct jbox *b, uint32_t uid, struct span file,
 	if (file.n)
 		buf_addf(v->out, " file %.*s", SPAN_ARG(file));
 	buf_addf(v->out, ": %s\n", what);
+}
+
+/* By policy, and noted once: no run does anything about them. */
+static int
+read_left_out(struct verify *v, const struct jbox *b, struct err *e)
+{
+	struct jhold *h;
+	size_t n = 0;
+	int rc = journal_holds(v->r.j, b->id, &v->r.pass, &h, &n, e);
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (h[i].kind != JHOLD_KEPT && h[i].kind != JHOLD_SKIPPED)
+			continue;
+		if (h[i].uid)
+			uidset_add(&v->uids, h[i].uid);
+		else
+			map_add(&v->bases, h[i].base, 1);
+	}
+	return rc;
 }
 
 static int
@@ -89,11 +111,24 @@ check_local(struct verify *v, const struct jbox *b, const struct pairs *rows,
 		rc = check_file(v, b, &l.v[at], &rows->v[i], e);
 	}
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		if (map_get(&by_file, l.v[i].file, &at))
+		if (map_get(&by_file, l.v[i].file, &at) &&
+		    !map_get(&v->bases, l.v[i].base, &at))
 			finding(v, b, 0, l.v[i].file,
 			    "not in the journal (new, renamed or waiting)");
 	map_release(&by_file);
 	return rc;
+}
+
+/* E came of its SELECT: it was deleted there, and is to stay here. */
+static bool
+stays_here(struct verify *v, const struct jbox *b, const struct err *e)
+{
+	bool exists = true;
+	struct err late;
+
+	return e->code == ERR_NO &&
+	       (v->r.a->keep || v->r.a->direction == CONFIG_PUSH) &&
+	       imap_exists(v->r.imap, b->wire, &exists, &late) == 0 && !exists;
 }
 
 static int
@@ -113,7 +148,8 @@ check_remote(struct verify *v, const struct jbox *b, const struct pairs *rows,
 		rc = imap_fetch_meta(
 		    v->r.imap, NULL, true, true, &v->r.pass, &view, e);
 	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
-		finding(v, b, 0, SPAN_NONE, e->text);
+		if (!stays_here(v, b, e))
+			finding(v, b, 0, SPAN_NONE, e->text);
 		err_clear(e);
 		rc = 0;
 	}
@@ -131,7 +167,8 @@ check_remote(struct verify *v, const struct jbox *b, const struct pairs *rows,
 			    "flags on the server changed since the last sync");
 	}
 	for (size_t i = 0; i < view.n && view.complete; i++)
-		if (!pairs_find(rows, view.v[i].uid))
+		if (!pairs_find(rows, view.v[i].uid) &&
+		    !uidset_has(&v->uids, view.v[i].uid))
 			finding(v, b, view.v[i].uid, SPAN_NONE,
 			    "on the server, not in the journal (new or "
 			    "waiting)");
@@ -154,11 +191,18 @@ check_boxes(struct verify *v, bool remote, struct err *e)
 		if (rc != 0)
 			break;
 		arena_init(&v->r.pass);
-		rc = journal_pairs(v->r.j, b[i].id, &v->r.pass, &rows, e);
+		map_init(&v->bases);
+		uidset_init(&v->uids);
+		rc = read_left_out(v, &b[i], e);
+		if (rc == 0)
+			rc = journal_pairs(
+			    v->r.j, b[i].id, &v->r.pass, &rows, e);
 		if (rc == 0)
 			rc = check_local(v, &b[i], &rows, e);
 		if (rc == 0 && remote)
 			rc = check_remote(v, &b[i], &rows, e);
+		uidset_release(&v->uids);
+		map_release(&v->bases);
 		arena_release(&v->r.pass);
 	}
 	return rc;

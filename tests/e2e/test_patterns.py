@@ -185,3 +185,51 @@ def test_a_child_crosses_with_its_parent(world, side):
     for box in ("New", "New/in", "New/out"):
         assert there[box] == here[box] and len(here[box]) == 2
     world.assert_idle()
+
+
+# what matches nothing
+
+
+def test_a_pattern_that_matches_nothing_is_told(world):
+    fill(world, "Sent", 2)
+    world.local.add("Here", message("h"), "1.x.host")
+    world.write_config(mailboxes=["inbox", "Sned", "Here", "Lists/*", "!Spm"])
+    for args in [], ["--dry-run"], []:
+        done = world.sync(*args)
+        assert [line.split("'")[1] for line in done.err.splitlines()] == [
+            "Sned", "Lists/*"]
+        assert all("'mailboxes' is the name of no mailbox" in line
+                   for line in done.err.splitlines())
+    assert world.server.mailboxes() == ["Here", "INBOX", "Sent"]
+    assert world.local.mailboxes() == ["Here", "INBOX"]
+    assert world.sync("-q").err == ""
+    world.write_config(mailboxes=["INBOX", "Sent"])
+    assert world.sync().err == ""
+
+
+@pytest.mark.parametrize("patterns", [["Inbx"], ["Inbx", "!INBOX"], ["!*"]])
+def test_patterns_that_leave_nothing(world, patterns):
+    fill(world, "INBOX", 2)
+    world.write_config(mailboxes=patterns)
+    for args in [], ["--dry-run"], []:
+        err = world.sync(*args, status=78).err
+        assert "'mailboxes' leaves out all mailboxes" in err
+        assert ("'Inbx'" in err) == ("Inbx" in patterns)
+    assert "of what 'mailboxes' selects" in world.run("status").out
+    world.write_config(mailboxes=["INBOX"])
+    world.sync()
+    world.assert_settled()
+    world.write_config(mailboxes=patterns)
+    world.sync(status=78)
+    assert len(world.server.messages("INBOX")) == 2
+    assert len(world.local.files("INBOX")) == 2
+
+
+def test_one_that_is_left_out_asked_for_by_name(world):
+    fill(world, "Sent", 2)
+    world.sync()
+    world.write_config(mailboxes=["*", "!Sent"])
+    assert "the mailbox 'Sent' is left out by 'mailboxes'" in world.sync(
+        "home:Sent", status=64).err
+    assert "no mailbox 'Snt' on either side" in world.sync(
+        "home:Snt", status=64).err

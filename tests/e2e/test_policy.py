@@ -604,3 +604,30 @@ def test_a_direction_that_changes_costs_one_look(world):
         world.sync()
         world.server.close()
         world.assert_idle()
+
+
+# what policy keeps on one side is no finding
+
+
+def test_verify_knows_what_was_kept(world):
+    world.server.create("Old")
+    for box in ("INBOX", "Old"):
+        for k in range(3):
+            world.server.append(box, message("%s%d" % (box, k)))
+    world.server.append("INBOX", message("large", size=5000))
+    world.write_config(direction="pull", deletes="keep", max_size="2K")
+    world.sync()
+    world.server.expunge("INBOX", [1])
+    world.server.do("delete", "Old")
+    world.sync()
+    assert len(world.local.files("INBOX")) == 3
+    assert len(world.local.files("Old")) == 3
+    for where in [], ["--remote"]:
+        out = world.run("journal", "verify", "home", *where).out
+        assert out == "home: 0 findings\n"
+    # but what else differs still is one
+    world.server.append("INBOX", message("new"))
+    world.local.add("INBOX", b"Subject: x\n\nx\n", "1.x.host")
+    out = world.run("journal", "verify", "home", "--remote", status=65).out
+    assert len(out.splitlines()) == 3
+    assert "1.x.host" in out and "on the server, not in the journal" in out

@@ -389,6 +389,21 @@ def test_full_looks_once(scripted):
     assert world.script.names().count(b"SELECT") == 1
 
 
+@pytest.mark.parametrize("said, told", [
+    (b"NO Can't save a zero byte message.",
+     "the server says: Can't save a zero byte message; it stays here"),
+    (b"NO [CANNOT]", "the server refuses it; it stays here")])
+def test_who_said_that_it_does_not_go_up(scripted, said, told):
+    world = scripted()
+    world.local.add("INBOX", b"Subject: a\n\na\n", "1.a.host")
+    nul = world.local.add("INBOX", b"Subject: b\n\n\0\n", "2.b.host")
+    world.script.answer[b"APPEND"] = said
+    lines = sorted(world.sync(status=65).err.splitlines())
+    assert told in lines[0] and "NUL" in lines[1] and "server" not in lines[1]
+    out = world.run("explain", str(nul), status=None).out
+    assert "could not be uploaded" in out and "refused" not in out
+
+
 def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     """Of a server that wants an end of the last line (Yahoo): the message is
     not changed for it."""
@@ -400,7 +415,7 @@ def test_what_waits_is_said_by_each_run_and_by_status(scripted):
     done = world.sync(status=65)
     line, = done.err.splitlines()
     assert "1.a.host" in line and "its last line has no end" in line
-    assert "Additional arguments" in line
+    assert "the server says: " in line and "Additional arguments" in line
     assert [m["body"] for m in world.server.messages("INBOX").values()] == [
         b"Subject: message b\r\n\r\nb\r\n"]
     for how in [], [], ["--dry-run"]:

@@ -58,6 +58,30 @@ test_every_writer_adds_all_or_nothing(void **state)
 }
 
 static void
+test_a_word_of_a_shell_is_quoted_where_it_needs_to_be(void **state)
+{
+	static const char *const cases[][2] = {{"home:INBOX", "home:INBOX"},
+	    {"/etc/my-mail_1.yaml", "/etc/my-mail_1.yaml"},
+	    {"Entw\xc3\xbc", "Entw\xc3\xbc"}, {"", "''"},
+	    {"Sent mail", "'Sent mail'"}, {"a$b", "'a$b'"}, {"~", "'~'"},
+	    {"it's", "'it'\\''s'"}, {"'", "''\\'''"}, {"a\nb", "'a\nb'"}};
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_init(&b, 100);
+		buf_add_shell(&b, span_str(cases[i][0]));
+		assert_string_equal(buf_cstr(&b), cases[i][1]);
+		assert_int_equal(b.n, strlen(cases[i][1]));
+		buf_release(&b);
+	}
+	buf_init(&b, 5);
+	buf_add_shell(&b, SPAN("it's"));
+	assert_true(b.toobig && b.n == 0);
+	buf_release(&b);
+}
+
+static void
 test_sizes_that_overflow_are_too_big(void **state)
 {
 	struct buf b;
@@ -130,6 +154,8 @@ main(void)
 	    cmocka_unit_test(test_the_ceiling_is_exact),
 	    cmocka_unit_test(test_every_writer_adds_all_or_nothing),
 	    cmocka_unit_test(test_sizes_that_overflow_are_too_big),
+	    cmocka_unit_test(
+		test_a_word_of_a_shell_is_quoted_where_it_needs_to_be),
 	    cmocka_unit_test(test_numbers_are_written_as_printf_does),
 	    cmocka_unit_test(test_an_empty_buf_can_be_used_at_once_and_again),
 	};

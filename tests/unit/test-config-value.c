@@ -25,6 +25,9 @@ test_wrong_values_are_named(void **state)
 	    {"connections: 17", "7:18: ", "connections"},
 	    {"layout: flat", "7:13: ", "nested"},
 	    {"auth: [gssapi]", "7:", "gssapi"},
+	    {"auth: [xoauth2]", "7:12: ",
+		"there are plain, login, cram-md5, scram-sha-1, "
+		"scram-sha-256"},
 	    {"auth: 3", "7:", "auth"},
 	    {"mailboxes: x", "7:", "mailboxes"},
 	    {"mailboxes: [[x]]", "7:", "mailboxes"},

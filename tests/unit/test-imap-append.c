@@ -51,7 +51,7 @@ test_appends_go_in_one_flight(void **state)
 	assert_false(res.ok);
 	assert_int_equal(res.cookie, 2);
 	assert_string_equal(res.resp, "TOOBIG");
-	assert_string_equal(res.why, "too big");
+	assert_string_equal(res.why, "the server says: too big");
 	assert_int_equal(1, imap_append_result(a, true, &res, &e));
 	assert_true(res.ok && res.cookie == 3 && res.uid == 0);
 	assert_int_equal(0, imap_append_result(a, true, &res, &e));

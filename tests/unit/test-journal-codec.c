@@ -115,8 +115,32 @@ test_records_come_back_as_they_were(void **state)
 	arena_clear(&mem);
 }
 
+/* One of which nothing is held is as it was before there was such a mark. */
+static void
+test_what_is_held_of_a_mailbox_comes_back(void **state)
+{
+	struct jbox b = full_box(), c;
+	struct buf v;
+
+	(void)state;
+	buf_init(&v, 65536);
+	for (uint32_t held = 0; held <= JBOX_HELD_ALL + 1; held++) {
+		b.held = held;
+		buf_clear(&v);
+		codec_put_box(&v, &b);
+		assert_int_equal(v.p[0], held ? 2 : 1);
+		assert_int_equal(codec_get_box(&mem, buf_span(&v), &c),
+		    held <= JBOX_HELD_ALL);
+		if (held <= JBOX_HELD_ALL)
+			assert_int_equal(c.held, held);
+	}
+	buf_release(&v);
+	arena_clear(&mem);
+}
+
 /* Every kind of record, key and value, by number. */
-enum { PAIR, BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KEY_SIZE, KINDS };
+enum { PAIR, BOX, HELD_BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KEY_SIZE,
+    KINDS };
 
 static void
 put(int which, struct buf *v)
@@ -130,6 +154,10 @@ put(int which, struct buf *v)
 	switch (which) {
 	case PAIR:
 		codec_put_pair(v, &p);
+		break;
+	case HELD_BOX:
+		b.held = JBOX_HELD_ALL;
+		codec_put_box(v, &b);
 		break;
 	case BOX:
 		codec_put_box(v, &b);
@@ -193,6 +221,7 @@ get(int which, struct span s)
 		}
 		break;
 	case BOX:
+	case HELD_BOX:
 		if ((ok = codec_get_box(&mem, s, &b)))
 			codec_put_box(&again, &b);
 		break;
@@ -290,7 +319,7 @@ test_values_of_another_layout_are_refused(void **state)
 		for (int c = 0; c < 256; c++) {
 			v.p[0] = (char)c;
 			assert_int_equal(get(which, buf_span(&v)),
-			    c == (which == HOLD ? 2 : 1));
+			    c == (which == HOLD || which == HELD_BOX ? 2 : 1));
 		}
 		buf_release(&v);
 	}
@@ -510,6 +539,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_records_come_back_as_they_were),
+	    cmocka_unit_test(test_what_is_held_of_a_mailbox_comes_back),
 	    cmocka_unit_test(test_cut_or_longer_records_are_refused),
 	    cmocka_unit_test(
 		test_any_changed_byte_is_refused_or_another_record),

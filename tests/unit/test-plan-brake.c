@@ -141,6 +141,67 @@ test_mailboxes_are_judged_one_by_one(void **state)
 	arena_clear(&mem);
 }
 
+/* Of that side, however little it is, and until somebody allows it. */
+static void
+test_what_was_held_stays_held(void **state)
+{
+	static const enum op_kind kind[] = {OP_LDELETE, OP_RDELETE};
+
+	(void)state;
+	for (int allow = 0; allow < 2; allow++)
+		for (int k = 0; k < 2; k++)
+			for (int was = 0; was < 4; was++) {
+				const struct plan_policy p = {
+				    .max_deletes = 100,
+				    .account_messages = 1000,
+				    .allow_deletes = allow};
+				bool held = !allow && (was >> k & 1);
+				struct plan pl;
+
+				plan_init(&pl, &mem);
+				add_box(&pl, 0, kind[k], 1, 1000);
+				pl.box[0].was_held_l = was & 1;
+				pl.box[0].was_held_r = was & 2;
+				plan_brake(&pl, &p);
+				assert_int_equal(pl.box[0].brake,
+				    held ? BRAKE_STILL : BRAKE_OFF);
+				assert_int_equal(pl.op[0].held, held);
+				assert_int_equal(pl.box[0].held, held);
+				assert_int_equal(pl.box[0].keep_cursor,
+				    held && k == 0);
+				assert_int_equal(pl.box[0].keep_stamp,
+				    held && k == 1);
+				arena_clear(&mem);
+			}
+}
+
+/* Both sides deleted in one mailbox: what was held here says nothing there. */
+static void
+test_what_was_held_on_one_side_holds_that_side(void **state)
+{
+	const struct plan_policy p = {
+	    .max_deletes = 100, .account_messages = 1000};
+	struct plan pl;
+
+	(void)state;
+	plan_init(&pl, &mem);
+	add_box(&pl, 0, OP_RECORD, 0, 1000);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct pair row = {.uid = i + 1};
+
+		plan_add(&pl, i < 2 ? OP_LDELETE : OP_RDELETE, CASE_SAME, 0,
+		    &row);
+	}
+	pl.box[0].ldeletes = pl.box[0].rdeletes = 2;
+	pl.box[0].was_held_r = true;
+	plan_brake(&pl, &p);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(pl.op[i].held, i >= 2);
+	assert_int_equal(pl.box[0].held, 2);
+	assert_true(!pl.box[0].keep_cursor && pl.box[0].keep_stamp);
+	arena_clear(&mem);
+}
+
 /* expunge: yes, and \Deleted on both sides of N of 20 messages. */
 static enum brake
 brake_of_expunged(uint32_t n)
@@ -234,6 +295,8 @@ main(void)
 	    cmocka_unit_test(test_what_looks_damaged_deletes_nothing),
 	    cmocka_unit_test(test_another_directory_deletes_nothing_there),
 	    cmocka_unit_test(test_mailboxes_are_judged_one_by_one),
+	    cmocka_unit_test(test_what_was_held_stays_held),
+	    cmocka_unit_test(test_what_was_held_on_one_side_holds_that_side),
 	    cmocka_unit_test(
 		test_a_message_that_goes_on_both_sides_counts_once),
 	    cmocka_unit_test(

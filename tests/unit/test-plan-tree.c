@@ -180,6 +180,40 @@ test_an_empty_root_deletes_nothing(void **state)
 	arena_clear(&mem);
 }
 
+/* Those with messages pass the brake of the messages. */
+static void
+test_an_empty_mailbox_that_was_held_stays_held(void **state)
+{
+	struct input in;
+
+	(void)state;
+	for (size_t rows = 0; rows < 2; rows++) {
+		init(&in);
+		add_j(&in, "a", rows);
+		add_j(&in, "b", 0);
+		in.j[0].held_r = in.j[1].held_l = true;
+		add_r(&in, "a", true);
+		add_r(&in, "b", true);
+		add_j(&in, "c", 0);
+		add_r(&in, "c", true);
+		add_l(&in, "c", false);
+		expect(&in, rows ? "sync101 c, deleteR106 b, deleteR106 a, "
+				 : "sync101 c, deleteR106 b, deleteR106! a, ");
+		in.nr = 0;
+		add_r(&in, "c", true);
+		in.nl = 0;
+		add_l(&in, "a", false);
+		add_l(&in, "b", false);
+		add_l(&in, "c", false);
+		in.j[1].rows = rows;
+		expect(&in, rows ? "sync101 c, deleteL105 b, deleteL105 a, "
+				 : "sync101 c, deleteL105! b, deleteL105 a, ");
+		in.p.allow_deletes = true;
+		expect(&in, "sync101 c, deleteL105 b, deleteL105 a, ");
+	}
+	arena_clear(&mem);
+}
+
 /* A backup knows nothing of the mailboxes that are younger. */
 static void
 test_a_tree_that_was_put_back_deletes_nothing(void **state)
@@ -583,6 +617,7 @@ main(void)
 		test_parents_first_deletes_last_and_children_first),
 	    cmocka_unit_test(test_a_list_that_lost_most_deletes_nothing),
 	    cmocka_unit_test(test_an_empty_root_deletes_nothing),
+	    cmocka_unit_test(test_an_empty_mailbox_that_was_held_stays_held),
 	    cmocka_unit_test(test_a_tree_that_was_put_back_deletes_nothing),
 	    cmocka_unit_test(test_large_mailboxes_are_not_held),
 	    cmocka_unit_test(test_containers_are_no_mailboxes),

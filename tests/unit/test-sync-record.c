@@ -262,6 +262,60 @@ test_what_is_half_done_waits(void **state)
 	arena_release(&s->r.pass);
 }
 
+/* Both sides were looked at; deletes are held HERE, and THERE. */
+static void
+test_what_is_held_keeps_the_marks_until_none_is(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int k = 0; k < 4; k++) {
+		bool here = k & 1, there = k & 2;
+		struct scene *s = begin(f);
+		struct sbox *b = &s->b;
+
+		b->j.held = JBOX_HELD_ALL;
+		b->j.highestmodseq = 7;
+		b->j.stamp.cur_mtime_ns = 7;
+		b->l.complete = b->r.complete = true;
+		b->r.highestmodseq = 8;
+		b->stamp.cur_mtime_ns = 8;
+		b->keep_cursor = here;
+		b->keep_stamp = there;
+		record_mark(&s->r, b);
+		assert_int_equal(b->j.highestmodseq, here ? 7 : 8);
+		assert_int_equal(b->j.stamp.cur_mtime_ns, there ? 7 : 8);
+		assert_int_equal(b->j.held, (here ? JBOX_HELD_HERE : 0) |
+						(there ? JBOX_HELD_THERE : 0));
+	}
+}
+
+/* Not looked at, not to the end, or not ours to delete: who knows? */
+static void
+test_what_nobody_looked_at_stays_held(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int k = 0; k < 7; k++) {
+		struct scene *s = begin(f);
+		struct sbox *b = &s->b;
+
+		b->j.held = JBOX_HELD_ALL;
+		b->l.complete = b->r.complete = k != 0;
+		b->l.same = k == 0 || k == 1;
+		b->r.same = k == 0 || k == 2;
+		b->undone = k == 3;
+		s->conf.direction = k == 4   ? CONFIG_PULL
+				    : k == 5 ? CONFIG_PUSH
+					     : CONFIG_BOTH;
+		s->conf.keep = k == 6;
+		record_mark(&s->r, b);
+		assert_int_equal(b->j.held,
+		    k == 0 || k == 3   ? JBOX_HELD_ALL
+			: k == 1 || k == 4 ? JBOX_HELD_THERE
+					   : JBOX_HELD_HERE);
+	}
+}
+
 int
 main(void)
 {
@@ -275,6 +329,8 @@ main(void)
 	    T(test_what_has_a_row_waits_no_more),
 	    T(test_a_row_that_is_written_again_leaves_new_content_waiting),
 	    T(test_what_is_half_done_waits),
+	    T(test_what_is_held_keeps_the_marks_until_none_is),
+	    T(test_what_nobody_looked_at_stays_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
