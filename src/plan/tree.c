@@ -328,6 +328,7 @@ from_local(struct known_tree *b, size_t i)
 	if (!layout_name_of_path(b->mem, path, p->layout, &name)) {
 		op = add(b, TREE_SKIP, TREE_CASE_BAD_NAME);
 		op->name = op->path = path;
+		op->now_path = l->path;
 		if (span_eq_case(path, SPAN("INBOX"))) /* mbsync's is "Inbox" */
 			op->text = "this directory is no possible mailbox "
 				   "name; the inbox is INBOX, in capitals";

@@ -186,6 +186,7 @@ struct run {
 	bool root_missing; /* and the journal knows of mailboxes */
 	uint64_t let_in; /* left out when marks were taken, and not any more */
 	bool keep_stamps; /* by them the next run has to see that, too */
+	bool stepped;  /* mailboxes are where the plan of names wants them */
 	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
 
 	struct span selected_wire; /* what the session has selected, "" none */

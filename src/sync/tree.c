@@ -281,7 +281,7 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
-	if (r->o->dry_run || r->renaming) { /* nothing has moved */
+	if (!r->stepped) { /* nothing has moved */
 		if (op->now_wire.n > 0)
 			b->j.wire = op->now_wire;
 		if (op->now_path.n > 0)
@@ -298,26 +298,27 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 
 /*
  * Not looked at in this run, as one that failed: see rule 5 of putoff.c, and
- * rule 3 of renumber.c.
+ * rule 3 of renumber.c.  What the patterns leave out is not ours to ask.
  */
+static void
+set_out(struct run *r, const struct tree_op *op, struct sbox *b)
+{
+	if (op->kind == TREE_FORGET ||
+	    (op->kind == TREE_LEAVE && op->why == TREE_CASE_BOTH))
+		return;
+	b->failed = true;
+	b->stays = op->kind == TREE_STAY;
+	b->local_missing = op->now_path.n == 0;
+	b->remote_missing = op->now_wire.n == 0;
+	r->nbox++;
+}
+
 static struct sbox *
 pass_over(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
-	struct sbox *b;
+	struct sbox *b = place_box(r, ls, op);
 
-	b = place_box(r, ls, op);
-	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
-	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
-	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED &&
-	    op->kind != TREE_STAY)
-		return b;
-	b->failed = true;
-	b->stays = op->kind == TREE_STAY;
-	b->local_missing = op->kind == TREE_CREATE_L ||
-	    (b->stays && op->now_path.n == 0);
-	b->remote_missing = op->kind == TREE_CREATE_R ||
-	    (b->stays && op->now_wire.n == 0);
-	r->nbox++;
+	set_out(r, op, b);
 	return b;
 }
 
@@ -365,8 +366,9 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		rc = report_contain(r, b, e);
 		skip = !b->failed;
 	}
-	/* one that failed is asked what was moved into it (putoff.c, rule 5) */
-	if (!skip)
+	if (rc == 0 && skip)
+		set_out(r, op, b);
+	else if (!skip)
 		r->nbox++;
 	return rc;
 }
@@ -452,7 +454,8 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 		if (!r->renaming && wants_steps(r, ls))
 			rc = rename_steps(r, ls, &verdict, &again, e);
 	}
-	if (rc == 0 && *go_r && !r->renaming && wants_steps(r, ls))
+	r->stepped = rc == 0 && *go_r && !r->renaming && wants_steps(r, ls);
+	if (r->stepped)
 		rc = rename_record(r, ls, e);
 	map_release(&verdict);
 	return rc;
@@ -479,7 +482,7 @@ note_dirs(struct run *r, const struct lists *ls)
 		if (!ls->dir[i].is_link)
 			map_add(&r->dirs, ls->dir[i].path, 1);
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (!r->renaming && has_steps(&ls->plan.op[i]))
+		if (r->stepped && has_steps(&ls->plan.op[i]))
 			map_add(&r->dirs, ls->plan.op[i].path, 1);
 }
 

@@ -134,12 +134,16 @@ test_case_107_deleted_on_both_sides_is_forgotten(void **state)
 static void
 test_case_108_no_name_has_that_path(void **state)
 {
+	struct tree_plan plan;
 	struct input in;
 
 	(void)state;
 	with_a(&in);
 	add_l(&in, "100%", false);
 	expect(&in, "skip108 100%, sync101 a, ");
+	/* what is moved into it is there */
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[0].now_path, SPAN("100%")));
 }
 
 static void
