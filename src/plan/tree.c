@@ -197,14 +197,18 @@ name_of_cut(struct arena *mem, struct span name, struct span path)
 /*
  * What was put aside, or taken along, goes by the name of where it is, on the
  * side where it is not as well: its old name may be somebody else's by now.
+ * So does what an earlier run put aside that ended before it said so.
  */
 static void
 name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 {
 	const struct tree_policy *p = b->policy;
 	const struct known *k = &b->k[i];
+	bool alone_l = k->l != KNOWN_NONE && k->r == KNOWN_NONE;
+	bool alone_r = k->r != KNOWN_NONE && k->l == KNOWN_NONE;
 
-	if (k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) {
+	if ((k->l != KNOWN_NONE && !span_eq(op->path, op->now_path)) ||
+	    (alone_l && k->lname_ok && tree_is_aside(k->lname))) {
 		if (!layout_name_of_path(
 			b->mem, op->path, p->layout, &op->name))
 			op->name = name_of_cut(
@@ -212,7 +216,8 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 		if (k->r == KNOWN_NONE)
 			(void)layout_wire(b->mem, op->name, p->delim,
 			    p->prefix, &op->wire);
-	} else if (k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) {
+	} else if ((k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) ||
+	    (alone_r && tree_is_aside(b->r[k->r].name))) {
 		op->name = layout_name(b->mem, op->wire, op->delim, p->prefix);
 		if (k->l == KNOWN_NONE)
 			op->path = layout_path(b->mem, op->name, p->layout);
@@ -236,6 +241,19 @@ from_one(struct known_tree *b, size_t i)
 	    p->write_r && p->list_complete && b->nr > 0 ? TREE_STAY
 							: TREE_LEAVE,
 	    TREE_CASE_POLICY);
+}
+
+/* Gone on one side, and somebody else has its name there. */
+static bool
+is_displaced(
+    const struct known_tree *b, const struct known *k, const struct tree_op *op)
+{
+	uint64_t at;
+
+	if (k->r == KNOWN_NONE && k->l != KNOWN_NONE)
+		return map_get(&b->r_by_wire, op->wire, &at);
+	return k->l == KNOWN_NONE && k->r != KNOWN_NONE &&
+	       map_get(&b->l_by_path, op->path, &at);
 }
 
 /* cases 101, 105 to 107, 111 to 121 */
@@ -271,6 +289,7 @@ from_journal(struct known_tree *b, size_t i)
 				  : TREE_CASE_BOTH_GONE);
 	}
 	name_by_place(b, i, op);
+	op->displaced = is_displaced(b, k, op);
 }
 
 /* cases 102, 104 and 110 */

@@ -132,6 +132,11 @@ struct tree_op {
 	bool damaged; /* local directory lacks cur/ or new/, or is missing */
 	bool held;    /* by the brake */
 	/*
+	 * It is gone on one side, where another mailbox has its name by now:
+	 * so it is certainly gone, and cannot be made there again.
+	 */
+	bool displaced;
+	/*
 	 * CREATE_*: a mailbox whose name differs only in case is on that side.
 	 * Where case means nothing, making this one would give that one.
 	 */

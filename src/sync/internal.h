@@ -107,6 +107,7 @@ struct sbox {
 	bool is_listed;		/* listed is valid: until we write there */
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool stays;    /* and it is not deleted on the other one (case 118) */
+	bool displaced; /* there, another mailbox has its name (plan/tree.h) */
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
@@ -255,6 +256,8 @@ const char *run_brake_words(enum brake why);
 /* tree.c, gone.c */
 int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
+/* Before B is made where it is gone; ERR_CONFIG, scope BOX: it is displaced. */
+int tree_may_make(const struct sbox *b, struct err *e);
 
 /*
  * survey.c: before the mailboxes of a pass are observed.  Their answers stay

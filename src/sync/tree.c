@@ -281,6 +281,7 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
+	b->displaced = op->displaced;
 	if (!r->stepped) { /* nothing has moved */
 		if (op->now_wire.n > 0)
 			b->j.wire = op->now_wire;
