@@ -256,6 +256,22 @@ is_displaced(
 	       map_get(&b->l_by_path, op->path, &at);
 }
 
+/*
+ * The record of what is left out follows where it was taken along to: in this
+ * run, or in one that ended before it said so.  A name that a person gave it on
+ * one side only is for the day when it is not left out any more.
+ */
+static bool
+was_taken_along(
+    const struct known_tree *b, const struct known *k, const struct tree_op *op)
+{
+	if ((op->now_path.n > 0 && !span_eq(op->path, op->now_path)) ||
+	    (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)))
+		return true;
+	return k->r != KNOWN_NONE && k->l != KNOWN_NONE && k->lname_ok &&
+	       span_eq(b->r[k->r].name, k->lname);
+}
+
 /* cases 101, 105 to 107, 111 to 121 */
 static void
 from_journal(struct known_tree *b, size_t i)
@@ -268,8 +284,9 @@ from_journal(struct known_tree *b, size_t i)
 	if (k->left) {
 		op = add_known(b, i, TREE_LEAVE, TREE_CASE_BOTH);
 		map_add(&b->taken, op->path, 1);
-		if (span_eq(op->path, b->j[i].path) &&
-		    span_eq(op->wire, b->j[i].wire)) {
+		if ((span_eq(op->path, b->j[i].path) &&
+			span_eq(op->wire, b->j[i].wire)) ||
+		    !was_taken_along(b, k, op)) {
 			b->n--; /* nothing follows for it */
 			return;
 		}

@@ -82,11 +82,18 @@ wants_all(const struct run *r)
 	return r->o->nmailboxes == 0 || r->o->whole;
 }
 
+/* By its name, or by the one that it had. */
 static bool
-wanted(const struct run *r, struct span name)
+is_meant(const struct tree_op *op, struct span word)
+{
+	return is_called(op->name, word) || is_called(op->old_name, word);
+}
+
+static bool
+wanted(const struct run *r, const struct tree_op *op)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++)
-		if (is_called(name, r->o->mailboxes[i]))
+		if (is_meant(op, r->o->mailboxes[i]))
 			return true;
 	return wants_all(r);
 }
@@ -346,7 +353,7 @@ leave_renamed(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
 	const struct sbox *b = pass_over(r, ls, op);
 
-	if (wanted(r, op->name))
+	if (wanted(r, op))
 		report_left(r, b, "somebody else renames mailboxes meanwhile");
 }
 
@@ -382,7 +389,7 @@ check_names(struct run *r, const struct tree_plan *tp, struct err *e)
 		bool found = false;
 
 		for (size_t k = 0; k < tp->n && !found; k++) {
-			found = is_called(tp->op[k].name, word);
+			found = is_meant(&tp->op[k], word);
 			if (layout_says(tp->op[k].name, word))
 				like = tp->op[k].name;
 		}
@@ -411,7 +418,7 @@ wants_steps(const struct run *r, const struct lists *ls)
 	if (wants_all(r))
 		return true;
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (wanted(r, ls->plan.op[i].name) &&
+		if (wanted(r, &ls->plan.op[i]) &&
 		    has_steps(&ls->plan.op[i]))
 			return true;
 	return false;
@@ -536,7 +543,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && may_be_renamed(r, &tp->op[i]))
 			leave_renamed(r, ls, &tp->op[i]);
-		else if (rc == 0 && (wanted(r, tp->op[i].name) ||
+		else if (rc == 0 && (wanted(r, &tp->op[i]) ||
 					is_for_all(tp->op[i].why)))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)

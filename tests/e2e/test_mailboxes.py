@@ -353,6 +353,17 @@ def test_a_rename_that_cannot_be_made_room_for(world):
     world.assert_settled()
 
 
+def test_asked_for_by_the_name_that_it_had(world):
+    fill(world, "work", 3)
+    settle(world)
+    rename_there(world, "work", "job")
+    world.sync("home:work")
+    assert world.local.mailboxes() == ["INBOX", "job"]
+    world.assert_settled()
+    done = world.sync("home:work", status=64)
+    assert "no mailbox 'work'" in done.err
+
+
 # a name that another mailbox has by now
 
 

@@ -185,3 +185,20 @@ def test_a_child_crosses_with_its_parent(world, side):
     for box in ("New", "New/in", "New/out"):
         assert there[box] == here[box] and len(here[box]) == 2
     world.assert_idle()
+
+
+@pytest.mark.parametrize("side", RENAMES)
+def test_renamed_while_it_is_excluded(world, side):
+    """It is followed when the patterns have it again."""
+    fill(world, "Old", 3)
+    settle(world)
+    world.write_config(mailboxes=["*", "!Old", "!New"])
+    settle(world)
+    RENAMES[side](world, "Old", "New")
+    settle(world)
+    world.write_config(mailboxes=None)
+    world.sync()
+    there, here = subjects(world)
+    assert sorted(there) == sorted(here) == ["INBOX", "New"]
+    assert len(there["New"]) == 3
+    world.assert_settled()

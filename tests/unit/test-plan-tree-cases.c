@@ -547,7 +547,32 @@ test_case_121_renamed_out_of_an_excluded_name(void **state)
 	renamed(&in, true, "x", "y" TREE_ASIDE);
 	in.p.patterns = out;
 	in.p.npatterns = 2;
-	expect(&in, "sync101 k, leave101 x, ");
+	expect(&in, "sync101 k, ");
+}
+
+/* What a person did on one side waits until it is not left out any more. */
+static void
+test_left_out_and_renamed(void **state)
+{
+	const struct span out[] = {SPAN("*"), SPAN("!x"), SPAN("!y")};
+	static const char *const name[][2] = {{"x", "y"}, {"y", "x"}};
+	struct input in;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		renamed(&in, true, name[i][0], name[i][1]);
+		in.p.patterns = out;
+		in.p.npatterns = 3;
+		expect(&in, "sync101 k, ");
+		in.p.npatterns = 1;
+		expect(&in, i ? "sync101 k, renameL114 y, "
+			      : "sync101 k, renameR113 y, ");
+	}
+	/* on both: its record follows */
+	renamed(&in, true, "y", "y");
+	in.p.patterns = out;
+	in.p.npatterns = 3;
+	expect(&in, "sync101 k, leave101 y, ");
 }
 
 int
@@ -579,6 +604,7 @@ main(void)
 	    T(test_case_120_the_server_is_as_it_was_before),
 	    T(test_case_121_renamed_to_an_excluded_name),
 	    T(test_case_121_renamed_out_of_an_excluded_name),
+	    T(test_left_out_and_renamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
