@@ -30,6 +30,7 @@
 
 struct imap;
 struct imap_trace;
+struct map;
 
 /*
  * The --trace file, shared by sessions: "> " and "< " lines with time and
@@ -149,6 +150,12 @@ struct imap_listing {
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);
 
+/*
+ * The wire names that are subscribed to, of mailboxes that are not there, too,
+ * into NAMES.
+ */
+int imap_subscriptions(struct imap *s, struct arena *mem, struct map *names,
+    struct err *e);
 /*
  * ATTR_SUBSCRIBED of the mailboxes in *L, by LSUB, unless it is known.  A
  * server that refuses this has no subscriptions.

@@ -393,15 +393,12 @@ imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
 
 /* RFC 3501 §6.3.9: \Noselect is what only has others below it. */
 int
-imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
+imap_subscriptions(struct imap *s, struct arena *mem, struct map *names,
     struct err *e)
 {
 	struct listing subs = {.mem = mem};
-	uint64_t at;
 	int rc;
 
-	if (l->subscribed)
-		return 0;
 	map_init(&subs.by_wire);
 	imap_begin(s, "LSUB \"\" \"*\"");
 	rc = imap_send(s, e);
@@ -409,11 +406,29 @@ imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
 		rc = read_listing(s, &subs, s->tag, e);
 	if (rc == 0)
 		rc = imap_check_ok(s, ERR_SCOPE_BOX, e, "LSUB");
-	for (size_t i = 0; i < l->n && rc == 0; i++)
-		if (map_get(&subs.by_wire, key_of(l->v[i].wire), &at) &&
-		    !(subs.v[at].attrs & ATTR_NOSELECT))
-			l->v[i].attrs |= ATTR_SUBSCRIBED;
+	for (size_t i = 0; i < subs.n && rc == 0; i++)
+		if (!(subs.v[i].attrs & ATTR_NOSELECT))
+			map_add(names, subs.v[i].wire, 1);
 	map_release(&subs.by_wire);
+	return rc;
+}
+
+int
+imap_subscribed(struct imap *s, struct arena *mem, struct imap_listing *l,
+    struct err *e)
+{
+	struct map names;
+	uint64_t one;
+	int rc;
+
+	if (l->subscribed)
+		return 0;
+	map_init(&names);
+	rc = imap_subscriptions(s, mem, &names, e);
+	for (size_t i = 0; i < l->n && rc == 0; i++)
+		if (map_get(&names, key_of(l->v[i].wire), &one))
+			l->v[i].attrs |= ATTR_SUBSCRIBED;
+	map_release(&names);
 	if (rc == ERR_NO || rc == ERR_BAD) {
 		err_clear(e);
 		rc = 0;

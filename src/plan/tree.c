@@ -201,16 +201,20 @@ name_of_cut(struct arena *mem, struct span name, struct span path)
 /*
  * What was put aside, or taken along, or renamed while it is kept, goes by the
  * name of where it is, on the side where it is not as well: its old name may be
- * somebody else's by now.
+ * somebody else's by now.  So does what an earlier run put aside that ended
+ * before it said so.
  */
 static void
 name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 {
 	const struct tree_policy *p = b->policy;
 	const struct known *k = &b->k[i];
+	bool alone_l = k->l != KNOWN_NONE && k->r == KNOWN_NONE;
+	bool alone_r = k->r != KNOWN_NONE && k->l == KNOWN_NONE;
 
-	if (k->l != KNOWN_NONE &&
-	    (k->follows || !span_eq(op->path, op->now_path))) {
+	if ((k->l != KNOWN_NONE &&
+		(k->follows || !span_eq(op->path, op->now_path))) ||
+	    (alone_l && k->lname_ok && tree_is_aside(k->lname))) {
 		if (!layout_name_of_path(
 			b->mem, op->path, p->layout, &op->name))
 			op->name = name_of_cut(
@@ -218,7 +222,8 @@ name_by_place(struct known_tree *b, size_t i, struct tree_op *op)
 		if (k->r == KNOWN_NONE)
 			(void)layout_wire(b->mem, op->name, p->delim,
 			    p->prefix, &op->wire);
-	} else if (k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) {
+	} else if ((k->r != KNOWN_NONE && !span_eq(op->wire, op->now_wire)) ||
+	    (alone_r && tree_is_aside(b->r[k->r].name))) {
 		op->name = layout_name(b->mem, op->wire, op->delim, p->prefix);
 		if (k->l == KNOWN_NONE)
 			op->path = layout_path(b->mem, op->name, p->layout);
@@ -243,6 +248,35 @@ from_one(struct known_tree *b, size_t i)
 	    TREE_CASE_POLICY);
 }
 
+/* Gone on one side, and somebody else has its name there. */
+static bool
+is_displaced(
+    const struct known_tree *b, const struct known *k, const struct tree_op *op)
+{
+	uint64_t at;
+
+	if (k->r == KNOWN_NONE && k->l != KNOWN_NONE)
+		return map_get(&b->r_by_wire, op->wire, &at);
+	return k->l == KNOWN_NONE && k->r != KNOWN_NONE &&
+	       map_get(&b->l_by_path, op->path, &at);
+}
+
+/*
+ * The record of what is left out follows where it was taken along to: in this
+ * run, or in one that ended before it said so.  A name that a person gave it on
+ * one side only is for the day when it is not left out any more.
+ */
+static bool
+was_taken_along(
+    const struct known_tree *b, const struct known *k, const struct tree_op *op)
+{
+	if ((op->now_path.n > 0 && !span_eq(op->path, op->now_path)) ||
+	    (op->now_wire.n > 0 && !span_eq(op->wire, op->now_wire)))
+		return true;
+	return k->r != KNOWN_NONE && k->l != KNOWN_NONE && k->lname_ok &&
+	       span_eq(b->r[k->r].name, k->lname);
+}
+
 /* cases 101, 105 to 107, 111 to 121 */
 static void
 from_journal(struct known_tree *b, size_t i)
@@ -255,8 +289,9 @@ from_journal(struct known_tree *b, size_t i)
 	if (k->left) {
 		op = add_known(b, i, TREE_LEAVE, TREE_CASE_BOTH);
 		map_add(&b->taken, op->path, 1);
-		if (span_eq(op->path, b->j[i].path) &&
-		    span_eq(op->wire, b->j[i].wire)) {
+		if ((span_eq(op->path, b->j[i].path) &&
+			span_eq(op->wire, b->j[i].wire)) ||
+		    !was_taken_along(b, k, op)) {
 			b->n--; /* nothing follows for it */
 			return;
 		}
@@ -276,6 +311,7 @@ from_journal(struct known_tree *b, size_t i)
 				  : TREE_CASE_BOTH_GONE);
 	}
 	name_by_place(b, i, op);
+	op->displaced = is_displaced(b, k, op);
 }
 
 /*
@@ -372,6 +408,7 @@ from_local(struct known_tree *b, size_t i)
 	if (!layout_name_of_path(b->mem, path, p->layout, &name)) {
 		op = add(b, TREE_SKIP, TREE_CASE_BAD_NAME);
 		op->name = op->path = path;
+		op->now_path = l->path;
 		if (span_eq_case(path, SPAN("INBOX"))) /* mbsync's is "Inbox" */
 			op->text = "this directory is no possible mailbox "
 				   "name; the inbox is INBOX, in capitals";

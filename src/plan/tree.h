@@ -135,6 +135,11 @@ struct tree_op {
 	bool held;    /* by the brake */
 	bool held_l, held_r; /* as in the journal */
 	/*
+	 * It is gone on one side, where another mailbox has its name by now:
+	 * so it is certainly gone, and cannot be made there again.
+	 */
+	bool displaced;
+	/*
 	 * CREATE_*: a mailbox whose name differs only in case is on that side.
 	 * Where case means nothing, making this one would give that one.
 	 */

@@ -90,12 +90,25 @@ gone_by_plan(struct run *r, enum tree_case why, struct sbox *b, struct err *e)
 	return forget_crossed(r, b, e);
 }
 
-/* The server's LIST lacks it: ask by name before anything goes here. */
+int
+tree_may_make(const struct sbox *b, struct err *e)
+{
+	return b->displaced ? err_set(e, ERR_CONFIG, ERR_SCOPE_BOX,
+				  ERR_RETRY_NEVER, "%s",
+				  tree_case_words(TREE_CASE_COLLISION))
+			    : 0;
+}
+
+/*
+ * The server's LIST lacks it: ask by name before anything goes here.  (Where
+ * the name is another's, that one would answer.)
+ */
 int
 gone_confirm(struct run *r, struct sbox *b, bool *skip_r, struct err *e)
 {
-	bool exists;
-	int rc = imap_exists(r->imap, b->j.wire, &exists, e);
+	bool exists = false;
+	int rc = b->displaced ? 0
+			      : imap_exists(r->imap, b->j.wire, &exists, e);
 
 	*skip_r = false;
 	if (rc != 0)
@@ -250,6 +263,22 @@ has_others(const struct sbox *b)
 	return any;
 }
 
+/* On the server; what has come there meanwhile is for the next run to see. */
+static int
+make_there(struct run *r, struct sbox *b, struct err *e)
+{
+	bool exists;
+
+	if (tree_may_make(b, e) != 0 ||
+	    imap_exists(r->imap, b->j.wire, &exists, e) != 0)
+		return e->code;
+	if (exists)
+		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
+		    "a mailbox of this name has appeared on the server "
+		    "meanwhile; the next run takes it up");
+	return imap_create(r->imap, b->j.wire, e);
+}
+
 /* Deleted on the server; its messages here are in the bin by now, or stay. */
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
@@ -267,7 +296,7 @@ finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 	if (has_op(r, b, OP_PUSH, true) ||
 	    (!b->stays && (has_op(r, b, OP_WAIT, true) || others))) {
 		/* new mail here: the mailbox comes back with it */
-		rc = imap_create(r->imap, b->j.wire, e);
+		rc = make_there(r, b, e);
 		if (rc != 0)
 			return rc;
 		report_box(r, b, "create on server", TREE_CASE_L_ONLY,
@@ -311,7 +340,9 @@ stays_there(struct run *r, struct sbox *b, const char *why, struct err *e)
 	int rc;
 
 	err_clear(e);
-	rc = maildir_create(r->m, b->j.path, e);
+	rc = tree_may_make(b, e);
+	if (rc == 0)
+		rc = maildir_create(r->m, b->j.path, e);
 	if (rc != 0)
 		return rc;
 	report_box(r, b, "create here", TREE_CASE_R_ONLY, why);

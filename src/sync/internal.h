@@ -111,6 +111,7 @@ struct sbox {
 	bool local_missing, remote_missing; /* a side has no such mailbox */
 	bool stays;    /* and it is not deleted on the other one (case 118) */
 	bool goes;     /* and it is, once it is empty (cases 105 and 106) */
+	bool displaced; /* there, another mailbox has its name (plan/tree.h) */
 	bool failed;   /* an error ended it for this run, or it was left out */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
@@ -193,6 +194,7 @@ struct run {
 	bool root_missing; /* and the journal knows of mailboxes */
 	uint64_t let_in; /* left out when marks were taken, and not any more */
 	bool keep_stamps; /* by them the next run has to see that, too */
+	bool stepped;  /* mailboxes are where the plan of names wants them */
 	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
 
 	struct span selected_wire; /* what the session has selected, "" none */
@@ -282,6 +284,8 @@ int tree_prepare(struct run *r, struct err *e);
 int tree_finish_deleted(struct run *r, struct sbox *b, struct err *e);
 /* In a dry run: would it be deleted, as far as can be told from the plan? */
 void tree_tell_deleted(struct run *r, const struct sbox *b);
+/* Before B is made where it is gone; ERR_CONFIG, scope BOX: it is displaced. */
+int tree_may_make(const struct sbox *b, struct err *e);
 
 /*
  * survey.c: before the mailboxes of a pass are observed.  Their answers stay

@@ -452,6 +452,8 @@ local_make(struct run *r, struct sbox *b, struct err *e)
 
 	if (!b->local_missing)
 		return 0;
+	if (tree_may_make(b, e) != 0)
+		return e->code;
 	/*
 	 * Another directory, which no stranger puts there (BRAKE_REPLACED);
 	 * recorded before it is there, as this run may end at any point.

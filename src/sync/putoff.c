@@ -21,8 +21,9 @@
  *     there is another mailbox, for the next run, which will have it listed.
  *  5. A mailbox that failed in this run (its SELECT, CREATE, or the move into it
  *     was refused) is in no view either, nor is one that the command line left
- *     out.  What is gone elsewhere, and was as long as one of its new files,
- *     stays on the server.
+ *     out, or whose name or directory is such that nothing is done with it.  What
+ *     is gone elsewhere, and was as long as one of its new files, stays on the
+ *     server; all that is gone does where not all of these can be seen.
  *  6. A message at which the connection ended is tried at the end of the run.
  *     Where it ended as they were compared, what is named in rule 1 waits until
  *     then.  (Before a message is fetched, all has been compared with it.)
@@ -211,13 +212,15 @@ note_failed(struct run *r, struct sbox *b)
 	struct maildir_stamp now;
 	struct err e = {0};
 
+	if (b->local_missing)
+		return;
 	if (maildir_stamp(r->m, b->j.path, &now, &e) != 0) {
 		if (e.sys == ENOENT)
 			return; /* not even a directory */
 	} else if (b->j.id && maildir_stamp_eq(&now, &b->j.stamp)) {
 		return;
 	}
-	if (local_unknown(r, b, &e) != 0)
+	if (local_unknown(r, b, &e) != 0 || b->l.damaged)
 		putoff_note_unread(r, &unknown, false);
 	for (size_t i = 0; i < b->l.n; i++)
 		putoff_note_unread(r, &b->l.v[i], false);

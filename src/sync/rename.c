@@ -6,6 +6,7 @@
  *  2. All steps are done before the journal says so, in one transaction.  A
  *     crash in between leaves mailboxes that are matched the same way, and
  *     steps that are left over, or none.
+ *     (Subscriptions, which did not follow, do so then.)
  *  3. Nothing in the mailboxes is touched, and no message is transferred.
  *  4. Somebody else may rename one meanwhile.  When it is to be renamed and is
  *     not there any more, this run does nothing but with the mailboxes that
@@ -342,6 +343,58 @@ rename_steps(struct run *r, struct lists *ls, struct map *verdict,
 	return 0;
 }
 
+/*
+ * Does the subscription of OP's mailbox, on the server under another name by
+ * now, have the old one?  *x_r: what it is in the listing.
+ */
+static bool
+may_have_left(const struct lists *ls, const struct tree_op *op,
+    struct imap_box **x_r)
+{
+	uint64_t at, old;
+
+	if (op->kind != TREE_RENAMED || !map_get_u64(&ls->by_id, op->id, &at) ||
+	    span_eq(ls->jbox[at].wire, op->now_wire) ||
+	    map_get(&ls->by_wire, ls->jbox[at].wire, &old) ||
+	    !map_get(&ls->by_wire, op->now_wire, &old))
+		return false;
+	*x_r = &ls->remote.v[old];
+	return !ls->remote.subscribed || !((*x_r)->attrs & ATTR_SUBSCRIBED);
+}
+
+/* Case 115 may be that of a run that ended between RENAME and SUBSCRIBE. */
+static int
+mend_subscriptions(struct run *r, struct lists *ls, struct err *e)
+{
+	struct imap_box *x;
+	bool any = false;
+	struct map names;
+	uint64_t at;
+	int rc = 0;
+
+	map_init(&names);
+	for (size_t i = 0; i < ls->plan.n; i++)
+		any |= may_have_left(ls, &ls->plan.op[i], &x);
+	if (any && r->a->direction != CONFIG_PULL)
+		rc = imap_subscriptions(r->imap, &r->mem, &names, e);
+	for (size_t i = 0; i < ls->plan.n && rc == 0 && names.n > 0; i++) {
+		const struct tree_op *op = &ls->plan.op[i];
+		struct span was;
+
+		if (!may_have_left(ls, op, &x) ||
+		    !map_get_u64(&ls->by_id, op->id, &at))
+			continue;
+		was = ls->jbox[at].wire;
+		if (map_get(&names, was, &at))
+			rc = imap_subscribe(r->imap, x->wire, was, e);
+	}
+	map_release(&names);
+	if (rc == 0 || e->scope > ERR_SCOPE_BOX)
+		return rc;
+	err_clear(e); /* it has none */
+	return 0;
+}
+
 static bool
 has_moved(const struct jbox *j, const struct tree_op *op)
 {
@@ -352,8 +405,11 @@ has_moved(const struct jbox *j, const struct tree_op *op)
 int
 rename_record(struct run *r, struct lists *ls, struct err *e)
 {
-	struct journal_batch *batch = journal_begin(r->j, r->kw);
+	struct journal_batch *batch;
 
+	if (mend_subscriptions(r, ls, e) != 0)
+		return e->code;
+	batch = journal_begin(r->j, r->kw);
 	for (size_t i = 0; i < ls->plan.n; i++) {
 		const struct tree_op *op = &ls->plan.op[i];
 		struct jbox *j;

@@ -88,11 +88,19 @@ wants_all(const struct run *r)
 	return r->o->nmailboxes == 0 || r->o->whole;
 }
 
+/* By its name, or by the one that it had. */
 static bool
-wanted(const struct run *r, struct span name)
+is_meant(const struct tree_op *op, struct span word)
+{
+	return tree_is_called(op->name, word) ||
+	       tree_is_called(op->old_name, word);
+}
+
+static bool
+wanted(const struct run *r, const struct tree_op *op)
 {
 	for (size_t i = 0; i < r->o->nmailboxes; i++)
-		if (tree_is_called(name, r->o->mailboxes[i]))
+		if (is_meant(op, r->o->mailboxes[i]))
 			return true;
 	return wants_all(r);
 }
@@ -305,7 +313,8 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 	b->j.name = op->name;
 	b->j.path = op->path;
 	b->j.delim = op->delim;
-	if (r->o->dry_run || r->renaming) { /* nothing has moved */
+	b->displaced = op->displaced;
+	if (!r->stepped) { /* nothing has moved */
 		if (op->now_wire.n > 0)
 			b->j.wire = op->now_wire;
 		if (op->now_path.n > 0)
@@ -322,26 +331,27 @@ place_box(struct run *r, const struct lists *ls, const struct tree_op *op)
 
 /*
  * Not looked at in this run, as one that failed: see rule 5 of putoff.c, and
- * rule 3 of renumber.c.
+ * rule 3 of renumber.c.  What the patterns leave out is not ours to ask.
  */
+static void
+set_out(struct run *r, const struct tree_op *op, struct sbox *b)
+{
+	if (op->kind == TREE_FORGET ||
+	    (op->kind == TREE_LEAVE && op->why == TREE_CASE_BOTH))
+		return;
+	b->failed = true;
+	b->stays = op->kind == TREE_STAY;
+	b->local_missing = op->now_path.n == 0;
+	b->remote_missing = op->now_wire.n == 0;
+	r->nbox++;
+}
+
 static struct sbox *
 pass_over(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
-	struct sbox *b;
+	struct sbox *b = place_box(r, ls, op);
 
-	b = place_box(r, ls, op);
-	if (op->kind != TREE_SYNC && op->kind != TREE_CREATE_R &&
-	    op->kind != TREE_CREATE_L && op->kind != TREE_RENAME_L &&
-	    op->kind != TREE_RENAME_R && op->kind != TREE_RENAMED &&
-	    op->kind != TREE_STAY)
-		return b;
-	b->failed = true;
-	b->stays = op->kind == TREE_STAY;
-	b->local_missing = op->kind == TREE_CREATE_L ||
-	    (b->stays && op->now_path.n == 0);
-	b->remote_missing = op->kind == TREE_CREATE_R ||
-	    (b->stays && op->now_wire.n == 0);
-	r->nbox++;
+	set_out(r, op, b);
 	return b;
 }
 
@@ -368,7 +378,7 @@ leave_renamed(struct run *r, const struct lists *ls, const struct tree_op *op)
 {
 	const struct sbox *b = pass_over(r, ls, op);
 
-	if (wanted(r, op->name))
+	if (wanted(r, op))
 		report_left(r, b, "somebody else renames mailboxes meanwhile");
 }
 
@@ -389,8 +399,9 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		rc = report_contain(r, b, e);
 		skip = !b->failed;
 	}
-	/* one that failed is asked what was moved into it (putoff.c, rule 5) */
-	if (!skip)
+	if (rc == 0 && skip)
+		set_out(r, op, b);
+	else if (!skip)
 		r->nbox++;
 	return rc;
 }
@@ -405,7 +416,7 @@ check_names(struct run *r, const struct lists *ls, struct err *e)
 		bool found = false;
 
 		for (size_t k = 0; k < tp->n && !found; k++) {
-			found = tree_is_called(tp->op[k].name, word);
+			found = is_meant(&tp->op[k], word);
 			if (layout_says(tp->op[k].name, word))
 				like = tp->op[k].name;
 		}
@@ -436,7 +447,7 @@ wants_steps(const struct run *r, const struct lists *ls)
 	if (wants_all(r))
 		return true;
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (wanted(r, ls->plan.op[i].name) &&
+		if (wanted(r, &ls->plan.op[i]) &&
 		    has_steps(&ls->plan.op[i]))
 			return true;
 	return false;
@@ -480,7 +491,8 @@ settle_names(struct run *r, struct lists *ls, bool *go_r, struct err *e)
 		if (!r->renaming && wants_steps(r, ls))
 			rc = rename_steps(r, ls, &verdict, &again, e);
 	}
-	if (rc == 0 && *go_r && !r->renaming && wants_steps(r, ls))
+	r->stepped = rc == 0 && *go_r && !r->renaming && wants_steps(r, ls);
+	if (r->stepped)
 		rc = rename_record(r, ls, e);
 	map_release(&verdict);
 	return rc;
@@ -507,7 +519,7 @@ note_dirs(struct run *r, const struct lists *ls)
 		if (!ls->dir[i].is_link)
 			map_add(&r->dirs, ls->dir[i].path, 1);
 	for (size_t i = 0; i < ls->plan.n; i++)
-		if (!r->renaming && has_steps(&ls->plan.op[i]))
+		if (r->stepped && has_steps(&ls->plan.op[i]))
 			map_add(&r->dirs, ls->plan.op[i].path, 1);
 }
 
@@ -562,7 +574,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		rc = cancel_check(r->o->cancel, e);
 		if (rc == 0 && may_be_renamed(r, &tp->op[i]))
 			leave_renamed(r, ls, &tp->op[i]);
-		else if (rc == 0 && (wanted(r, tp->op[i].name) ||
+		else if (rc == 0 && (wanted(r, &tp->op[i]) ||
 					is_for_all(tp->op[i].why)))
 			rc = add_box(r, ls, &tp->op[i], e);
 		else if (rc == 0)

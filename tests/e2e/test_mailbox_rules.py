@@ -423,6 +423,23 @@ def test_subscriptions(world):
     world.assert_settled()
 
 
+def test_subscriptions_after_a_kill_between_the_commands(world):
+    """The mailboxes have their names on both sides; the subscriptions, which a
+    run was about to move, and the journal have the old ones."""
+    for box in ("yes", "yes/child", "no"):
+        world.server.create(box)
+        if box.startswith("yes"):
+            world.server.do("subscribe", box)
+    settle(world)
+    for old, new in (("yes", "yea"), ("no", "nay")):
+        world.server.do("rename", old, new)
+        os.rename(world.root / old, world.root / new)
+    world.server.close()
+    world.sync()
+    assert subscribed(world) == ["yea", "yea/child"]
+    world.assert_settled()
+
+
 def test_subscriptions_go_with_mailboxes_that_swap(any_world):
     """Each has a place aside meanwhile, and so have those below it."""
     world = any_world

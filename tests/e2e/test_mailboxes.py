@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -350,3 +351,128 @@ def test_a_rename_that_cannot_be_made_room_for(world):
     world.sync()
     assert world.local.mailboxes() == ["INBOX", "a"]
     world.assert_settled()
+
+
+def test_asked_for_by_the_name_that_it_had(world):
+    fill(world, "work", 3)
+    settle(world)
+    rename_there(world, "work", "job")
+    world.sync("home:work")
+    assert world.local.mailboxes() == ["INBOX", "job"]
+    world.assert_settled()
+    done = world.sync("home:work", status=64)
+    assert "no mailbox 'work'" in done.err
+
+
+# a name that another mailbox has by now
+
+
+def replaced(w, there):
+    """Mailbox "b" is deleted on one side, and "a" gets its name."""
+    for box in ("a", "b"):
+        fill(w, box, 3)
+    settle(w)
+    if there:
+        w.server.do("delete", "b")
+        rename_there(w, "a", "b")
+    else:
+        shutil.rmtree(w.root / "b")
+        os.rename(w.root / "a", w.root / "b")
+
+
+def put(w, box, token="new"):
+    w.local.add(box, message(token), token + ".host", "new")
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+@pytest.mark.parametrize("deletes", ["sync", "keep"])
+def test_killed_when_one_was_out_of_the_way(world, deletes, renames):
+    """A run ends between two renames here, or before it says so."""
+    world.write_config(deletes=deletes)
+    replaced(world, True)
+    before = ids(world)
+    os.rename(world.root / "b", world.root / "b-mochila-aside")
+    if renames == 2:
+        os.rename(world.root / "a", world.root / "b")
+    world.sync()
+    world.assert_idle()
+    assert ids(world)["b"] == before["a"]
+    if deletes == "sync":
+        assert world.local.mailboxes() == ["INBOX", "b"]
+        world.assert_settled()
+        return
+    # what is new in it goes up under the name that it has
+    put(world, "b-mochila-aside")
+    world.sync()
+    assert len(world.server.messages("b")) == 3
+    assert len(world.server.messages("b-mochila-aside")) == 1
+    world.server.close()
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_push_keeps_beside_another_one_of_its_name(world, late):
+    """It is not taken for the other one; without the key it goes, unless there
+    is new mail in it: that is said until one of them is renamed."""
+    replaced(world, True)
+    world.write_config(direction="push")
+    world.sync()
+    world.assert_idle()
+    if late:
+        put(world, "b")
+        for _ in range(2):
+            assert "the same name" in world.sync(status=65).err
+    world.write_config(direction="both")
+    done = world.sync(status=65 if late else 0)
+    assert ("the same name" in done.err) == late
+    assert len(world.server.messages("b")) == 3
+    world.server.close()
+    if not late:
+        assert world.local.mailboxes() == ["INBOX", "a"]
+        assert len(world.local.files("a")) == 3
+        world.assert_idle()
+        return
+    os.rename(world.root / "b", world.root / "c")
+    world.sync()
+    assert b"<new@" in b"".join(
+        m["body"] for m in world.server.messages("c").values())
+    assert len(world.server.messages("b")) == 3
+    world.server.close()
+    world.assert_idle()
+
+
+def test_moved_here_into_what_push_keeps_beside_another_one(world):
+    """Where it is, it cannot go up: it stays where it was."""
+    world.server.append("INBOX", message("m", size=3000))
+    replaced(world, True)
+    world.write_config(direction="push")
+    [(_, _, path)] = world.local.files("INBOX")
+    path.rename(world.root / "b" / "new" / path.name.split(":")[0])
+    for _ in range(2):
+        assert "the same name" in world.sync(status=65).err
+        assert len(world.server.messages("INBOX")) == 1
+        world.server.close()
+    os.rename(world.root / "b", world.root / "c")
+    world.sync()
+    assert world.server.messages("INBOX") == {}
+    assert len(world.server.messages("b")) == 3
+    world.server.close()
+
+
+def test_what_pull_keeps_away_beside_another_one_of_its_name(world):
+    """New mail of both does not come into one directory."""
+    replaced(world, False)
+    world.write_config(direction="pull")
+    world.sync()
+    world.assert_idle()
+    world.server.append("a", message("of a"))
+    world.server.append("b", message("of b"))
+    world.server.close()
+    for _ in range(2):
+        assert "the same name" in world.sync(status=65).err
+        assert len(world.local.files("b")) == 4
+    os.rename(world.root / "b", world.root / "c")
+    world.sync()
+    assert len(world.local.files("b")) == 1
+    assert len(world.local.files("c")) == 4
+    world.assert_idle()

@@ -13,6 +13,7 @@ import pytest
 from personas import Persona
 from relay import Meddler, Relay
 from test_keywords import flags, local
+from test_policy import remote_tokens
 from world import message
 
 
@@ -258,3 +259,123 @@ def test_moved_to_a_mailbox_that_is_not_synced_now(world):
     done = world.summary()
     assert done["moved"] == 1 and done["pushed"] == 0
     world.assert_settled()
+
+
+def moved_into(world, token, box):
+    """Message TOKEN of INBOX, here."""
+    path = local(world)[token][1]
+    base = path.name.split(":2,")[0]
+    path.rename(world.root / box / "cur" / (base + ":2,S"))
+
+
+def two_boxes(world):
+    """INBOX with messages "m" and "n", and "A" with three."""
+    world.server.create("A")
+    for box, tokens in (("A", "xyz"), ("INBOX", "mn")):
+        for token in tokens:
+            world.server.append(box, message(token, size=500 * ord(token)),
+                                ["\\Seen"], 1700000000)
+    world.server.store("INBOX", 1, "+FLAGS", ["important"])
+    world.server.close()
+    world.sync()
+
+
+def tokens_there(world, box="INBOX"):
+    there = remote_tokens(world, box)
+    world.server.close()
+    return there
+
+
+@pytest.mark.parametrize("there", ["rename", "delete"])
+def test_moved_to_a_mailbox_that_is_left_out_and_not_there(world, there):
+    """It got another name on the server, or is gone there: what this run does
+    not carry out."""
+    two_boxes(world)
+    if there == "rename":
+        world.server.do("rename", "A", "Job")
+    else:
+        world.server.do("delete", "A")
+    world.server.close()
+    moved_into(world, "m", "A")
+    local(world)["n"][1].unlink()
+    for _ in range(2):
+        world.sync("home:INBOX")
+        assert tokens_there(world) == ["m"]
+    world.sync()
+    assert tokens_there(world) == []
+    box = "Job" if there == "rename" else "A"
+    [m] = [m for m in world.server.messages(box).values()
+           if b"<m@" in m["body"]]
+    assert there == "delete" or "important" in m["flags"]
+    world.server.close()
+    world.assert_settled()
+
+
+def spoil(world, how):
+    """What no run can do anything with; returns how it is mended."""
+    box = world.root / "A"
+    away = {"link": world.base / "A", "refused": world.root / "~A",
+            "no name": world.root / "100%"}.get(how)
+    if how == "no new/":
+        (box / "new").rmdir()
+        return (box / "new").mkdir
+    if how == "linked cur/":
+        (box / "cur").rename(world.base / "cur")
+        (box / "cur").symlink_to(world.base / "cur")
+
+        def mend():
+            (box / "cur").unlink()
+            (world.base / "cur").rename(box / "cur")
+        return mend
+    box.rename(away)
+    if how == "link":
+        box.symlink_to(away)
+
+    def mend():
+        if how == "link":
+            box.unlink()
+        away.rename(box)
+    return mend
+
+
+@pytest.mark.parametrize("how", ["no new/", "linked cur/", "link", "refused",
+                                 "no name"])
+def test_moved_to_a_mailbox_that_is_skipped(world, how):
+    """Its directory is damaged, or its name is none that the server takes."""
+    two_boxes(world)
+    moved_into(world, "m", "A")
+    mend = spoil(world, how)
+    for _ in range(2):
+        done = world.sync(status=None)
+        assert done.returncode in (3, 65)
+        assert "m" in tokens_there(world), done.err
+    mend()
+    world.sync()
+    assert tokens_there(world, "A") == list("mxyz")
+    assert tokens_there(world) == ["n"]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("how", ["no name", "collision"])
+def test_moved_to_a_new_directory_that_is_skipped(world, how):
+    two_boxes(world)
+    to = "100%"
+    if how == "collision":
+        # "A" is "C" here by now, and so for the journal
+        world.write_config(direction="pull")
+        (world.root / "A").rename(world.root / "C")
+        world.sync()
+        world.write_config(direction="both")
+        world.sync()
+        to = "A"
+    world.local.make(to)
+    moved_into(world, "m", to)
+    local(world)["n"][1].unlink()
+    for _ in range(2):
+        world.sync(status=65)
+        assert tokens_there(world) == ["m"]
+    (world.root / to).rename(world.root / "B")
+    world.sync()
+    assert tokens_there(world) == []
+    assert tokens_there(world, "B") == ["m"]
+    world.assert_idle()

@@ -233,3 +233,20 @@ def test_one_that_is_left_out_asked_for_by_name(world):
         "home:Sent", status=64).err
     assert "no mailbox 'Snt' on either side" in world.sync(
         "home:Snt", status=64).err
+
+
+@pytest.mark.parametrize("side", RENAMES)
+def test_renamed_while_it_is_excluded(world, side):
+    """It is followed when the patterns have it again."""
+    fill(world, "Old", 3)
+    settle(world)
+    world.write_config(mailboxes=["*", "!Old", "!New"])
+    settle(world)
+    RENAMES[side](world, "Old", "New")
+    settle(world)
+    world.write_config(mailboxes=None)
+    world.sync()
+    there, here = subjects(world)
+    assert sorted(there) == sorted(here) == ["INBOX", "New"]
+    assert len(there["New"]) == 3
+    world.assert_settled()

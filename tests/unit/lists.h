@@ -74,7 +74,7 @@ add_l(struct input *in, const char *path, bool damaged)
 	    .is_box = true, .damaged = damaged};
 }
 
-/* "sync101 INBOX, deleteR106! a, " -- "!" is held */
+/* "sync101 INBOX, deleteR106! a, " -- "!" is held, "*" displaced */
 static inline void
 expect(const struct input *in, const char *want)
 {
@@ -89,8 +89,9 @@ expect(const struct input *in, const char *want)
 	for (size_t i = 0; i < plan.n; i++) {
 		const struct tree_op *op = &plan.op[i];
 
-		buf_addf(&out, "%s%d%s%s %.*s, ", kind[op->kind],
+		buf_addf(&out, "%s%d%s%s%s %.*s, ", kind[op->kind],
 		    (int)op->why, op->held ? "!" : "",
+		    op->displaced ? "*" : "",
 		    op->damaged && op->kind == TREE_SYNC ? "~" : "",
 		    SPAN_ARG(op->name));
 		if (op->kind == TREE_SKIP)

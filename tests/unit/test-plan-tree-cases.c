@@ -134,12 +134,16 @@ test_case_107_deleted_on_both_sides_is_forgotten(void **state)
 static void
 test_case_108_no_name_has_that_path(void **state)
 {
+	struct tree_plan plan;
 	struct input in;
 
 	(void)state;
 	with_a(&in);
 	add_l(&in, "100%", false);
 	expect(&in, "skip108 100%, sync101 a, ");
+	/* what is moved into it is there */
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[0].now_path, SPAN("100%")));
 }
 
 static void
@@ -362,6 +366,95 @@ test_case_118_renamed_here(void **state)
 	expect(&in, "sync101 k, forget107 x, sync104 y, ");
 }
 
+/* "x" was deleted on one side, and "y" got its name there. */
+static void
+replaced(struct input *in, bool there)
+{
+	init(in);
+	add_j(in, "x", 5);
+	add_j(in, "y", 5);
+	if (there) {
+		add_r(in, "x", true);
+		add_l(in, "x", false);
+	} else {
+		add_r(in, "x", true);
+		add_r(in, "y", true);
+	}
+	add_l(in, there ? "y" : "x", false);
+	for (size_t i = 0; i < 2; i++) {
+		in->j[i].mailboxid = i ? SPAN("M2") : SPAN("M1");
+		in->r[i].mailboxid = there ? SPAN("M2") : in->j[i].mailboxid;
+		in->j[i].cur_ino = in->l[i].cur_ino = 30 + 2 * i;
+		in->j[i].new_ino = in->l[i].new_ino = 31 + 2 * i;
+	}
+	if (!there) {
+		in->l[0].cur_ino = 32;
+		in->l[0].new_ino = 33;
+	}
+}
+
+/* It is gone for sure, and not to be made again beside the other one. */
+static void
+test_case_118_another_one_has_its_name(void **state)
+{
+	struct input in;
+
+	(void)state;
+	/* direction: push; then the journal has "y" by its name there */
+	replaced(&in, true);
+	in.p.write_l = false;
+	expect(&in, "stay118* x, sync117 y, ");
+	in.j[1].wire = SPAN("x");
+	expect(&in, "stay118* x, sync101 y, ");
+	in.p.write_l = true;
+	expect(&in, "sync101 y, deleteL105* x, ");
+	/* direction: pull */
+	replaced(&in, false);
+	in.p.write_r = false;
+	expect(&in, "stay118* x, sync117 y, ");
+	in.j[1].path = SPAN("x");
+	in.p.write_r = true;
+	expect(&in, "sync101 y, deleteR106* x, ");
+	/* nobody has it: "y" makes room, or is another one then */
+	replaced(&in, true);
+	expect(&in, "renameL114 x, deleteL105 x" TREE_ASIDE ", ");
+	replaced(&in, false);
+	expect(&in, "sync101 x, deleteR106 y, ");
+}
+
+/* A run was killed when it had put "x" aside for "y". */
+static void
+test_case_105_what_was_put_aside_goes_by_that_name(void **state)
+{
+	struct tree_plan plan;
+	struct input in;
+
+	(void)state;
+	for (int keep = 0; keep < 2; keep++) {
+		replaced(&in, true);
+		in.l[0].path = SPAN("x" TREE_ASIDE);
+		in.p.keep = keep;
+		expect(&in, keep ? "renameL114 x, stay118 x" TREE_ASIDE ", "
+				 : "renameL114 x, deleteL105 x" TREE_ASIDE ", ");
+		expect_steps(&in, "L y>x, ");
+		plan_of(&in, &plan);
+		assert_true(
+		    span_eq(plan.op[1].wire, SPAN("x" TREE_ASIDE)));
+		/* and that one was done as well */
+		in.l[1].path = SPAN("x");
+		expect(&in, keep ? "renamed115 x, stay118 x" TREE_ASIDE ", "
+				 : "renamed115 x, deleteL105 x" TREE_ASIDE ", ");
+	}
+	/* the same of the server */
+	replaced(&in, false);
+	in.l[0].cur_ino = in.j[0].cur_ino;
+	in.l[0].new_ino = in.j[0].new_ino;
+	in.r[1].wire = in.r[1].name = SPAN("y" TREE_ASIDE);
+	expect(&in, "sync101 x, deleteR106 y" TREE_ASIDE ", ");
+	plan_of(&in, &plan);
+	assert_true(span_eq(plan.op[1].path, SPAN("y" TREE_ASIDE)));
+}
+
 static void
 test_case_120_the_server_is_as_it_was_before(void **state)
 {
@@ -474,7 +567,32 @@ test_case_121_renamed_out_of_an_excluded_name(void **state)
 	renamed(&in, true, "x", "y" TREE_ASIDE);
 	in.p.patterns = out;
 	in.p.npatterns = 2;
-	expect(&in, "sync101 k, leave101 x, ");
+	expect(&in, "sync101 k, ");
+}
+
+/* What a person did on one side waits until it is not left out any more. */
+static void
+test_left_out_and_renamed(void **state)
+{
+	const struct span out[] = {SPAN("*"), SPAN("!x"), SPAN("!y")};
+	static const char *const name[][2] = {{"x", "y"}, {"y", "x"}};
+	struct input in;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		renamed(&in, true, name[i][0], name[i][1]);
+		in.p.patterns = out;
+		in.p.npatterns = 3;
+		expect(&in, "sync101 k, ");
+		in.p.npatterns = 1;
+		expect(&in, i ? "sync101 k, renameL114 y, "
+			      : "sync101 k, renameR113 y, ");
+	}
+	/* on both: its record follows */
+	renamed(&in, true, "y", "y");
+	in.p.patterns = out;
+	in.p.npatterns = 3;
+	expect(&in, "sync101 k, leave101 y, ");
 }
 
 int
@@ -501,10 +619,13 @@ main(void)
 	    T(test_case_117_the_other_side_is_not_written_to),
 	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
 	    T(test_case_118_renamed_here),
+	    T(test_case_118_another_one_has_its_name),
+	    T(test_case_105_what_was_put_aside_goes_by_that_name),
 	    T(test_case_119_a_refused_name_is_reported),
 	    T(test_case_120_the_server_is_as_it_was_before),
 	    T(test_case_121_renamed_to_an_excluded_name),
 	    T(test_case_121_renamed_out_of_an_excluded_name),
+	    T(test_left_out_and_renamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
