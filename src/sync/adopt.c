@@ -116,6 +116,7 @@ read_new_files(struct adoption *a, struct err *e)
 			return e->code;
 	}
 	plan_new_files(&r->pass, &b->base, &b->l, &b->r, &a->file, &a->nfile);
+	sent_hold(a);
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
 
@@ -219,6 +220,8 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 	wait_for_unread(&a);
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = pair_equal(&a, e);
+	if (rc == 0 && !b->r.same && !b->remote_missing)
+		rc = sent_find(&a, e);
 	wait_for_unread(&a); /* of a window, too */
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = compare_unread(&a, e);

@@ -4,8 +4,8 @@
  * with one mailbox stays with it.
  *
  * The file keeps its name; the UID that APPENDUID tells goes to the journal.
- * Without it, or when the answer is lost, there is no row: the next
- * observation finds a new file and a new UID of equal content and pairs them.
+ * Without it, or when the answer is lost, there is no row but a hold: the next
+ * observation finds a new file and a new UID, and pairs them (sent.c).
  * A UID that has a row already is that of another file, whose row it keeps:
  * some servers do not store once more what they have.
  */
@@ -167,8 +167,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: it went up, but has no
 		 * row until adoption decides */
-		record_drop_hold(
-		    p->r, b, batch, record_find_hold(b, 0, m->file->base));
+		record_hold_sent(p->r, b, batch, &m->op->row);
 		b->rescan = b->undone = true;
 		return 0;
 	}
@@ -416,7 +415,8 @@ add_box(struct push *p, struct sbox *b)
 		uint64_t at = 0;
 
 		map_get(&by_file, v[i]->file, &at);
-		p->v[p->n++] = (struct letter){v[i], &b->l.v[at], x};
+		p->v[p->n++] = (struct letter){
+		    .op = v[i], .file = &b->l.v[at], .x = x};
 	}
 	map_release(&by_file);
 }
@@ -444,8 +444,10 @@ push_all(struct run *r, struct err *e)
 		rc = imap_append_begin(r->imap, &p.a, e);
 	if (rc == 0)
 		rc = send_all(&p, e);
-	imap_append_end(&p.a);
 	/* what was done is kept, whatever ended it */
+	if (rc != 0 && p.a)
+		(void)take_results(&p, false, &late);
+	imap_append_end(&p.a);
 	if (rc == 0)
 		rc = commit(&p, e);
 	else

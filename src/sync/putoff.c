@@ -108,7 +108,7 @@ putoff_suspects(struct run *r)
 		for (size_t k = 0; k < b->nhold; k++) {
 			const struct jhold *h = &b->hold[k];
 
-			if (h->kind == JHOLD_SUSPECT && h->size > 0 &&
+			if (h->uid && h->kind == JHOLD_SUSPECT && h->size > 0 &&
 			    !record_hold_due(r, h))
 				putoff_to_the_end(r, h->size);
 		}

@@ -288,6 +288,39 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 	hold(r, b, batch, uid, SPAN_NONE, why);
 }
 
+/* OLD is replaced, or goes; files with one base share it. */
+static void
+waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)
+{
+	if (!old || old->kind != JHOLD_RETRY)
+		return;
+	r->rep->waiting--;
+	b->hold[old - b->hold].kind = JHOLD_KEPT;
+}
+
+static void
+hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row, struct jhold h)
+{
+	h.base = plan_base(row->file);
+	h.next = b->r.uidnext;
+	h.size = row->fsize;
+	h.idate = row->mtime_ns;
+	waits_no_more(r, b, record_find_hold(b, 0, h.base));
+	journal_put_hold(batch, b->j.id, &h);
+}
+
+void
+record_hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row)
+{
+	const struct jhold h = {.kind = JHOLD_SENT,
+	    .why = SPAN("it went up, and the server did not say as which "
+			"message")};
+
+	hold_sent(r, b, batch, row, h);
+}
+
 static void
 suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
     uint64_t size, uint32_t *tries_r)
@@ -413,6 +446,7 @@ record_hold_due(const struct run *r, const struct jhold *h)
 	case JHOLD_SUSPECT:
 		return h->tries == r->suspects;
 	case JHOLD_KEPT:
+	case JHOLD_SENT:
 		break;
 	}
 	return false;
@@ -425,11 +459,7 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (!h)
 		return;
 	journal_del_hold(batch, b->j.id, h->uid, h->base);
-	if (h->kind == JHOLD_RETRY) {
-		r->rep->waiting--;
-		/* files with one base share it */
-		b->hold[h - b->hold].kind = JHOLD_KEPT;
-	}
+	waits_no_more(r, b, h);
 }
 
 /* Case 20: M was edited, and is what its row says again.  ROWS: by base. */

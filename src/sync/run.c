@@ -380,6 +380,8 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		/* what waits (adopt.c) is to be compared again */
 		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
 			b->dirty_l = true;
+		/* what comes new may be a file that went up */
+		b->dirty_l |= b->dirty_r && sent_awaits(b);
 		if (b->failed || b->gone || slice ||
 		    !(b->dirty_l || b->dirty_r))
 			continue;

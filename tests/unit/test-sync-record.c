@@ -162,6 +162,37 @@ test_what_ended_the_connection_is_due_in_the_order_of_tries(void **state)
 		    record_hold_due(&s->r, &h), s->r.suspects == 2);
 }
 
+static const struct jhold *
+note_sent(struct fixture *f, struct scene *s)
+{
+	const struct pair row = {
+	    .file = SPAN("new/1.host"), .fsize = 42, .mtime_ns = 7};
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+	s->b.r.uidnext = 9;
+	record_hold_sent(&s->r, &s->b, batch, &row);
+	commit(batch);
+	load(f, s);
+	assert_int_equal(s->b.nhold, 1);
+	return record_find_hold(&s->b, 0, SPAN("1.host"));
+}
+
+static void
+test_what_went_up_is_never_due(void **state)
+{
+	struct fixture *f = *state;
+	struct scene *s = begin(f);
+	const struct jhold *h;
+
+	note_failure(f, s, 0, "1.host");
+	assert_int_equal(s->rep.waiting, 1);
+	h = note_sent(f, s);
+	assert_int_equal(h->kind, JHOLD_SENT);
+	assert_int_equal(s->rep.waiting, 0);
+	s->r.now += 10 * DAY;
+	assert_false(record_hold_due(&s->r, h));
+}
+
 /* What waits: UID 7, or 0, and 1.host, or FILE is NULL. */
 static struct scene *
 begin_waiting(struct fixture *f, uint32_t uid, const char *file)
@@ -272,6 +303,7 @@ main(void)
 	    T(test_it_is_due_when_its_time_is_too_far_ahead),
 	    T(test_what_policy_skipped_is_due_once_policy_lets_it_through),
 	    T(test_what_ended_the_connection_is_due_in_the_order_of_tries),
+	    T(test_what_went_up_is_never_due),
 	    T(test_what_has_a_row_waits_no_more),
 	    T(test_a_row_that_is_written_again_leaves_new_content_waiting),
 	    T(test_what_is_half_done_waits),
