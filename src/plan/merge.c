@@ -298,6 +298,15 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
+/* case 13 */
+static void
+wait_here(struct merge *m, const struct lmsg *l)
+{
+	struct pair row = {.file = l->file, .l = l->flags};
+
+	add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file = l->file;
+}
+
 /*
  * case 20: the new content goes up first, then the old message goes.  Where
  * that is gone, the file is a new one.
@@ -311,6 +320,10 @@ merge_replaced(struct merge *m, const struct seen *s)
 		forget(m, CASE_LR_GONE, s->row);
 	if (m->policy->no_remote)
 		return;
+	if (!there && s->l->suspect) {
+		wait_here(m, s->l);
+		return;
+	}
 	if (s->rside == SIDE_GONE) {
 		if (!there)
 			push(m, CASE_L_NEW, s->l, NULL);
@@ -509,7 +522,6 @@ static void
 merge_new_file(struct merge *m, const struct lmsg *l)
 {
 	const struct plan_policy *p = m->policy;
-	struct pair row = {.file = l->file, .l = l->flags};
 
 	if (p->no_remote || l->kept)
 		return;
@@ -517,8 +529,7 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 		if (!l->skipped) /* case 29 */
 			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
 	} else if (l->hold) { /* case 13 */
-		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
-		    l->file;
+		wait_here(m, l);
 	} else if (l->has_content) { /* case 10 */
 		push(m, CASE_L_NEW, l, NULL);
 	}

@@ -108,7 +108,10 @@ read_new_files(struct adoption *a, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = h && h->kind == JHOLD_RETRY && !record_hold_due(r, h);
+		m->suspect = h && h->kind == JHOLD_SUSPECT &&
+			     !record_hold_due(r, h);
+		m->hold = m->suspect || (h && h->kind == JHOLD_RETRY &&
+					    !record_hold_due(r, h));
 		m->kept = h && h->kind == JHOLD_KEPT;
 		m->skipped = h && h->kind == JHOLD_SKIPPED;
 		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0 &&

@@ -563,6 +563,12 @@ void record_hold_file(struct run *r, struct sbox *b,
 void record_hold_sent(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct pair *row);
 /*
+ * The file of ROW was sent, and the run ends without an answer.  E: how it
+ * ended, if the file may be to blame; else NULL.
+ */
+void record_unanswered(struct run *r, struct sbox *b,
+    struct journal_batch *batch, const struct pair *row, const struct err *e);
+/*
  * Case 20: the file with BASE is about to go up, and its row is that of what it
  * was.  As long as this hold is there, it is looked at without --full, too.
  */

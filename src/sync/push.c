@@ -24,6 +24,7 @@ struct letter {
 	struct op *op;
 	const struct lmsg *file;
 	struct push_box *x;
+	bool sent, answered;
 };
 
 struct push_box {
@@ -187,6 +188,7 @@ take_results(struct push *p, bool wait, struct err *e)
 	while ((rc = imap_append_result(p->a, wait, &res, e)) > 0) {
 		struct sbox *b = p->v[res.cookie].x->b;
 
+		p->v[res.cookie].answered = true;
 		rc = b->failed ? 0 : take_result(p, &res, e);
 		if (rc != 0)
 			rc = report_contain(p->r, b, e);
@@ -283,7 +285,7 @@ send_one(struct push *p, size_t i, struct err *e)
 		return 0;
 	}
 	/* from here on the server may have it, whatever we learn */
-	b->wrote_r = true;
+	b->wrote_r = m->sent = true;
 	rc = imap_append_send(p->a, b->j.wire, i, g->row->r, op->row.idate,
 	    op->row.size, e);
 	if (rc != 0)
@@ -363,6 +365,31 @@ note_edited(struct push *p, struct err *e)
 		if (record_read_holds(p->r, p->all[i].b, e) != 0)
 			rc = report_contain(p->r, p->all[i].b, e);
 	return rc;
+}
+
+/*
+ * E ended the uploads.  The server works in the order of the commands: the
+ * first that has no answer is the one that it was at, and E's text names it.
+ */
+static void
+note_unanswered(struct push *p, struct err *e)
+{
+	const struct letter *first = NULL;
+	const struct err why = *e;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct letter *m = &p->v[i];
+
+		if (!m->sent || m->answered || m->x->b->failed)
+			continue;
+		record_unanswered(p->r, m->x->b, batch_of(p, m->x),
+		    &m->op->row, first ? NULL : &why);
+		if (!first)
+			first = m;
+	}
+	if (first && why.code != ERR_CANCELED)
+		err_wrap(e, "%.*s: '%.*s' was sent, and not answered",
+		    SPAN_ARG(first->x->b->j.name), SPAN_ARG(first->op->file));
 }
 
 static int
@@ -448,6 +475,8 @@ push_all(struct run *r, struct err *e)
 	if (rc != 0 && p.a)
 		(void)take_results(&p, false, &late);
 	imap_append_end(&p.a);
+	if (rc != 0)
+		note_unanswered(&p, e);
 	if (rc == 0)
 		rc = commit(&p, e);
 	else

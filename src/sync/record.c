@@ -321,6 +321,32 @@ record_hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
 	hold_sent(r, b, batch, row, h);
 }
 
+/* Whatever did it: the line, or what was asked for last. */
+static bool
+ended_connection(const struct err *e)
+{
+	return e->code == ERR_NET || e->code == ERR_BYE ||
+	       e->code == ERR_TIMEOUT || e->code == ERR_PROTO;
+}
+
+void
+record_unanswered(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row, const struct err *e)
+{
+	const struct jhold *old =
+	    record_find_hold(b, 0, plan_base(row->file));
+	struct jhold h = {.kind = JHOLD_SUSPECT,
+	    .why = SPAN("the connection ended when it was sent")};
+
+	if (old && old->kind == JHOLD_SUSPECT)
+		h.tries = old->tries;
+	if (e && ended_connection(e) && ++h.tries > 1)
+		report_failed(r, b, 0, row->file,
+		    "the connection ends whenever it is sent; it is left to "
+		    "the end of each run");
+	hold_sent(r, b, batch, row, h);
+}
+
 static void
 suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
     uint64_t size, uint32_t *tries_r)
@@ -351,9 +377,7 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 	struct err late = {0};
 	uint32_t tries;
 
-	if (uid == 0 || r->o->dry_run ||
-	    (e->code != ERR_NET && e->code != ERR_BYE &&
-		e->code != ERR_TIMEOUT && e->code != ERR_PROTO))
+	if (uid == 0 || r->o->dry_run || !ended_connection(e))
 		return;
 	batch = record_begin(r, b);
 	suspect(b, batch, uid, size, &tries);
@@ -444,7 +468,7 @@ record_hold_due(const struct run *r, const struct jhold *h)
 		       (r->a->max_age_days == 0 || h->uid == 0 ||
 			   h->idate >= run_not_before(r));
 	case JHOLD_SUSPECT:
-		return h->tries == r->suspects;
+		return h->tries == 0 || h->tries == r->suspects;
 	case JHOLD_KEPT:
 	case JHOLD_SENT:
 		break;

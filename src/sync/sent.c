@@ -1,10 +1,10 @@
 /*
  * sent: files that went up, or may have, and nobody knows as which message.
  *
- *  1. A server may store a message and not say as what: without UIDPLUS, or
- *     with a COPYUID that is of no use.  Such a file gets a hold
- *     (record_hold_sent), and is held against what is new there like all files
- *     without a row (adopt.c).  Equal content is it.
+ *  1. A server may store a message and not say as what: without UIDPLUS, with
+ *     a COPYUID that is of no use, or as the connection ends.  Such a file gets
+ *     a hold (record_hold_sent), and is held against what is new there like all
+ *     files without a row (adopt.c).  Equal content is it.
  *  2. Some servers alter what they store (Exchange, Proton Bridge), and show
  *     nothing equal.  So what is left over is paired by its Message-ID, where
  *     that is unique: among such files, and among what is new there and had no
@@ -13,6 +13,8 @@
  *     be stored once more each time, and come down as a new message.  This is
  *     said once, and ends when the file is another one.  Where several files
  *     have the base that the hold is for, it may be any of them.
+ *  4. What had no answer goes up again if it is not found; at the end of the
+ *     run, if it may be what ended the connection (record_unanswered).
  */
 #include "sync/adopt.h"
 
@@ -25,7 +27,8 @@ is_what_was_sent(const struct jhold *h, const struct lmsg *m)
 static bool
 is_of_sent_file(const struct jhold *h)
 {
-	return h->uid == 0 && h->kind == JHOLD_SENT;
+	return h->uid == 0 &&
+	       (h->kind == JHOLD_SENT || h->kind == JHOLD_SUSPECT);
 }
 
 bool

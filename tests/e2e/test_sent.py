@@ -3,10 +3,12 @@ COPYUID that is of no use, a connection that ends.  Servers that alter what they
 store (Exchange, Proton Bridge) show nothing that is equal."""
 
 import re
+import time
 
 import pytest
 
 from personas import Outlook, Persona
+from scripted import Hangup
 from world import lf, message
 
 
@@ -175,3 +177,134 @@ def test_copies_are_known_by_their_message_ids(scripted, ids):
         world.sync(status=None)
     assert counts(world, "work") == (2, 2 if ids == 2 else 4)
     assert_stays(world, "INBOX", "work")
+
+
+# no answer
+
+
+def goodbye(session, tag, words):
+    if b"message bad" in words[-1]:
+        session.line(b"* BYE [ALERT] literal too large")
+        raise Hangup
+
+
+def reset(session, tag, words):
+    if b"message bad" in words[-1]:
+        raise Hangup
+
+
+def hang(session, tag, words):
+    if b"message bad" in words[-1]:
+        time.sleep(6)
+        raise Hangup
+
+
+@pytest.mark.parametrize("how", [goodbye, reset, hang])
+def test_what_ends_the_connection_keeps_nothing_else(scripted, how):
+    world = scripted(timeout=5)
+    world.fill(3)
+    world.script.answer[b"APPEND"] = how
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    for n in range(3):
+        world.local.add("INBOX", lf(message("n%d" % n)), "%d.n.host" % (n + 2))
+    world.file_of("m1").unlink()
+    for n in range(3):
+        done = world.sync(status=69)
+        assert "INBOX: 'new/1.bad.host' was sent, and not answered" in done.err
+        assert (": the connection ends whenever it is sent" in done.err) == \
+            (n > 0)
+        assert "bad" not in world.tokens()[0]
+        if n > 0:
+            assert world.tokens()[0] == ["m0", "m2", "n0", "n1", "n2"]
+    world.local.add("INBOX", lf(message("later")), "9.n.host")
+    world.sync(status=69)
+    assert "later" in world.tokens()[0]
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+def test_the_one_that_did_so_the_least_comes_first(scripted):
+    """A line that is cut makes one suspect that is not to blame."""
+    world = scripted()
+    world.fill(1)
+    at = {}
+
+    def cut(session, tag, words):
+        if b"message " + at["token"] in words[-1]:
+            raise Hangup
+
+    world.script.answer[b"APPEND"] = cut
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    world.local.add("INBOX", lf(message("good")), "2.good.host")
+    for token in b"bad", b"good", b"bad", b"bad":
+        assert world.tokens()[0] == ["m0"]
+        at["token"] = token
+        world.sync(status=69)
+    assert world.tokens()[0] == ["good", "m0"]
+    world.script.well()
+    world.sync()
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", [Outlook, Persona])
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_was_under_way_is_there_once(scripted, kind, stored):
+    """Stored, the answers are lost; or the line was cut before."""
+    world = scripted(kind)
+    world.fill(1)
+    if kind is Outlook:
+        alters(world)
+    for n in range(20):
+        world.local.add("INBOX", lf(message("n%d" % n)), "%d.new.host" % n)
+    seen = []
+
+    def swallow(session, tag, words):
+        seen.append(tag)
+        if stored:
+            with session.store.lock:
+                session.do_append(tag, words)
+        if len(seen) == 15 or not stored:
+            raise Hangup
+        return True
+
+    world.script.answer[b"APPEND"] = swallow
+    world.sync(status=69)
+    world.script.well()
+    done = world.summary()
+    assert done["adopted"] == (15 if stored else 0)
+    assert done["pushed"] == 20 - done["adopted"]
+    assert counts(world) == (21, 21)
+    world.assert_journal()
+    assert_stays(world)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_edit_that_ends_the_connection(scripted, stored):
+    world = scripted()
+    world.fill(2)
+    path = world.file_of("m0")
+    path.write_bytes(path.read_bytes() + b"and more bad\n")
+
+    def cut(session, tag, words):
+        if stored:
+            with session.store.lock:
+                session.do_append(tag, words)
+        raise Hangup
+
+    world.script.answer[b"APPEND"] = cut
+    world.sync("--full", status=69)
+    world.local.add("INBOX", lf(message("new")), "1.new.host")
+    if not stored:
+        def only(session, tag, words):
+            if b"and more" in words[-1]:
+                raise Hangup
+        world.script.answer[b"APPEND"] = only
+        world.sync(status=69)
+        assert world.tokens() == (["m0", "m1", "new"],) * 2
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "new"],) * 2
+    assert any(b"and more" in m["body"]
+               for m in world.server.messages("INBOX").values())
+    world.assert_settled()
