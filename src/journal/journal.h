@@ -196,11 +196,13 @@ enum jhold_kind {
 	JHOLD_RETRY = 0, /* failed; to be tried again */
 	JHOLD_KEPT = 1,  /* local: deleted there, kept here (deletes: keep) */
 	JHOLD_SKIPPED = 2, /* remote or local: over max_size or max_age */
-	JHOLD_SUSPECT = 3, /* remote: the connection ended when it was asked for;
-			     asked for again behind all else.  Local: it ended
-			     when it was sent; sent again behind all else, or
-			     (tries 0: it was under way behind another one) in
-			     its turn */
+	/*
+	 * Remote: the connection ended when it was asked for; asked for again
+	 * behind all else.  Local: it ended when it was sent; sent again behind
+	 * all else, or (tries 0: it was under way behind another one) in its
+	 * turn.
+	 */
+	JHOLD_SUSPECT = 3,
 	JHOLD_SENT = 4 /* local: it went up, and the server did not say as
 			  which message; never sent again */
 };
