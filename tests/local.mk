@@ -26,7 +26,8 @@ EXTRA_DIST += tests/e2e/conftest.py \
 	tests/e2e/test_scripted_gmail.py tests/e2e/test_scripted_lies.py \
 	tests/e2e/test_scripted_names.py tests/e2e/test_scripted_refusals.py \
 	tests/e2e/test_scripted_servers.py \
-	tests/e2e/test_scripted_trouble.py tests/e2e/test_servers_daily.py \
+	tests/e2e/test_scripted_trouble.py tests/e2e/test_sent.py \
+	tests/e2e/test_servers_daily.py \
 	tests/e2e/test_servers_mix.py tests/e2e/test_servers_moves.py \
 	tests/e2e/test_servers_odd.py tests/e2e/test_servers_recover.py \
 	tests/e2e/test_servers_renames.py tests/e2e/test_slices.py \

@@ -44,6 +44,8 @@ hold_word(enum jhold_kind kind)
 		return "skipped";
 	case JHOLD_SUSPECT:
 		return "suspect";
+	case JHOLD_SENT:
+		return "sent";
 	}
 	return "?";
 }

@@ -469,6 +469,7 @@ get_kind(struct in *in)
 	case JHOLD_KEPT:
 	case JHOLD_SKIPPED:
 	case JHOLD_SUSPECT:
+	case JHOLD_SENT:
 		return (enum jhold_kind)kind;
 	default:
 		in->bad = true;

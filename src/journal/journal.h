@@ -207,19 +207,28 @@ enum jhold_kind {
 	JHOLD_RETRY = 0, /* failed; to be tried again */
 	JHOLD_KEPT = 1,  /* local: deleted there, kept here (deletes: keep) */
 	JHOLD_SKIPPED = 2, /* remote or local: over max_size or max_age */
-	JHOLD_SUSPECT = 3 /* remote: the connection ended when it was asked for;
-			     asked for again behind all else */
+	/*
+	 * Remote: the connection ended when it was asked for; asked for again
+	 * behind all else.  Local: it ended when it was sent; sent again behind
+	 * all else, or (tries 0: it was under way behind another one) in its
+	 * turn.
+	 */
+	JHOLD_SUSPECT = 3,
+	JHOLD_SENT = 4 /* local: it went up, and the server did not say as
+			  which message; never sent again */
 };
 struct jhold {
 	enum jhold_kind kind;
 	uint32_t uid;     /* remote: not fetched; else 0 */
 	struct span base; /* local: not appended; else "" */
-	uint32_t tries;
-	int64_t next;     /* RETRY: wall seconds, not before; else 0 */
+	uint32_t tries;   /* SENT: 1 once a person was told */
+	int64_t next;     /* RETRY: wall seconds, not before; SUSPECT and SENT
+			     of files: UIDNEXT before that; else 0 */
 	uint64_t size;    /* SKIPPED: what it was skipped for; KEPT: of the
 			     message; SUSPECT: that of a message that was
-			     compared, or UNSIZED; else 0 */
-	int64_t idate;
+			     compared, or UNSIZED, or of the file that was
+			     sent; SENT: of that; else 0 */
+	int64_t idate;    /* SUSPECT and SENT of files: their time, in ns */
 	struct span why;  /* at most 200 bytes */
 };
 /* It was the size that was asked for when the connection ended. */

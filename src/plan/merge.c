@@ -304,12 +304,20 @@ merge_l_gone(struct merge *m, const struct seen *s)
 	op->file = s->row->file;
 }
 
+/* case 13 */
+static void
+wait_here(struct merge *m, const struct lmsg *l)
+{
+	struct pair row = {.file = l->file, .l = l->flags};
+
+	add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file = l->file;
+}
+
 /* cases 10, 13 and 29 */
 static void
 merge_new_file(struct merge *m, const struct lmsg *l)
 {
 	const struct plan_policy *p = m->policy;
-	struct pair row = {.file = l->file, .l = l->flags};
 
 	if (p->no_remote || l->kept)
 		return;
@@ -317,8 +325,7 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 		if (!l->skipped) /* case 29 */
 			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);
 	} else if (l->hold) { /* case 13 */
-		add(m, OP_WAIT, CASE_L_HOLD, new_group(m), &row)->file =
-		    l->file;
+		wait_here(m, l);
 	} else if (l->has_content) { /* case 10 */
 		push(m, CASE_L_NEW, l, NULL);
 	}
@@ -367,6 +374,8 @@ merge_replaced(struct merge *m, const struct seen *s)
 			merge_new_file(m, s->l);
 	} else if (m->policy->no_remote) {
 		return;
+	} else if (s->l->suspect && !there) {
+		wait_here(m, s->l);
 	} else if (s->l->hold && !there) {
 		merge_both(m, s);
 	} else {

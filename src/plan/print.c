@@ -71,7 +71,7 @@ plan_case_words(enum plan_case why)
 	case CASE_LR_NEW_EQUAL:
 		return "the same message on both sides";
 	case CASE_L_HOLD:
-		return "could not be uploaded, tried again later";
+		return "could not be uploaded, waits";
 	case CASE_R_HOLD:
 		return "could not be fetched, tried again later";
 	case CASE_RENUM_EQUAL:

@@ -53,6 +53,7 @@ struct lmsg {
 	struct content content;
 	uint32_t klass; /* equal content on both sides: same number; 0: none */
 	bool hold;      /* the server refused it; not to be tried in this run */
+	bool suspect;   /* not in this pass: the connection may end at it */
 	bool kept;      /* gone on the server, stays here by policy */
 	bool skipped;   /* noted as not carried over, by policy */
 	bool fresh;     /* no row names it */

@@ -158,7 +158,9 @@ read_new_files(struct adoption *a, const struct map *sizes, struct err *e)
 		struct lmsg *m = &b->l.v[v[i]];
 		const struct jhold *h = record_find_hold(b, 0, m->base);
 
-		m->hold = stays_refused(r, m, h);
+		m->suspect = h && h->kind == JHOLD_SUSPECT &&
+			     !record_hold_due(r, h);
+		m->hold = m->suspect || stays_refused(r, m, h);
 		m->kept = h && h->kind == JHOLD_KEPT;
 		m->skipped = h && h->kind == JHOLD_SKIPPED;
 		if (!m->has_stat && maildir_stat(r->m, b->j.path, m, e) != 0 &&
@@ -166,6 +168,7 @@ read_new_files(struct adoption *a, const struct map *sizes, struct err *e)
 			return e->code;
 	}
 	plan_new_files(&r->pass, &b->base, &b->l, &b->r, &a->file, &a->nfile);
+	sent_hold(a);
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
 		const struct jhold *h;
@@ -276,6 +279,8 @@ adopt_box(struct run *r, struct sbox *b, struct err *e)
 	wait_for_unread(&a);
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = pair_equal(&a, e);
+	if (rc == 0 && !b->r.same && !b->remote_missing)
+		rc = sent_find(&a, e);
 	wait_for_unread(&a); /* of a window, too */
 	if (rc == 0 && !b->r.same && !b->remote_missing)
 		rc = compare_unread(&a, e);

@@ -37,6 +37,13 @@ int compare_held(struct adoption *a, struct err *e);
 int compare_candidates(
     struct adoption *a, const uint32_t *cand, size_t n, struct err *e);
 
+/*
+ * sent.c: files that had an OK, and have no row, wait; and those that went up,
+ * or may have, and are equal to nothing there are paired by Message-ID.
+ */
+void sent_hold(struct adoption *a);
+int sent_find(struct adoption *a, struct err *e);
+
 /* New UIDs that may be one of a->bad wait. */
 int compare_unread(struct adoption *a, struct err *e);
 

@@ -181,6 +181,7 @@ rows_of_box(
 	int rc = 0;
 
 	record_drop_old_holds(r, b, batch);
+	sent_tell(r, b, batch);
 	if (b->r.renumbered) {
 		/* old rows and new numbers change places in one transaction */
 		journal_del_pairs(batch, b->j.id);

@@ -416,7 +416,8 @@ why_nothing(const struct explain *x)
 	    .file = x->file};
 
 	if (x->has_hold && (x->hold.kind == JHOLD_RETRY ||
-			       x->hold.kind == JHOLD_SUSPECT)) {
+			       x->hold.kind == JHOLD_SUSPECT ||
+			       x->hold.kind == JHOLD_SENT)) {
 		s.op = "wait";
 		s.case_number = x->hold.uid ? CASE_R_HOLD : CASE_L_HOLD;
 	} else if (x->has_hold) {

@@ -32,6 +32,7 @@
  *	batch.c    what has come: durable, and recorded
  *	committer.c  a thread that waits for the disk
  *	push.c     messages up
+ *	sent.c     those of which nobody knows as what they went up
  *	record.c   what is agreed now, into the journal; holds
  *	report.c   events and counters
  *
@@ -624,6 +625,15 @@ void record_ended_measuring(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 void record_hold_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
+/* The file of ROW went up; which UID it has there is not known (sent.c). */
+void record_hold_sent(struct run *r, struct sbox *b,
+    struct journal_batch *batch, const struct pair *row);
+/*
+ * The file of ROW was sent, and the run ends without an answer.  E: how it
+ * ended, if the file may be to blame; else NULL.
+ */
+void record_unanswered(struct run *r, struct sbox *b,
+    struct journal_batch *batch, const struct pair *row, const struct err *e);
 /*
  * Case 20: the file with BASE is about to go up, and its row is that of what it
  * was.  As long as this hold is there, it is looked at without --full, too.
@@ -645,6 +655,16 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+
+/* sent.c */
+
+/* Is there a file of B that went up, or may have, and has no row? */
+bool sent_awaits(const struct sbox *b);
+/* The UIDs of SET in the selected mailbox, by Message-ID; 0: of several. */
+int sent_ids_there(struct run *r, const struct uidset *set,
+    struct map *uid_of, struct err *e);
+/* Those of B that this pass has looked for in vain are named, once. */
+void sent_tell(struct run *r, struct sbox *b, struct journal_batch *batch);
 
 /* late.c */
 

@@ -127,8 +127,9 @@ stat_twins(struct run *r, struct sbox *b, bool *any_r, struct err *e)
 static bool
 is_on_its_way(const struct run *r, const struct jhold *h)
 {
-	return h && h->uid == 0 && h->kind == JHOLD_RETRY &&
-	       record_hold_due(r, h);
+	return h && h->uid == 0 &&
+	       (h->kind == JHOLD_SUSPECT ||
+		   (h->kind == JHOLD_RETRY && record_hold_due(r, h)));
 }
 
 /* Some row is to be held against its file; what is kept here needs not. */

@@ -15,7 +15,7 @@ libsync_a_SOURCES = \
 	src/sync/run.c src/sync/sizes.c src/sync/slice.c src/sync/survey.c \
 	src/sync/transfer.c \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
-	src/sync/undo.c src/sync/verify.c src/sync/whose.c
+	src/sync/sent.c src/sync/undo.c src/sync/verify.c src/sync/whose.c
 
 sync_tests = tests/unit/test-sync-record tests/unit/test-sync-report
 check_PROGRAMS += $(sync_tests)

@@ -4,8 +4,8 @@
  * with one mailbox stays with it.
  *
  * The file keeps its name; the UID that APPENDUID tells goes to the journal.
- * Without it, or when the answer is lost, there is no row: the next
- * observation finds a new file and a new UID of equal content and pairs them.
+ * Without it, or when the answer is lost, there is no row but a hold: the next
+ * observation finds a new file and a new UID, and pairs them (sent.c).
  * A UID that has a row already is that of another file, whose row it keeps:
  * some servers do not store once more what they have.
  */
@@ -24,6 +24,7 @@ struct letter {
 	struct op *op;
 	const struct lmsg *file;
 	struct push_box *x;
+	bool sent, answered;
 };
 
 struct push_box {
@@ -167,8 +168,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: it went up, but has no
 		 * row until adoption decides */
-		record_drop_hold(
-		    p->r, b, batch, record_find_hold(b, 0, m->file->base));
+		record_hold_sent(p->r, b, batch, &m->op->row);
 		b->rescan = b->undone = true;
 		return 0;
 	}
@@ -189,6 +189,7 @@ take_results(struct push *p, bool wait, struct err *e)
 		struct sbox *b = p->v[res.cookie].x->b;
 
 		late_sending(p->r);
+		p->v[res.cookie].answered = true;
 		rc = b->failed ? 0 : take_result(p, &res, e);
 		if (rc != 0)
 			rc = report_contain(p->r, b, e);
@@ -286,7 +287,7 @@ send_one(struct push *p, size_t i, struct err *e)
 		return 0;
 	}
 	/* from here on the server may have it, whatever we learn */
-	b->wrote_r = true;
+	b->wrote_r = m->sent = true;
 	late_sending(p->r);
 	rc = imap_append_send(p->a, b->j.wire, i, g->row->r, op->row.idate,
 	    op->row.size, e);
@@ -369,6 +370,31 @@ note_edited(struct push *p, struct err *e)
 	return rc;
 }
 
+/*
+ * E ended the uploads.  The server works in the order of the commands: the
+ * first that has no answer is the one that it was at, and E's text names it.
+ */
+static void
+note_unanswered(struct push *p, struct err *e)
+{
+	const struct letter *first = NULL;
+	const struct err why = *e;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct letter *m = &p->v[i];
+
+		if (!m->sent || m->answered || m->x->b->failed)
+			continue;
+		record_unanswered(p->r, m->x->b, batch_of(p, m->x),
+		    &m->op->row, first ? NULL : &why);
+		if (!first)
+			first = m;
+	}
+	if (first && why.code != ERR_CANCELED)
+		err_wrap(e, "%.*s: '%.*s' was sent, and not answered",
+		    SPAN_ARG(first->x->b->j.name), SPAN_ARG(first->op->file));
+}
+
 static int
 send_all(struct push *p, struct err *e)
 {
@@ -419,7 +445,8 @@ add_box(struct push *p, struct sbox *b)
 		uint64_t at = 0;
 
 		map_get(&by_file, v[i]->file, &at);
-		p->v[p->n++] = (struct letter){v[i], &b->l.v[at], x};
+		p->v[p->n++] = (struct letter){
+		    .op = v[i], .file = &b->l.v[at], .x = x};
 	}
 	map_release(&by_file);
 }
@@ -447,8 +474,12 @@ push_all(struct run *r, struct err *e)
 		rc = imap_append_begin(r->imap, &p.a, e);
 	if (rc == 0)
 		rc = send_all(&p, e);
-	imap_append_end(&p.a);
 	/* what was done is kept, whatever ended it */
+	if (rc != 0 && p.a)
+		(void)take_results(&p, false, &late);
+	imap_append_end(&p.a);
+	if (rc != 0)
+		note_unanswered(&p, e);
 	if (rc == 0)
 		rc = commit(&p, e);
 	else

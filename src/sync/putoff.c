@@ -134,7 +134,7 @@ putoff_suspects(struct run *r)
 			/* a mailbox that takes no part has no turn for it */
 			if (jhold_is_unsized(h) && b->failed)
 				continue;
-			if (h->kind == JHOLD_SUSPECT && h->size > 0 &&
+			if (h->uid && h->kind == JHOLD_SUSPECT && h->size > 0 &&
 			    !record_hold_due(r, h))
 				putoff_to_the_end(r, i, h);
 		}

@@ -329,6 +329,65 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 	hold(r, b, batch, uid, SPAN_NONE, why);
 }
 
+/* OLD is replaced, or goes; files with one base share it. */
+static void
+waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)
+{
+	if (!old || old->kind != JHOLD_RETRY)
+		return;
+	r->rep->waiting--;
+	b->hold[old - b->hold].kind = JHOLD_KEPT;
+}
+
+static void
+hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row, struct jhold h)
+{
+	h.base = plan_base(row->file);
+	h.next = b->r.uidnext;
+	h.size = row->fsize;
+	h.idate = row->mtime_ns;
+	waits_no_more(r, b, record_find_hold(b, 0, h.base));
+	journal_put_hold(batch, b->j.id, &h);
+}
+
+void
+record_hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row)
+{
+	const struct jhold h = {.kind = JHOLD_SENT,
+	    .why = SPAN("it went up, and the server did not say as which "
+			"message")};
+
+	hold_sent(r, b, batch, row, h);
+}
+
+/* Whatever did it: the line, or what was asked for last. */
+static bool
+ended_connection(const struct err *e)
+{
+	return e->code == ERR_NET || e->code == ERR_BYE ||
+	       e->code == ERR_TIMEOUT || e->code == ERR_PROTO;
+}
+
+void
+record_unanswered(struct run *r, struct sbox *b, struct journal_batch *batch,
+    const struct pair *row, const struct err *e)
+{
+	const struct jhold *old =
+	    record_find_hold(b, 0, plan_base(row->file));
+	struct jhold h = {.kind = JHOLD_SUSPECT,
+	    .why = SPAN("the connection ended when it was sent")};
+
+	if (old && old->kind == JHOLD_SUSPECT)
+		h.tries = old->tries;
+	if (e && ended_connection(e) && ++h.tries > 1)
+		report_failed(r, b, 0, row->file,
+		    "the connection ends whenever it is sent; it is left to "
+		    "the end of each run");
+	hold_sent(r, b, batch, row, h);
+}
+
 static void
 suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
     uint64_t size, uint32_t *tries_r)
@@ -361,9 +420,7 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 	struct err late = {0};
 	uint32_t tries;
 
-	if (uid == 0 || r->o->dry_run ||
-	    (e->code != ERR_NET && e->code != ERR_BYE &&
-		e->code != ERR_TIMEOUT && e->code != ERR_PROTO))
+	if (uid == 0 || r->o->dry_run || !ended_connection(e))
 		return;
 	batch = record_begin(r, b);
 	suspect(b, batch, uid, size, &tries);
@@ -465,8 +522,9 @@ record_hold_due(const struct run *r, const struct jhold *h)
 		       (r->a->max_age_days == 0 || h->uid == 0 ||
 			   h->idate >= run_not_before(r));
 	case JHOLD_SUSPECT:
-		return h->tries == r->suspects;
+		return h->tries == 0 || h->tries == r->suspects;
 	case JHOLD_KEPT:
+	case JHOLD_SENT:
 		break;
 	}
 	return false;
@@ -479,11 +537,7 @@ record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
 	if (!h)
 		return;
 	journal_del_hold(batch, b->j.id, h->uid, h->base);
-	if (h->kind == JHOLD_RETRY) {
-		r->rep->waiting--;
-		/* files with one base share it */
-		b->hold[h - b->hold].kind = JHOLD_KEPT;
-	}
+	waits_no_more(r, b, h);
 }
 
 /*

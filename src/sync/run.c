@@ -351,6 +351,8 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		/* what waits (adopt.c) is to be compared again */
 		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
 			b->dirty_l = true;
+		/* what comes new may be a file that went up */
+		b->dirty_l |= b->dirty_r && sent_awaits(b);
 		if (b->failed || b->gone || slice ||
 		    !(b->dirty_l || b->dirty_r))
 			continue;
@@ -399,9 +401,13 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 
 		if (b->failed || b->gone)
 			continue;
-		for (size_t k = 0; k < b->nhold; k++)
-			b->dirty_r |= b->hold[k].kind == JHOLD_SUSPECT &&
-				      b->hold[k].tries == level;
+		for (size_t k = 0; k < b->nhold; k++) {
+			bool due = b->hold[k].kind == JHOLD_SUSPECT &&
+				   b->hold[k].tries == level;
+
+			b->dirty_r |= due && b->hold[k].uid;
+			b->dirty_l |= due && !b->hold[k].uid;
+		}
 		b->dirty_l |= b->undone || (b->dirty_r && b->nuntold > 0);
 		b->dirty_r |= b->undone;
 		if (b->dirty_l || b->dirty_r)

@@ -288,14 +288,12 @@ transfer_message_id(struct run *r, const struct sbox *b, struct span file,
 	return rc;
 }
 
-/* What the server has from UIDNEXT on, by Message-ID where that is unique. */
+/* What the server has from UIDNEXT on, by Message-ID; how much that is. */
 static int
-ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
+ids_there(struct run *r, struct sbox *b, struct map *uid_of, uint64_t *n_r,
+    struct err *e)
 {
-	struct imap_msgid *id = NULL;
 	struct uidset set;
-	uint64_t at;
-	size_t n = 0;
 	bool said;
 	int rc;
 
@@ -306,32 +304,29 @@ ids_there(struct run *r, struct sbox *b, struct map *uid_of, struct err *e)
 	rc = imap_search_range(
 	    r->imap, b->r.uidnext, UINT32_MAX, &set, &said, e);
 	if (rc == 0)
-		rc = imap_fetch_msgids(r->imap, &set, &r->pass, &id, &n, e);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (id[i].id.n == 0)
-			continue;
-		if (map_get(uid_of, id[i].id, &at))
-			map_set(uid_of, id[i].id, 0);
-		else
-			map_set(uid_of, id[i].id, id[i].uid);
-	}
+		rc = sent_ids_there(r, &set, uid_of, e);
+	*n_r = uidset_count(&set);
 	uidset_release(&set);
 	return rc;
 }
 
-/* Invariant 3: the server did it and did not say (all of) what came of it. */
+/*
+ * Invariant 3: the server did it and did not say (all of) what came of it.
+ * *more_r: how much has come there that may be what is left in V.
+ */
 static int
 find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
-    struct op **v, size_t *n, struct err *e)
+    struct op **v, size_t *n, uint64_t *more_r, struct err *e)
 {
 	struct map uid_of;
 	size_t left = 0;
+	uint64_t more = 0;
 	int rc;
 
 	if (b->r.uidnext == 0 || *n == 0)
 		return 0;
 	map_init(&uid_of);
-	rc = ids_there(r, b, &uid_of, e);
+	rc = ids_there(r, b, &uid_of, &more, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
 		struct err unread = {0};
 		struct span id;
@@ -347,9 +342,39 @@ find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 			v[left++] = v[i];
 		}
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		*more_r = more - (*n - left);
 		*n = left;
+	}
 	map_release(&uid_of);
+	return rc;
+}
+
+/*
+ * The server said OK, and which message each of V is now is not to be found.
+ * What is still there where it was copied from was there to be copied; and
+ * where as much has come as was asked for, ENOUGH, that is it.  So it has been
+ * stored, and is not asked for once more.
+ */
+static int
+hold_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
+    struct op **v, size_t n, bool enough, struct err *e)
+{
+	struct uidset there;
+	int rc = 0;
+
+	uidset_init(&there);
+	for (size_t i = 0; i < n; i++)
+		uidset_add(&there, v[i]->from_uid);
+	if (n > 0 && !enough)
+		rc = observe_reopen(r, &r->box[v[0]->from], e);
+	if (n > 0 && !enough && rc == 0)
+		rc = observe_there(r, &there, e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (uidset_has(&there, v[i]->from_uid))
+			record_hold_sent(
+			    r, b, batch, r->group[v[i]->group].row);
+	uidset_release(&there);
 	return rc;
 }
 
@@ -368,6 +393,7 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct uidset set;
 	struct map to;
 	size_t left = 0, nuntold = 0;
+	uint64_t more = 0;
 	struct op **untold = arena_array(&r->pass, *n, sizeof *untold);
 	int rc;
 
@@ -402,7 +428,10 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 			untold[nuntold++] = op;
 	}
 	if (rc == 0)
-		rc = find_untold(r, b, batch, untold, &nuntold, e);
+		rc = find_untold(r, b, batch, untold, &nuntold, &more, e);
+	if (rc == 0)
+		rc = hold_untold(r, b, batch, untold, nuntold,
+		    more >= c.n + nuntold, e);
 	for (size_t i = 0; i < nuntold; i++)
 		transfer_undone(r, untold[i]);
 	*n = left;

@@ -44,6 +44,8 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 		else
 			b->dirty_l = true;
 	}
+	/* what is new there may be a file that went up */
+	b->dirty_l |= b->dirty_r && sent_awaits(b);
 	return 0;
 }
 

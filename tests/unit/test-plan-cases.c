@@ -560,6 +560,31 @@ test_case_20_new_content_goes_up_before_the_old_goes(void **state)
 	}
 }
 
+/* The connection ended at it: neither it nor the delete, but in its turn. */
+static void
+test_case_20_new_content_that_waits(void **state)
+{
+	(void)state;
+	for (int b = 0; b < 2; b++) {
+		row(b, 7, "cur/m:2,", 1, 0);
+		file(b, "cur/m:2,", (uint8_t)(2 + b), 0);
+		known_there(b, 7, 1, 0);
+		box[b].l.v[0].hold = box[b].l.v[0].suspect = true;
+	}
+	/* it has come to the server all the same */
+	there(1, 8, 3, 0);
+	box[1].l.v[0].klass = box[1].r.v[1].klass = 1;
+	plan();
+	assert_int_equal(pl.n, 3);
+	for (size_t i = 0; i < pl.n; i++)
+		if (pl.op[i].box == 0)
+			assert_kind(i, OP_WAIT, CASE_L_HOLD);
+		else
+			assert_kind(i,
+			    pl.op[i].uid == 8 ? OP_ADOPT : OP_RDELETE,
+			    CASE_L_REPLACED);
+}
+
 static void
 test_case_20_the_new_content_is_there_already(void **state)
 {
@@ -741,6 +766,7 @@ main(void)
 	    T(test_case_19_deleted_on_both_sides),
 	    T(test_case_19_is_off_by_default),
 	    T(test_case_20_new_content_goes_up_before_the_old_goes),
+	    T(test_case_20_new_content_that_waits),
 	    T(test_case_20_the_new_content_is_there_already),
 	    T(test_case_20_flags_of_the_old_message),
 	    T(test_case_20_flags_of_what_is_there_already),

@@ -162,6 +162,71 @@ test_what_ended_the_connection_is_due_in_the_order_of_tries(void **state)
 		    record_hold_due(&s->r, &h), s->r.suspects == 2);
 }
 
+static const struct jhold *
+note_sent(struct fixture *f, struct scene *s, const struct err *e, bool stored)
+{
+	const struct pair row = {
+	    .file = SPAN("new/1.host"), .fsize = 42, .mtime_ns = 7};
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+	s->b.r.uidnext = 9;
+	if (stored)
+		record_hold_sent(&s->r, &s->b, batch, &row);
+	else
+		record_unanswered(&s->r, &s->b, batch, &row, e);
+	commit(batch);
+	load(f, s);
+	assert_int_equal(s->b.nhold, 1);
+	return record_find_hold(&s->b, 0, SPAN("1.host"));
+}
+
+/* What was under way behind it is sent in its turn. */
+static void
+test_only_what_may_have_ended_the_connection_comes_last(void **state)
+{
+	static const enum err_code v[] = {
+	    ERR_NET, ERR_BYE, ERR_TIMEOUT, ERR_PROTO};
+	const struct err canceled = {.code = ERR_CANCELED};
+	struct fixture *f = *state;
+	struct scene *s = begin(f);
+	const struct jhold *h = note_sent(f, s, NULL, false);
+
+	assert_int_equal(h->kind, JHOLD_SUSPECT);
+	assert_int_equal(h->tries, 0);
+	assert_int_equal(h->next, 9);
+	assert_int_equal(h->size, 42);
+	assert_int_equal(h->idate, 7);
+	assert_true(record_hold_due(&s->r, h));
+	h = note_sent(f, s, &canceled, false);
+	assert_int_equal(h->tries, 0);
+	for (uint32_t i = 0; i < sizeof v / sizeof *v; i++) {
+		const struct err e = {.code = v[i]};
+
+		h = note_sent(f, s, &e, false);
+		assert_int_equal(h->tries, i + 1);
+		assert_false(record_hold_due(&s->r, h));
+		/* nor does it begin anew behind another one */
+		h = note_sent(f, s, NULL, false);
+		assert_int_equal(h->tries, i + 1);
+	}
+}
+
+static void
+test_what_went_up_is_never_due(void **state)
+{
+	struct fixture *f = *state;
+	struct scene *s = begin(f);
+	const struct jhold *h;
+
+	note_failure(f, s, 0, "1.host");
+	assert_int_equal(s->rep.waiting, 1);
+	h = note_sent(f, s, NULL, true);
+	assert_int_equal(h->kind, JHOLD_SENT);
+	assert_int_equal(s->rep.waiting, 0);
+	s->r.now += 10 * DAY;
+	assert_false(record_hold_due(&s->r, h));
+}
+
 /* What waits: UID 7, or 0, and 1.host, or FILE is NULL. */
 static struct scene *
 begin_waiting(struct fixture *f, uint32_t uid, const char *file)
@@ -326,6 +391,8 @@ main(void)
 	    T(test_it_is_due_when_its_time_is_too_far_ahead),
 	    T(test_what_policy_skipped_is_due_once_policy_lets_it_through),
 	    T(test_what_ended_the_connection_is_due_in_the_order_of_tries),
+	    T(test_only_what_may_have_ended_the_connection_comes_last),
+	    T(test_what_went_up_is_never_due),
 	    T(test_what_has_a_row_waits_no_more),
 	    T(test_a_row_that_is_written_again_leaves_new_content_waiting),
 	    T(test_what_is_half_done_waits),
