@@ -562,7 +562,7 @@ test_case_20_new_content_goes_up_before_the_old_goes(void **state)
 
 /* The connection ended at it: neither it nor the delete, but in its turn. */
 static void
-test_case_20_new_content_that_waits(void **state)
+test_case_20_new_content_that_is_suspect(void **state)
 {
 	(void)state;
 	for (int b = 0; b < 2; b++) {
@@ -766,7 +766,7 @@ main(void)
 	    T(test_case_19_deleted_on_both_sides),
 	    T(test_case_19_is_off_by_default),
 	    T(test_case_20_new_content_goes_up_before_the_old_goes),
-	    T(test_case_20_new_content_that_waits),
+	    T(test_case_20_new_content_that_is_suspect),
 	    T(test_case_20_the_new_content_is_there_already),
 	    T(test_case_20_flags_of_the_old_message),
 	    T(test_case_20_flags_of_what_is_there_already),
