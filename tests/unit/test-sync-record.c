@@ -209,6 +209,8 @@ test_only_what_may_have_ended_the_connection_comes_last(void **state)
 		h = note_sent(f, s, NULL, false);
 		assert_int_equal(h->tries, i + 1);
 	}
+	map_release(&s->r.told);
+	arena_release(&s->r.mem);
 }
 
 static void
