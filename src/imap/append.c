@@ -76,16 +76,16 @@ take_answer(struct imap_append *a, uint32_t tag, struct err *e)
 		return 0;
 	if (r->type != RESP_STATUS)
 		return imap_check_ok(a->s, ERR_SCOPE_CONN, e, "APPEND");
+	x->res.ok = r->cond == COND_OK;
+	if (!x->res.ok && imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND") ==
+			      ERR_BUSY) {
+		*e = no; /* no answer to this one */
+		return e->code;
+	}
 	x->answered = true;
 	a->waiting--;
 	a->octets -= x->octets;
-	x->res.ok = r->cond == COND_OK;
 	if (!x->res.ok) {
-		if (imap_check_ok(a->s, ERR_SCOPE_MSG, &no, "APPEND") ==
-		    ERR_BUSY) {
-			*e = no;
-			return e->code;
-		}
 		memcpy(x->res.resp, no.resp, sizeof no.resp);
 		copy_said(x->res.why, sizeof x->res.why, r->text);
 		return 0;

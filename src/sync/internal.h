@@ -192,6 +192,7 @@ struct run {
 	uint64_t account_messages; /* at the start */
 	uint32_t passes; /* begun */
 	bool list_damaged, root_damaged, replaced; /* as in the tree's plan */
+	bool list_unread; /* the server's list has lines that nobody can read */
 	bool root_missing; /* and the journal knows of mailboxes */
 	uint64_t let_in; /* left out when marks were taken, and not any more */
 	bool keep_stamps; /* by them the next run has to see that, too */

@@ -240,6 +240,9 @@ hold_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	    replaced);
 	r->keep_stamps |= r->replaced;
 	tell_held(r, b);
+	/* such a list says nothing: the next one that is whole does */
+	if (here && r->list_unread)
+		return 0;
 	return brake_note_box(
 	    r, b, here ? JBOX_HELD_HERE : JBOX_HELD_THERE, e);
 }
@@ -550,6 +553,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		rows += ls->jbox[i].rows;
 	r->account_messages = rows;
 	r->list_damaged = tp->list_damaged;
+	r->list_unread = ls->remote.unread > 0;
 	r->root_damaged = tp->root_damaged;
 	r->replaced = tp->replaced;
 	if (!go) {
