@@ -83,11 +83,13 @@ wait_for_unread(struct adoption *a)
 		b->r.v[i].hold = true;
 }
 
-/* Sizes of what is new there, of which that is known. */
+/* Sizes of what is new there, of which that is known; where any is kept here. */
 static void
 new_sizes(const struct sbox *b, struct map *sizes)
 {
-	for (size_t i = 0; i < b->r.n; i++) {
+	size_t n = record_has_kept(b) ? b->r.n : 0;
+
+	for (size_t i = 0; i < n; i++) {
 		const struct rmsg *x = &b->r.v[i];
 
 		if (x->has_meta && !uidset_has(&b->r.vanished, x->uid) &&

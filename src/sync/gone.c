@@ -180,10 +180,7 @@ start_afresh(struct sbox *b)
 static bool
 has_kept(const struct run *r, const struct sbox *b)
 {
-	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].kind == JHOLD_KEPT)
-			return true;
-	return has_op(r, b, OP_KEEP, true);
+	return record_has_kept(b) || has_op(r, b, OP_KEEP, true);
 }
 
 /* It is made again, and what was kept is not to go up into it. */

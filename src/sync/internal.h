@@ -656,6 +656,8 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+/* Is there a hold of what deletes: keep has left here (case 28)? */
+bool record_has_kept(const struct sbox *b);
 
 /* sent.c */
 

@@ -329,6 +329,15 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
 	hold(r, b, batch, uid, SPAN_NONE, why);
 }
 
+bool
+record_has_kept(const struct sbox *b)
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (b->hold[i].kind == JHOLD_KEPT)
+			return true;
+	return false;
+}
+
 /* OLD is replaced, or goes; files with one base share it. */
 static void
 waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)

@@ -12,7 +12,7 @@ import pytest
 from personas import Persona
 from scripted import Hangup, Session
 from test_safety import lose_journal
-from world import lf, message
+from world import can_trace, lf, message
 
 IDS, WINDOW = b"BODY.PEEK[HEADER.FIELDS", b"BODY.PEEK[]<"
 WHOLE = b"BODY.PEEK[]"
@@ -187,15 +187,6 @@ def test_moved_there_and_compared_with_what_is_new_here(scripted, size):
 
 
 # silent for too long
-
-
-def can_trace():
-    """Is there a strace, and may it?"""
-    try:
-        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
-                              capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 IDLE_S = 7

@@ -5,6 +5,7 @@ with os.listdir, bytes are compared by hashlib.
 """
 
 import base64
+import functools
 import hashlib
 import imaplib
 import json
@@ -34,6 +35,16 @@ CHANGING = re.compile(
 # such a one syncfs() succeeds and writes nothing.
 FUSE = "inject=fstatfs:poke_exit=@arg2=" + (0x65735546).to_bytes(
     struct.calcsize("l"), sys.byteorder).hex()
+
+
+@functools.lru_cache(maxsize=1)
+def can_trace():
+    """Is there a strace, and may it?"""
+    try:
+        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
+                              capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def canonical(data):

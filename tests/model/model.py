@@ -11,7 +11,6 @@ JSON; test_model.py runs all that were kept.
 """
 
 import argparse
-import functools
 import imaplib
 import json
 import os
@@ -35,7 +34,7 @@ from oracle import NONE, Changes, bounds, one  # noqa: E402
 from people import Here, There, UMLAUT, content, wire  # noqa: E402
 from relay import Cut, Relay  # noqa: E402
 from servers import Dovecot  # noqa: E402
-from world import CHANGING, World, digest  # noqa: E402
+from world import CHANGING, World, can_trace, digest  # noqa: E402
 
 BOXES = ["INBOX", "a", "a/b", UMLAUT, "z"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"]
@@ -47,16 +46,6 @@ WRITES = ["renameat", "renameat2", "fsync", "fdatasync", "pwrite64", "writev",
           "close", "ftruncate"]
 # A sync may end with these after it was disturbed.
 DISTURBED = (0, 3, 65, 69, 75, -9, 137)
-
-
-@functools.lru_cache(maxsize=1)
-def can_trace():
-    """Is there a strace, and may it?"""
-    try:
-        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
-                              capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 class Failed(Exception):

@@ -9,9 +9,8 @@ import subprocess
 
 import pytest
 
-from model import can_trace
 from relay import Relay
-from world import FUSE, digest, message
+from world import FUSE, can_trace, digest, message
 
 pytestmark = pytest.mark.skipif(not can_trace(),
                                 reason="needs an strace that may trace")
