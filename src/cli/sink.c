@@ -281,7 +281,8 @@ print_undo(const struct cli_sink *s, const struct sync_report *r)
 
 	(void)printf("%s: to put back what was removed here: "
 		     "%s undo %s%s%s\n",
-	    r->account, s->c->called, r->run, several ? " " : "", several ? r->account : "");
+	    r->account, s->c->called, r->run, several ? " " : "",
+	    several ? r->account : "");
 }
 
 static void

@@ -12,8 +12,9 @@
  *  5. Who edits a message puts another one in its place, under one Message-ID
  *     and often of one size.  So where a message vanished in the mailbox in
  *     which the new UID is, though its file was moved here, all octets are
- *     compared, or it is fetched; and a draft is fetched wherever it appears.  But one whose file would go up
- *     again must not be in two mailboxes: there, too, all octets are compared.
+ *     compared, or it is fetched; and a draft is fetched wherever it appears.
+ *     But one whose file would go up again must not be in two mailboxes: there,
+ *     too, all octets are compared.
  *  6. A file that cannot be read at that moment, for a mail reader renamed it,
  *     is neither equal nor different: the next pass knows its name.
  *

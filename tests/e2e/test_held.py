@@ -21,6 +21,11 @@ def new_files(world, box="INBOX"):
     return [path for _, _, path in world.local.files(box)]
 
 
+def delete_here(world, n, box="INBOX"):
+    for path in new_files(world, box)[:n]:
+        path.unlink()
+
+
 def count(world, box="INBOX"):
     n = len(world.server.messages(box, bodies=False))
     world.server.close()
@@ -42,8 +47,7 @@ def put_back(world, files):
 def test_what_comes_in_the_same_run_lets_nothing_go(world):
     fill(world, 40)
     world.sync()
-    for path in new_files(world)[:22]:
-        path.unlink()
+    delete_here(world, 22)
     world.sync(status=3)
     for k in range(3):
         fill(world, 5, tag="new%d" % k)
@@ -55,7 +59,7 @@ def test_what_comes_in_the_same_run_lets_nothing_go(world):
     assert s["deleted_remote"] == 22
     world.assert_settled()
     # it is over: what is deleted from now on is as ever
-    new_files(world)[0].unlink()
+    delete_here(world, 1)
     assert world.summary()["deleted_remote"] == 1
     world.assert_settled()
 
@@ -68,8 +72,7 @@ def test_what_is_advised_is_of_this_configuration(world, box, config):
     fill(world, 40, box)
     world.config = world.config.rename(world.base / config)
     world.sync()
-    for path in new_files(world, box)[:22]:
-        path.unlink()
+    delete_here(world, 22, box)
     err = world.sync(status=3).err
     assert len(err.splitlines()) == 1
     assert "if not, put the files back" in err
@@ -116,8 +119,7 @@ def test_what_comes_in_the_same_run_lets_nothing_go_here(world):
 def test_held_deletes_of_a_large_mailbox_stay_held(world):
     fill(world, 404)
     world.sync()
-    for path in new_files(world)[:102]:
-        path.unlink()
+    delete_here(world, 102)
     world.sync(status=3)
     for k in range(6):
         fill(world, 1, tag="new%d" % k)
@@ -139,7 +141,7 @@ def test_they_stay_held_while_files_are_put_back(world):
     put_back(world, files[59:])
     world.sync()
     world.assert_settled()
-    new_files(world)[0].unlink()
+    delete_here(world, 1)
     assert world.summary()["deleted_remote"] == 1
     world.assert_settled()
 
@@ -234,8 +236,7 @@ def test_a_run_that_was_killed_behind_it_knows_it(scripted):
     for k in range(40):
         world.server.append("A", message("m%d" % k))
     world.sync()
-    for path in new_files(world, "A")[:22]:
-        path.unlink()
+    delete_here(world, 22, "A")
     for k in range(5):
         world.server.append("INBOX", message("new%d" % k))
     world.local.add("INBOX", message("here"), "1.here.host")

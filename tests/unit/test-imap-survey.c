@@ -166,6 +166,9 @@ test_bad_ends_the_asking(void **state)
 	    "S * OK [UIDVALIDITY 8] x", "S m3 OK",                             \
 	    "S * 1 FETCH (UID 2 FLAGS ())", "S * 2 FETCH (UID 5 FLAGS ())",    \
 	    "S * 3 FETCH (UID 7 FLAGS ())"
+#define FLAGS_THEN_SIZES                                                       \
+	{.wire = SPAN("b"), .messages = 3, .uidnext = 9, .all = true,          \
+	    .fresh_from = 4}
 #define SIZE_OF(uid) "S * 2 FETCH (UID " uid " FLAGS () RFC822.SIZE 30)"
 
 /* The connection ends; what was to come next? */
@@ -185,8 +188,7 @@ static void
 test_the_size_that_was_to_come(void **state)
 {
 	struct fixture *f = *state;
-	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
-	    .all = true, .fresh_from = 4};
+	struct imap_ask a = FLAGS_THEN_SIZES;
 	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, "S m4 OK",
 	    SIZE_OF("5"), "S * BYE cannot read it");
 
@@ -197,8 +199,7 @@ static void
 test_the_size_that_was_to_come_while_flags_do(void **state)
 {
 	struct fixture *f = *state;
-	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
-	    .all = true, .fresh_from = 4};
+	struct imap_ask a = FLAGS_THEN_SIZES;
 	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, SIZE_OF("5"),
 	    "S * BYE cannot read it");
 
@@ -209,8 +210,7 @@ static void
 test_all_sizes_have_come(void **state)
 {
 	struct fixture *f = *state;
-	struct imap_ask a = {.wire = SPAN("b"), .messages = 3, .uidnext = 9,
-	    .all = true, .fresh_from = 4};
+	struct imap_ask a = FLAGS_THEN_SIZES;
 	struct err e = START(f, LOGIN_PLAIN, FLAGS_AND_SIZES, "S m4 OK",
 	    SIZE_OF("5"), SIZE_OF("7"), "S * BYE enough");
 
