@@ -3,7 +3,10 @@ what differs anywhere is another one."""
 
 import os
 import pwd
+import signal
+import subprocess
 import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -728,8 +731,9 @@ def renumber(world, *tokens):
 
 
 @pytest.mark.parametrize("went", [0, 2])
+@pytest.mark.parametrize("kills", [False, True])
 def test_what_a_renumbered_mailbox_lacks_goes_up_whatever_cut_the_run(
-        scripted, went):
+        scripted, went, kills):
     """Nobody did anything in its directory: yet it is looked at."""
     world = scripted()
     uids = world.fill(5)
@@ -738,16 +742,19 @@ def test_what_a_renumbered_mailbox_lacks_goes_up_whatever_cut_the_run(
     world.sync()
     world.server.expunge("INBOX", uids[:4])
     world.server.renumber("INBOX")
-    left = [went]
+    left, run = [went], Future()
 
     def append(session, tag, words):
         left[0] -= 1
         if left[0] < 0:
+            if kills:
+                run.result().kill()
             raise Hangup
         return False
 
     world.script.answer[b"APPEND"] = append
-    world.sync(status=None)
+    run.set_result(world.start("sync", "-q", stderr=subprocess.DEVNULL))
+    assert run.result().wait() == (-signal.SIGKILL if kills else 69)
     world.assert_recovers()
     assert world.tokens() == (["m%d" % n for n in range(6)],) * 2
 

@@ -310,9 +310,7 @@ def test_a_bomb(scripted, head, octet, mib):
 
     world.script.answer[b"UID FETCH"] = throw
     most = 0
-    with subprocess.Popen(
-            [world.binary, "-c", str(world.config), "sync"], env=world.env(),
-            stderr=subprocess.PIPE) as p:
+    with world.start("sync", stderr=subprocess.PIPE) as p:
         while p.poll() is None:
             try:
                 status = Path("/proc/%d/status" % p.pid).read_text()

@@ -3,6 +3,9 @@ side, and the edit does not go with it."""
 
 import os
 import shutil
+import signal
+import subprocess
+from concurrent.futures import Future
 
 import pytest
 
@@ -191,38 +194,44 @@ def test_copied_there(drafts, args, touched):
 
 
 class LostAt(Relay):
-    """Ends the connection instead of passing on what WORD is in."""
+    """Ends the connection instead of passing on what WORD is in; or first the
+    run, where KILLS."""
 
-    def __init__(self, port, word):
-        self.word = word
+    def __init__(self, port, word, kills):
+        self.word, self.kills, self.run = word, kills, Future()
         super().__init__(port)
 
     def pump(self, a, b, down):
         while data := a.recv(65536):
             if self.word in data:
+                if self.kills:
+                    self.run.result().kill()
                 return
             b.sendall(data)
 
 
-def cut_at(world, word, *args):
-    """A run whose connection ends at WORD."""
+def cut_at(world, word, *args, kills=False):
+    """A run whose connection ends at WORD; or which does."""
     port = world.options["port"]
-    line = LostAt(port, word)
+    line = LostAt(port, word, kills)
     world.server.close()
     world.write_config(port=line.port)
-    world.sync(*args, status=69)
+    line.run.set_result(world.start("sync", "-q", *args,
+                                    stderr=subprocess.DEVNULL))
+    assert line.run.result().wait() == (-signal.SIGKILL if kills else 69)
     world.write_config(port=port)
     line.close()
 
 
 @pytest.mark.parametrize("how", ["append", "replace"])
 @pytest.mark.parametrize("word", [b" APPEND ", b"[APPENDUID "])
-def test_deleted_there_and_cut_off(drafts, how, word):
+@pytest.mark.parametrize("kills", [False, True])
+def test_deleted_there_and_cut_off(drafts, how, word, kills):
     """Its row is gone, no directory has changed: the next run looks."""
     edited = edit(file_of(drafts, "a"), how)
     drafts.server.expunge("A", [1])
     drafts.sync("--dry-run")
-    cut_at(drafts, word)
+    cut_at(drafts, word, kills=kills)
     drafts.sync()
     assert bodies(drafts, "A") == sorted([edited, lf(message("b"))])
     assert len(drafts.local.files("A")) == 2

@@ -594,9 +594,7 @@ def test_killed_while_it_waited_long_for_an_answer(scripted):
 def times_of_the_note(world):
     """Those that show while a sync is under way; 0: no note."""
     lock, seen = world.state / "home" / "lock", set()
-    run = subprocess.Popen(
-        [world.binary, "-c", str(world.config), "sync"], env=world.env(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = world.start("sync", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while run.poll() is None:
         time.sleep(0.05)
         st = lock.stat()

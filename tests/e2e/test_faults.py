@@ -136,9 +136,7 @@ def test_kills_at_any_moment(world, seed):
     for _ in range(4):
         model.people(14)
         for _ in range(3):
-            p = subprocess.Popen(
-                [world.binary, "-c", str(world.config), "sync", "-q"],
-                env=world.env(), stderr=subprocess.DEVNULL)
+            p = world.start("sync", "-q", stderr=subprocess.DEVNULL)
             time.sleep(rng.random() * 0.12)
             p.kill()
             p.wait()

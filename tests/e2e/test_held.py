@@ -240,8 +240,7 @@ def test_a_run_that_was_killed_behind_it_knows_it(scripted):
     for k in range(5):
         world.server.append("INBOX", message("new%d" % k))
     world.local.add("INBOX", message("here"), "1.here.host")
-    run = subprocess.Popen([world.binary, "-c", str(world.config), "sync"],
-                           env=world.env())
+    run = world.start("sync")
 
     def kill(session, tag, words):
         run.kill()

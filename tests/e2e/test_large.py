@@ -4,7 +4,6 @@ next to nothing, and what is odd beside it is seen all the same."""
 import os
 import re
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -131,8 +130,7 @@ def fill_both(world, first, last):
 def peak(world):
     """High-water mark of memory of one run, in octets."""
     world.server.close()
-    child = subprocess.Popen([world.binary, "-c", str(world.config), "sync"],
-                             env=world.env())
+    child = world.start("sync")
     kib = 0
     while child.poll() is None:
         try:

@@ -5,7 +5,6 @@ neither come back nor start a loop."""
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -341,9 +340,7 @@ def test_a_message_larger_than_the_memory_of_a_run(world):
         """The most memory that the run had at a time, in kB."""
         world.server.close()
         most = 0
-        with subprocess.Popen(
-                [world.binary, "-c", str(world.config), "sync"],
-                env=world.env()) as p:
+        with world.start("sync") as p:
             while p.poll() is None:
                 try:
                     status = Path("/proc/%d/status" % p.pid).read_text()

@@ -300,9 +300,7 @@ def test_sigterm_ends_a_run_at_once(world):
     fill(world, 1, 3)
     for n in range(20):
         world.server.append("INBOX", message("big%d" % n, size=1_500_000))
-    p = subprocess.Popen(
-        [world.binary, "-c", str(world.config), "sync"], env=world.env(),
-        stderr=subprocess.PIPE)
+    p = world.start("sync", stderr=subprocess.PIPE)
     time.sleep(0.05)
     p.send_signal(signal.SIGTERM)
     start = time.monotonic()
@@ -315,9 +313,7 @@ def test_sigterm_ends_a_run_at_once(world):
 def test_kill_in_the_middle_ends_in_pairs(world):
     fill(world, 1, 150)
     for delay in (0.01, 0.02, 0.04, 0.08):
-        p = subprocess.Popen(
-            [world.binary, "-c", str(world.config), "sync", "-q"],
-            env=world.env(), stderr=subprocess.DEVNULL)
+        p = world.start("sync", "-q", stderr=subprocess.DEVNULL)
         time.sleep(delay)
         p.kill()
         p.wait()

@@ -135,9 +135,7 @@ def test_kills(people):
             line = KillLine(whole, down, int(rng.uniform(
                 300, 12000 if down else 16000)))
             world.write_config(port=line.port)
-            line.process = subprocess.Popen(
-                [world.binary, "-c", str(world.config), "sync", "-q"],
-                env=world.env(), stderr=subprocess.DEVNULL)
+            line.process = world.start("sync", "-q", stderr=subprocess.DEVNULL)
             line.ready.set()
             killed += line.process.wait() == -signal.SIGKILL
             line.close()
@@ -163,9 +161,7 @@ def test_a_run_right_behind_a_kill(people):
             people.add_here("INBOX", want[-1])
         killed = 0
         for wait in 0.002, 0.04, 0.08, 0.16:
-            run = subprocess.Popen(
-                [world.binary, "-c", str(world.config), "sync", "-q"],
-                env=world.env(), stderr=subprocess.DEVNULL)
+            run = world.start("sync", "-q", stderr=subprocess.DEVNULL)
             while not lock.stat().st_size and run.poll() is None:
                 time.sleep(0.0005)
             time.sleep(wait * rng.uniform(0.5, 1.5))

@@ -60,9 +60,7 @@ def count(world, box="INBOX"):
 def start(world, *args):
     world.server.close()
     with open(world.base / "out", "wb") as out:
-        return subprocess.Popen(
-            [world.binary, "-c", str(world.config), "sync", "--json", *args],
-            env=world.env(), stdout=out, stderr=subprocess.STDOUT)
+        return world.start("sync", "--json", *args, stdout=out, stderr=subprocess.STDOUT)
 
 
 def wait_for_files(world, n, process):

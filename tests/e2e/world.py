@@ -377,6 +377,12 @@ class World:
                 args, done.returncode, done.out, done.err)
         return done
 
+    def start(self, *args, **pipes):
+        """A run that goes on while the test does."""
+        return subprocess.Popen(
+            [self.binary, "-c", str(self.config), *args], env=self.env(),
+            **pipes)
+
     def sync(self, *args, status=0, **kw):
         return self.run("sync", *args, status=status, **kw)
 
