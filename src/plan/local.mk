@@ -1,8 +1,9 @@
 noinst_LIBRARIES += libplan.a
 libplan_a_SOURCES = \
-	src/plan/brake.c src/plan/flags.c src/plan/internal.h \
+	src/plan/adopt.c src/plan/brake.c src/plan/flags.c src/plan/internal.h \
 	src/plan/known.c src/plan/known.h \
-	src/plan/match.c src/plan/merge.c src/plan/moves.c src/plan/order.c \
+	src/plan/match.c src/plan/merge.c src/plan/merge.h src/plan/moves.c \
+	src/plan/order.c \
 	src/plan/plan.h src/plan/print.c \
 	src/plan/rename.c src/plan/rename.h src/plan/same.c \
 	src/plan/tree.c src/plan/tree.h \

@@ -11,32 +11,7 @@
  *     does brings it to case 1, or away from both sides.
  *  4. The result does not depend on the order of the input.
  */
-#include "plan/internal.h"
-
-#include <stdlib.h>
-
-enum side { SIDE_SAME, SIDE_SEEN, SIDE_GONE };
-
-/* What is known of one row. */
-struct seen {
-	const struct pair *row;
-	const struct lmsg *l; /* SIDE_SEEN */
-	const struct rmsg *r;
-	enum side lside, rside;
-	bool replaced; /* the name is the row's, the content is not */
-};
-
-struct merge {
-	struct plan *pl;
-	uint32_t box;
-	const struct pairs *base;
-	const struct lview *l;
-	const struct rview *r;
-	const struct plan_policy *policy;
-	struct plan_match match;
-	struct plan_box count;
-	bool *l_used, *r_used; /* paired with each other as new */
-};
+#include "plan/merge.h"
 
 struct op *
 plan_add(struct plan *pl, enum op_kind kind, enum plan_case why,
@@ -72,9 +47,8 @@ new_group(struct merge *m)
 	return m->pl->groups++;
 }
 
-/* The row with what the file looks like now. */
-static void
-row_from_file(struct pair *row, const struct lmsg *l)
+void
+merge_row_from_file(struct pair *row, const struct lmsg *l)
 {
 	row->file = l->file;
 	if (l->has_stat) {
@@ -104,7 +78,7 @@ add_file(struct merge *m, enum op_kind kind, enum plan_case why,
 
 	if (old)
 		row = *old;
-	row_from_file(&row, l);
+	merge_row_from_file(&row, l);
 	row.uid = 0;
 	row.modseq = 0;
 	row.l = row.r = l->flags;
@@ -150,13 +124,8 @@ row_changed(const struct pair *a, const struct pair *b)
 	    !flags_eq(a->r, b->r);
 }
 
-/*
- * A side that is not written to stays as it is: L or R, where BL and BR were
- * agreed on.  The other one shows what the merge gives, ROW; but what was
- * changed there is not agreed on: *REC is the row without that.
- */
-static void
-leave_side(const struct merge *m, struct pair *row, struct flags bl,
+void
+merge_leave_side(const struct merge *m, struct pair *row, struct flags bl,
     struct flags br, struct flags l, struct flags r, struct pair *rec)
 {
 	struct flags stays;
@@ -172,15 +141,10 @@ leave_side(const struct merge *m, struct pair *row, struct flags bl,
 		plan_merge_flags(m->pl->mem, bl, br, l, br, &stays, &rec->r);
 }
 
-/*
- * Both sides are there and show L and R: ops that make them show what ROW
- * says, or else, when there is nothing to carry out, KIND for the row, which
- * is recorded as REC.
- */
-static void
-settle(struct merge *m, enum plan_case why, enum op_kind kind, bool record,
-    const struct pair *row, const struct pair *rec, struct flags l,
-    struct flags r, uint32_t old_uid)
+void
+merge_settle(struct merge *m, enum plan_case why, enum op_kind kind,
+    bool record, const struct pair *row, const struct pair *rec,
+    struct flags l, struct flags r, uint32_t old_uid)
 {
 	struct arena *mem = m->pl->mem;
 	uint32_t group = new_group(m);
@@ -233,7 +197,7 @@ merge_both(struct merge *m, const struct seen *s)
 	if (s->replaced)
 		row.file = s->l->file;
 	else if (s->l)
-		row_from_file(&row, s->l);
+		merge_row_from_file(&row, s->l);
 	if (s->r && s->r->modseq > row.modseq)
 		row.modseq = s->r->modseq;
 	/* case 19 */
@@ -248,9 +212,9 @@ merge_both(struct merge *m, const struct seen *s)
 		add(m, OP_RDELETE, CASE_EXPUNGE, group, &row)->file = row.file;
 		return;
 	}
-	leave_side(m, &row, s->row->l, s->row->r, l, r, &rec);
-	settle(m, why, OP_RECORD, row_changed(s->row, &rec), &row, &rec, l, r,
-	    0);
+	merge_leave_side(m, &row, s->row->l, s->row->r, l, r, &rec);
+	merge_settle(m, why, OP_RECORD, row_changed(s->row, &rec), &row, &rec,
+	    l, r, 0);
 }
 
 /* cases 7, 8, 18 and 28 */
@@ -280,7 +244,7 @@ merge_r_gone(struct merge *m, const struct seen *s)
 	}
 	/* cases 7 and 8: a delete wins over flags; of the file that was seen */
 	if (s->l)
-		row_from_file(&row, s->l);
+		merge_row_from_file(&row, s->l);
 	op = add(m, OP_LDELETE,
 	    s->l && !flags_eq(s->l->flags, s->row->l) ? CASE_R_GONE_L_FLAGS
 						      : CASE_R_GONE,
@@ -331,9 +295,8 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 	}
 }
 
-/* By now, of the old message.  Who marked it as deleted meant what it was. */
-static struct flags
-shown_by_old(const struct seen *s)
+struct flags
+merge_shown_by_old(const struct seen *s)
 {
 	struct flags f = s->r ? s->r->flags : s->row->r;
 
@@ -351,8 +314,8 @@ push_replaced(struct merge *m, const struct seen *s)
 	struct flags l = s->l->flags, agreed, to_l;
 
 	op->old_uid = old->uid;
-	plan_merge_flags(m->pl->mem, old->l, old->r, l, shown_by_old(s), &to_l,
-	    &op->row.r);
+	plan_merge_flags(m->pl->mem, old->l, old->r, l, merge_shown_by_old(s),
+	    &to_l, &op->row.r);
 	plan_merge_flags(
 	    m->pl->mem, old->l, old->r, l, old->r, &to_l, &agreed);
 	op->left_add = flags_minus(m->pl->mem, op->row.r, agreed);
@@ -385,8 +348,8 @@ merge_replaced(struct merge *m, const struct seen *s)
 	}
 }
 
-static struct seen
-look_at(const struct merge *m, size_t i)
+struct seen
+merge_look_at(const struct merge *m, size_t i)
 {
 	struct seen s = {.row = &m->base->v[i]};
 	uint32_t uid = s.row->uid;
@@ -419,7 +382,7 @@ static void
 merge_rows(struct merge *m)
 {
 	for (size_t i = 0; i < m->base->n; i++) {
-		struct seen s = look_at(m, i);
+		struct seen s = merge_look_at(m, i);
 
 		if (s.replaced)
 			merge_replaced(m, &s);
@@ -433,132 +396,6 @@ merge_rows(struct merge *m)
 			merge_r_gone(m, &s);
 		else if (s.l || s.r)
 			merge_both(m, &s);
-	}
-}
-
-/* A message that may be paired by content. */
-struct equal {
-	uint32_t klass;
-	bool new; /* no row names it: after those that have one */
-	uint64_t order;
-	size_t at;
-};
-
-static int
-by_klass(const void *a, const void *b)
-{
-	const struct equal *x = a, *y = b;
-
-	if (x->klass != y->klass)
-		return x->klass < y->klass ? -1 : 1;
-	if (x->new != y->new)
-		return x->new ? 1 : -1;
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-/* What a pair is merged from. */
-struct agreed {
-	struct flags l, r; /* shown by each side at that time */
-	struct flags there; /* by the server now */
-};
-
-/* cases 12 and 15: L is R, and was OLD (or NULL). */
-static void
-adopt(struct merge *m, const struct lmsg *l, const struct rmsg *r,
-    const struct pair *old, const struct agreed *f)
-{
-	struct pair row = {.mtime_ns = 0}, rec;
-
-	if (old)
-		row = *old;
-	row_from_file(&row, l);
-	row.uid = r->uid;
-	row.modseq = r->modseq;
-	row.idate = r->has_meta ? r->idate : row.idate;
-	plan_merge_flags(m->pl->mem, f->l, f->r, l->flags, f->there, &row.l,
-	    &row.r);
-	leave_side(m, &row, f->l, f->r, l->flags, r->flags, &rec);
-	settle(m, old ? CASE_RENUM_EQUAL : CASE_LR_NEW_EQUAL, OP_ADOPT, true,
-	    &row, &rec, l->flags, r->flags, old ? old->uid : 0);
-}
-
-/*
- * What new numbers do not show was not removed by anybody, and what is shown
- * here only is set there again.
- */
-static void
-agreed_before(struct merge *m, const struct pair *old, struct agreed *f)
-{
-	f->r = flags_and(m->pl->mem, old->r, f->there);
-	f->l = flags_minus(m->pl->mem, old->l,
-	    flags_minus(m->pl->mem, old->r, f->there));
-}
-
-/*
- * File AT is R.  A file that was edited has a row, that of what it was: the
- * edit went up, and nobody was told.  What it was may be there, and show what
- * was changed since.
- */
-static void
-adopt_file(struct merge *m, size_t at, const struct rmsg *r)
-{
-	size_t i = m->match.row_of[at], first = m->pl->n;
-	const struct pair *row = i == PLAN_NONE ? NULL : &m->base->v[i];
-	struct agreed f = {.there = r->flags};
-	struct seen s = {.row = row};
-
-	if (row && !m->r->renumbered)
-		s = look_at(m, i);
-	if (row && !s.replaced)
-		agreed_before(m, row, &f);
-	if (!s.replaced || s.rside == SIDE_GONE) {
-		adopt(m, &m->l->v[at], r, s.replaced ? NULL : row, &f);
-		return;
-	}
-	f = (struct agreed){.l = row->l, .r = row->r};
-	f.there = flags_or(m->pl->mem, shown_by_old(&s),
-	    flags_minus(m->pl->mem, r->flags, row->r));
-	adopt(m, &m->l->v[at], r, NULL, &f);
-	m->pl->op[first].why = CASE_L_REPLACED;
-	m->pl->op[first].old_uid = row->uid;
-}
-
-/* Pair equal content: rows first, files by name, UIDs ascending. */
-static void
-merge_equal(struct merge *m)
-{
-	struct arena *mem = m->pl->mem;
-	struct equal *lv = arena_array(mem, m->l->n + 1, sizeof *lv);
-	struct equal *rv = arena_array(mem, m->r->n + 1, sizeof *rv);
-	size_t nl = 0, nr = 0, i = 0, k = 0;
-
-	for (size_t o = 0; o < m->l->n; o++) {
-		size_t at = m->match.sorted[o], row = m->match.row_of[at];
-
-		if (m->l->v[at].klass &&
-		    plan_is_open(&m->match, m->base, m->l, m->r, at))
-			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
-			    .new = row == PLAN_NONE,
-			    .order = row == PLAN_NONE ? o : row, .at = at};
-	}
-	for (size_t at = 0; at < m->r->n; at++)
-		if (m->r->v[at].klass && !m->r_used[at])
-			rv[nr++] = (struct equal){.klass = m->r->v[at].klass,
-			    .order = m->r->v[at].uid, .at = at};
-	qsort(lv, nl, sizeof *lv, by_klass);
-	qsort(rv, nr, sizeof *rv, by_klass);
-	while (i < nl && k < nr) {
-		if (lv[i].klass != rv[k].klass) {
-			if (lv[i].klass < rv[k].klass)
-				i++;
-			else
-				k++;
-			continue;
-		}
-		m->l_used[lv[i].at] = m->r_used[rv[k].at] = true;
-		adopt_file(m, lv[i].at, &m->r->v[rv[k].at]);
-		i++;
-		k++;
 	}
 }
 
