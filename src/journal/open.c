@@ -6,6 +6,8 @@
  *     descriptor of it later would drop LMDB's locks (fcntl(2)).
  *  3. Opening an existing journal writes nothing, unless it is of an older
  *     format and opened to be written to.
+ *  4. Nor does LMDB write through its map of the readers before that has its
+ *     place on the disk: a full one would end the program with SIGBUS, too.
  */
 #include "journal/internal.h"
 
@@ -17,6 +19,10 @@
 #include <unistd.h>
 
 #define MAP_SIZE ((uint64_t)1 << (sizeof(void *) > 4 ? 30 : 27))
+
+/* Of lock.mdb: LMDB's 126 readers of 64 octets each, and what is before them. */
+#define READERS_SIZE 8192
+
 const char *const journal_table[T_N] = {
     "meta", "mailbox", "count", "pair", "keyword", "hold", "size"};
 
@@ -164,6 +170,27 @@ refuse_network(const struct journal *j, int dir, struct err *e)
 	    "its memory map and locks do not hold; set state_dir to a "
 	    "directory on a local disk",
 	    j->dir, type);
+}
+
+/*
+ * Rule 4, unless there is a lock.mdb that has been in use.  What else stands in
+ * the way is LMDB's to say.
+ */
+static int
+reserve_readers(const struct journal *j, int dir, struct err *e)
+{
+	AUTO_FD fd = -1;
+	struct stat st;
+
+	if (fstatat(dir, "lock.mdb", &st, 0) == 0 &&
+	    st.st_size >= READERS_SIZE && st.st_blocks > 0)
+		return 0;
+	fd = openat(dir, "lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fallocate(fd, 0, 0, READERS_SIZE) == 0 ||
+	    (errno != ENOSPC && errno != EDQUOT))
+		return 0;
+	return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "journal '%s': %s", j->dir,
+	    "lock.mdb");
 }
 
 int
@@ -425,6 +452,8 @@ journal_open_by(const char *state_dir, enum journal_mode mode,
 	/* Nothing to read, and nothing is to be made. */
 	if (empty && j->read_only)
 		map = 0;
+	if (rc == 0 && map)
+		rc = reserve_readers(j, dir, e);
 	if (rc == 0 && map)
 		rc = empty ? begin_afresh(j, dir, e)
 			   : journal_check_sound(j, dir, map, e);

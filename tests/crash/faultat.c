@@ -284,6 +284,13 @@ ftruncate(int fd, off_t n)
 }
 
 int
+fallocate(int fd, int mode, off_t off, off_t n)
+{
+	return (int)call("fallocate", fd, NULL, SYS_fallocate,
+	    ARGS(fd, mode, off, n));
+}
+
+int
 fchmod(int fd, mode_t mode)
 {
 	return (int)call("fchmod", fd, NULL, SYS_fchmod, ARGS(fd, mode));
