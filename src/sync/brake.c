@@ -105,15 +105,10 @@ brake_note(struct run *r, struct err *e)
 int
 brake_note_box(struct run *r, struct sbox *b, uint32_t sides, struct err *e)
 {
-	int rc;
-
 	if (r->o->dry_run || b->j.id == 0 || (b->j.held & sides) == sides)
 		return 0;
 	b->j.held |= sides;
-	arena_init(&r->pass); /* no pass has begun yet */
-	rc = record_marks(r, &b, 1, e);
-	arena_release(&r->pass);
-	return rc;
+	return record_marks(r, &b, 1, e);
 }
 
 /* Of all that the journal has: no mailbox is here any more. */

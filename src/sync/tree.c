@@ -595,6 +595,7 @@ tree_prepare(struct run *r, struct err *e)
 	struct lists ls;
 	int rc;
 
+	arena_init(&r->pass); /* what precedes the passes has one, too */
 	lists_init(&ls);
 	rc = whose_account(r, e);
 	if (rc == 0)
@@ -604,5 +605,6 @@ tree_prepare(struct run *r, struct err *e)
 	if (rc == 0)
 		rc = build(r, &ls, e);
 	lists_release(&ls);
+	arena_release(&r->pass);
 	return rc;
 }
