@@ -306,6 +306,21 @@ record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
 		   : h;
 }
 
+static bool
+is_waiting(const struct jhold *h)
+{
+	return h && h->kind == JHOLD_RETRY && !h->ended;
+}
+
+/* OLD is replaced, or goes; files with one base share it. */
+static void
+waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)
+{
+	r->rep->waiting -= is_waiting(old);
+	if (old)
+		b->hold[old - b->hold].ended = true;
+}
+
 static void
 hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
     struct span base, struct span why)
@@ -318,7 +333,7 @@ hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
 	for (uint32_t i = 1; i < h.tries && wait < JHOLD_LONGEST; i++)
 		wait *= 4;
 	h.next = r->now + (wait < JHOLD_LONGEST ? wait : JHOLD_LONGEST);
-	r->rep->waiting += !old || old->kind != JHOLD_RETRY;
+	r->rep->waiting += !is_waiting(old);
 	journal_put_hold(batch, b->j.id, &h);
 }
 
@@ -336,16 +351,6 @@ record_has_kept(const struct sbox *b)
 		if (b->hold[i].kind == JHOLD_KEPT)
 			return true;
 	return false;
-}
-
-/* OLD is replaced, or goes; files with one base share it. */
-static void
-waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)
-{
-	if (!old || old->kind != JHOLD_RETRY)
-		return;
-	r->rep->waiting--;
-	b->hold[old - b->hold].kind = JHOLD_KEPT;
 }
 
 static void
@@ -476,7 +481,7 @@ record_hold_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
 	struct jhold h = {.base = base, .why = SPAN("edited, and on its way")};
 
 	h.tries = old ? old->tries : 0;
-	r->rep->waiting += !old || old->kind != JHOLD_RETRY;
+	r->rep->waiting += !is_waiting(old);
 	journal_put_hold(batch, b->j.id, &h);
 }
 
@@ -491,7 +496,6 @@ void
 record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
 {
-	const struct jhold *old;
 	struct jhold h = {.kind = JHOLD_SKIPPED,
 	    .uid = op->uid,
 	    .size = op->row.size,
@@ -504,8 +508,7 @@ record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
 	}
 	if (h.uid == 0)
 		h.base = plan_base(op->file);
-	old = record_find_hold(b, h.uid, h.base);
-	r->rep->waiting -= old && old->kind == JHOLD_RETRY;
+	waits_no_more(r, b, record_find_hold(b, h.uid, h.base));
 	journal_put_hold(batch, b->j.id, &h);
 }
 
