@@ -70,6 +70,27 @@ waits_no_more(struct run *r, struct sbox *b, const struct jhold *old)
 		b->hold[old - b->hold].ended = true;
 }
 
+bool
+holds_any(const struct sbox *b, bool (*is_one)(const struct jhold *))
+{
+	for (size_t i = 0; i < b->nhold; i++)
+		if (is_one(&b->hold[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_kept(const struct jhold *h)
+{
+	return h->kind == JHOLD_KEPT;
+}
+
+bool
+record_has_kept(const struct sbox *b)
+{
+	return holds_any(b, is_kept);
+}
+
 static void
 hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
     struct span base, struct span why)
@@ -91,15 +112,6 @@ record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why)
 {
 	hold(r, b, batch, uid, SPAN_NONE, why);
-}
-
-bool
-record_has_kept(const struct sbox *b)
-{
-	for (size_t i = 0; i < b->nhold; i++)
-		if (b->hold[i].kind == JHOLD_KEPT)
-			return true;
-	return false;
 }
 
 static void

@@ -659,6 +659,7 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+bool holds_any(const struct sbox *b, bool (*is_one)(const struct jhold *));
 /* Is there a hold of what deletes: keep has left here (case 28)? */
 bool record_has_kept(const struct sbox *b);
 
