@@ -230,6 +230,7 @@ struct jhold {
 			     sent; SENT: of that; else 0 */
 	int64_t idate;    /* SUSPECT and SENT of files: their time, in ns */
 	struct span why;  /* at most 200 bytes */
+	bool ended;       /* since it was read; not in the journal */
 };
 /* It was the size that was asked for when the connection ended. */
 #define JHOLD_UNSIZED UINT64_MAX

@@ -25,7 +25,6 @@
 
 #include <stdlib.h>
 
-#define WINDOW 64
 #define END_OCTETS 1024
 #define WHOLE_OCTETS 8192
 
@@ -157,13 +156,30 @@ may_replace(struct moves_search *s, const struct question *q)
 }
 
 /*
- * Rule 3.  One offset for all messages of about a size (from a power of two to
- * the next): they share a command.
+ * Rule 3.  Messages of about a size (from a power of two to the next) share a
+ * command: there is one place for all of them, up to the end of the largest.
+ * Those that end before it have theirs as far below it as a power of two is.
  */
+uint64_t
+moves_window_at(uint64_t size, uint64_t seed)
+{
+	uint64_t least = 1, mix, at;
+
+	if (size <= MOVES_WINDOW)
+		return 0;
+	while (least <= size / 2)
+		least *= 2;
+	mix = (least ^ seed) * 0x9e3779b97f4a7c15u;
+	at = (mix >> 16) % (2 * least - MOVES_WINDOW + 1);
+	if (at <= size - MOVES_WINDOW)
+		return at;
+	return at > least ? at - least : 0;
+}
+
 static void
 choose_windows(struct moves_search *s, struct question *q)
 {
-	uint64_t size = q->op->row.size, end = END_OCTETS, least = 1, mix;
+	uint64_t size = q->op->row.size, end = END_OCTETS;
 
 	if (may_replace(s, q)) {
 		q->n = 1;
@@ -171,12 +187,9 @@ choose_windows(struct moves_search *s, struct question *q)
 		return;
 	}
 	if (q->id.n) {
-		while (least <= size / 2)
-			least *= 2;
-		mix = (least ^ s->r->seed) * 0x9e3779b97f4a7c15u;
 		q->n = 1;
-		q->len[0] = WINDOW;
-		q->off[0] = least > WINDOW ? (mix >> 16) % (least - WINDOW) : 0;
+		q->len[0] = MOVES_WINDOW;
+		q->off[0] = moves_window_at(size, s->r->seed);
 		return;
 	}
 	q->n = 2;

@@ -33,7 +33,8 @@
  *	committer.c  a thread that waits for the disk
  *	push.c     messages up
  *	sent.c     those of which nobody knows as what they went up
- *	record.c   what is agreed now, into the journal; holds
+ *	record.c   what is agreed now, into the journal
+ *	holds.c    what is not carried over, and why
  *	report.c   events and counters
  *
  * Beside it:
@@ -613,6 +614,8 @@ void record_look_again(struct jbox *j);
 void record_mark(struct run *r, struct sbox *b);
 /* The records of V that changed, in one transaction; V is used up. */
 int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
+
+/* holds.c */
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 /* E ended the run, maybe the connection, when UID was to come; 0: none was. */
@@ -656,6 +659,7 @@ void record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch);
 const struct jhold *record_find_hold(
     const struct sbox *b, uint32_t uid, struct span base);
+bool holds_any(const struct sbox *b, bool (*is_one)(const struct jhold *));
 /* Is there a hold of what deletes: keep has left here (case 28)? */
 bool record_has_kept(const struct sbox *b);
 

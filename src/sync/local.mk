@@ -4,7 +4,7 @@ libsync_a_SOURCES = \
 	src/sync/adopt.c src/sync/adopt.h src/sync/apply.c src/sync/batch.c src/sync/brake.c \
 	src/sync/committer.c src/sync/compare.c src/sync/delta.c \
 	src/sync/explain.c src/sync/explain.h src/sync/flags.c \
-	src/sync/gone.c src/sync/identify.c src/sync/late.c \
+	src/sync/gone.c src/sync/holds.c src/sync/identify.c src/sync/late.c \
 	src/sync/letters.c src/sync/lists.c \
 	src/sync/local.c src/sync/moves.c src/sync/moves.h \
 	src/sync/observe.c src/sync/patterns.c src/sync/pull.c \
@@ -17,10 +17,13 @@ libsync_a_SOURCES = \
 	src/sync/trash.c src/sync/tree.c src/sync/tree.h \
 	src/sync/sent.c src/sync/undo.c src/sync/verify.c src/sync/whose.c
 
-sync_tests = tests/unit/test-sync-record tests/unit/test-sync-report
+sync_tests = tests/unit/test-sync-identify tests/unit/test-sync-record \
+	tests/unit/test-sync-report
 check_PROGRAMS += $(sync_tests)
 TESTS += $(sync_tests)
 
+tests_unit_test_sync_identify_SOURCES = tests/unit/test-sync-identify.c
+tests_unit_test_sync_identify_LDADD = $(sync_libs)
 tests_unit_test_sync_record_SOURCES = tests/unit/test-sync-record.c \
 	tests/unit/journal.h tests/unit/tempdir.h
 tests_unit_test_sync_record_LDADD = $(sync_libs)

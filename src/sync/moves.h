@@ -43,6 +43,11 @@ struct moves_search {
 	bool *has_bases;
 };
 
+/* Octets that are compared of a message that has a Message-ID. */
+#define MOVES_WINDOW 64
+/* Where they begin in one of SIZE, in the run of SEED. */
+uint64_t moves_window_at(uint64_t size, uint64_t seed);
+
 /*
  * identify.c: gives the ops of new UIDs the digest of the file that has their
  * octets, where one has.  A mailbox that cannot be asked fails by itself.

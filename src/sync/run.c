@@ -348,9 +348,9 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
 		b->touched = b->changed = false;
-		/* what waits (adopt.c) is to be compared again */
-		if (b->dirty_r && (b->nuntold > 0 || b->unread_once))
-			b->dirty_l = true;
+		/* what was put off may be of either side, or of both */
+		if (b->undone && !slice)
+			b->dirty_l = b->dirty_r = b->dirty_l || b->dirty_r;
 		/* what comes new may be a file that went up */
 		b->dirty_l |= b->dirty_r && sent_awaits(b);
 		if (b->failed || b->gone || slice ||

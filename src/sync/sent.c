@@ -34,11 +34,7 @@ is_of_sent_file(const struct jhold *h)
 bool
 sent_awaits(const struct sbox *b)
 {
-	/* files come first */
-	for (size_t i = 0; i < b->nhold && b->hold[i].uid == 0; i++)
-		if (is_of_sent_file(&b->hold[i]))
-			return true;
-	return false;
+	return holds_any(b, is_of_sent_file);
 }
 
 /* How many files of B have each base. */

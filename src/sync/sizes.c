@@ -60,10 +60,7 @@ sizes_fetch_all(struct run *r, struct sbox *b, bool with_size, struct err *e)
 bool
 sizes_apart(const struct sbox *b)
 {
-	for (size_t i = 0; i < b->nhold; i++)
-		if (jhold_is_unsized(&b->hold[i]))
-			return true;
-	return false;
+	return holds_any(b, jhold_is_unsized);
 }
 
 int

@@ -166,6 +166,23 @@ def test_what_waited_for_the_last_of_several_messages(scripted):
     world.assert_settled()
 
 
+def test_new_mail_waited_for_a_message_that_was_compared(scripted):
+    """Beside it other mail went up, and for that the mailbox was looked at once
+    more: there, not here."""
+    world = scripted()
+    world.server.create("Work")
+    world.sync()
+    world.server.append("INBOX", message("bad"))
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    world.hang_up_at_bodies()
+    world.local.add("Work", lf(message("new")), "1.new.host")
+    world.local.add("Work", lf(message("long", size=3000)), "1.long.host")
+    world.sync()
+    assert world.tokens("Work") == (["long", "new"],) * 2
+    assert world.tokens() == (["bad"],) * 2
+    world.assert_settled()
+
+
 def test_moved_here_where_a_message_did_not_come(scripted):
     world = scripted()
     world.server.create("Work")

@@ -329,6 +329,40 @@ test_what_is_half_done_waits(void **state)
 	arena_release(&s->r.pass);
 }
 
+/* Files of one base share a hold: it ends once, and is none of what is kept. */
+static void
+test_what_ended_is_not_what_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct scene *s = begin_waiting(f, 0, "1.host");
+	const struct jhold *h = record_find_hold(&s->b, 0, SPAN("1.host"));
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+	for (int i = 0; i < 2; i++) {
+		record_drop_hold(&s->r, &s->b, batch, h);
+		assert_int_equal(s->rep.waiting, 0);
+		assert_false(record_has_kept(&s->b));
+	}
+	journal_batch_free(&batch);
+}
+
+static void
+test_what_policy_keeps_waits_no_more(void **state)
+{
+	const struct op op = {.kind = OP_KEEP, .file = SPAN("cur/1.host:2,")};
+	struct fixture *f = *state;
+	struct scene *s = begin_waiting(f, 0, "1.host");
+	struct journal_batch *batch = journal_begin(f->j, f->kw);
+
+	for (int i = 0; i < 2; i++) {
+		record_policy(&s->r, &s->b, batch, &op);
+		assert_int_equal(s->rep.waiting, 0);
+	}
+	commit(batch);
+	load(f, s);
+	assert_true(record_has_kept(&s->b));
+}
+
 /* Both sides were looked at; deletes are held HERE, and THERE. */
 static void
 test_what_is_held_keeps_the_marks_until_none_is(void **state)
@@ -398,6 +432,8 @@ main(void)
 	    T(test_what_has_a_row_waits_no_more),
 	    T(test_a_row_that_is_written_again_leaves_new_content_waiting),
 	    T(test_what_is_half_done_waits),
+	    T(test_what_ended_is_not_what_is_kept),
+	    T(test_what_policy_keeps_waits_no_more),
 	    T(test_what_is_held_keeps_the_marks_until_none_is),
 	    T(test_what_nobody_looked_at_stays_held),
 	};
