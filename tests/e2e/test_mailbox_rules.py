@@ -104,6 +104,27 @@ def test_keep_leaves_a_mailbox_that_was_deleted_there(world):
         world.server.close()
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_deleted_mailbox_whose_file_has_another_name(world, moved):
+    fill(world, "a", 1)
+    settle(world)
+    world.server.select("a")
+    if moved:
+        world.server.do("uid", "MOVE", "1", "INBOX")
+    world.server.do("delete", "a")
+    world.server.close()
+    path = world.local.files("a")[0][2]
+    path.rename(path.parent / "another-name.host:2,S")
+    told = world.sync("--dry-run").out
+    world.server.close()
+    s = world.summary()
+    assert s["mailboxes_deleted"] == 1 and s["mailboxes_created"] == 0
+    assert "(case 105" in told and "(case 103" not in told
+    assert world.server.mailboxes() == world.local.mailboxes() == ["INBOX"]
+    assert len(world.local.files("INBOX")) == moved
+    world.assert_settled()
+
+
 # the brake
 
 
