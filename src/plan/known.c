@@ -152,8 +152,7 @@ see_names(struct known_tree *b, size_t i)
 {
 	const struct tree_journal *j = &b->j[i];
 	struct known *k = &b->k[i];
-
-	bool aside;
+	bool left = b->policy->names_left, aside;
 
 	k->r_new = k->l_new = false;
 	if (k->r != KNOWN_NONE) {
@@ -161,7 +160,7 @@ see_names(struct known_tree *b, size_t i)
 
 		aside = tree_is_aside(r->name);
 		k->r_new = !span_eq(r->name, j->name) &&
-		    (aside ? k->float_r : !span_eq(r->wire, j->wire));
+		    (aside ? k->float_r : left || !span_eq(r->wire, j->wire));
 	}
 	if (k->l != KNOWN_NONE) {
 		struct span path = b->l[k->l].path;
@@ -170,7 +169,8 @@ see_names(struct known_tree *b, size_t i)
 		    b->mem, path, b->policy->layout, &k->lname);
 		aside = k->lname_ok && tree_is_aside(k->lname);
 		k->l_new = !(k->lname_ok && span_eq(k->lname, j->name)) &&
-		    (aside ? k->float_l : !span_eq(path, j->path));
+		    (aside ? k->float_l : (left && k->lname_ok) ||
+				!span_eq(path, j->path));
 	}
 	k->follows = follows(b, i);
 	/* rule 5 */

@@ -175,6 +175,11 @@ struct tree_policy {
 	bool list_complete; /* LIST ended with a tagged OK */
 	bool write_r, write_l; /* direction: may that side be changed? */
 	bool keep;  /* deletes: keep; no mailbox is deleted here */
+	/*
+	 * One side was not written to for a while: who is where the journal has
+	 * it, and not by the journal's name, was renamed then (case 117).
+	 */
+	bool names_left;
 	bool inodes_stay; /* those of directories, from one run to the next */
 };
 

@@ -4,8 +4,6 @@
  */
 #include "sync/tree.h"
 
-#include "base/map.h"
-
 static int
 forget(struct run *r, struct sbox *b, struct err *e)
 {
@@ -241,22 +239,15 @@ gone_make_again(struct run *r, struct span wire, struct err *e)
  * nothing is written there?  What was kept does not count.
  */
 static bool
-has_others(const struct sbox *b)
+has_others(struct run *r, const struct sbox *b)
 {
-	struct map known;
+	const size_t *row_of = plan_row_of(&r->pass, &b->base, &b->l);
 	bool any = false;
 
-	map_init(&known);
-	for (size_t i = 0; i < b->base.n; i++)
-		map_add(&known, plan_base(b->base.v[i].file), i);
-	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++) {
-		uint64_t at;
-
+	for (size_t i = 0; i < b->l.n && !any && !b->l.same; i++)
 		any = !b->l.v[i].kept &&
-		      (!map_get(&known, b->l.v[i].base, &at) ||
-			  plan_is_other(&b->l.v[i], &b->base.v[at]));
-	}
-	map_release(&known);
+		      (row_of[i] == SIZE_MAX ||
+			  plan_is_other(&b->l.v[i], &b->base.v[row_of[i]]));
 	return any;
 }
 
@@ -280,7 +271,7 @@ make_there(struct run *r, struct sbox *b, struct err *e)
 static int
 finish_remote_gone(struct run *r, struct sbox *b, struct err *e)
 {
-	bool others = has_others(b);
+	bool others = has_others(r, b);
 	int rc;
 
 	if (others && !b->stays && r->a->direction == CONFIG_PULL) {
@@ -471,7 +462,7 @@ tree_tell_deleted(struct run *r, const struct sbox *b)
 	    b->keep_cursor || b->keep_stamp || has_op(r, b, OP_PUSH, true) ||
 	    has_op(r, b, OP_PULL, false) || has_op(r, b, OP_WAIT, true) ||
 	    has_op(r, b, OP_WAIT, false) || has_skipped(r, b) || has_held(b) ||
-	    has_kept(r, b) || (b->remote_missing && has_others(b)))
+	    has_kept(r, b) || (b->remote_missing && has_others(r, b)))
 		return;
 	report_box(r, b,
 	    b->remote_missing ? "delete here" : "delete on server", (int)why,

@@ -196,6 +196,7 @@ struct run {
 	bool list_unread; /* the server's list has lines that nobody can read */
 	bool root_missing; /* and the journal knows of mailboxes */
 	uint64_t let_in; /* left out when marks were taken, and not any more */
+	bool names_left; /* and renames, which were seen and are not done yet */
 	bool keep_stamps; /* by them the next run has to see that, too */
 	bool stepped;  /* mailboxes are where the plan of names wants them */
 	bool renaming; /* others rename mailboxes meanwhile (rename.c, rule 4) */
@@ -606,6 +607,8 @@ bool record_differs(const struct sbox *b);
  * looked at once more.
  */
 int record_left_out(struct run *r, struct err *e);
+/* Mailboxes have the names by now that a direction kept them from. */
+void record_names_done(struct run *r, struct journal_batch *batch);
 void record_unmark(const struct run *r, struct jbox *j);
 /* Files lose their rows: the next run reads the directory, though nobody will
  * have done anything in it, should this one not get to record_mark(). */

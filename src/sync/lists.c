@@ -210,6 +210,7 @@ lists_plan(struct run *r, struct lists *ls, const struct map *verdict,
 	    .write_r = r->a->direction != CONFIG_PULL,
 	    .write_l = r->a->direction != CONFIG_PUSH,
 	    .keep = r->a->keep,
+	    .names_left = r->names_left,
 	    .inodes_stay = r->m && maildir_inodes_stay(r->m) &&
 			   journal_written_ns(r->j) > 0,
 	};

@@ -406,6 +406,7 @@ int
 rename_record(struct run *r, struct lists *ls, struct err *e)
 {
 	struct journal_batch *batch;
+	bool refused = false;
 
 	if (mend_subscriptions(r, ls, e) != 0)
 		return e->code;
@@ -415,6 +416,7 @@ rename_record(struct run *r, struct lists *ls, struct err *e)
 		struct jbox *j;
 		uint64_t at;
 
+		refused |= op->id && op->kind == TREE_SKIP;
 		if (op->id == 0 || op->kind == TREE_SKIP ||
 		    op->kind == TREE_FORGET ||
 		    !map_get_u64(&ls->by_id, op->id, &at))
@@ -429,6 +431,8 @@ rename_record(struct run *r, struct lists *ls, struct err *e)
 			j->delim = op->delim;
 		journal_put_box(batch, j);
 	}
+	if (!refused)
+		record_names_done(r, batch);
 	if (journal_batch_size(batch) == 0) {
 		journal_batch_free(&batch);
 		return 0;

@@ -16,7 +16,8 @@ import faultat  # noqa: E402
 from faultat import Fault  # noqa: E402
 from relay import Line  # noqa: E402
 from servers import Dovecot  # noqa: E402
-from test_mailboxes import fill, ids, rename_there, settle  # noqa: E402
+from test_mailboxes import (  # noqa: E402
+    fill, ids, rename_there, settle, sync_moves_nothing)
 from test_races import meddle  # noqa: E402, F401 (a fixture)
 from world import CHANGING, World, message  # noqa: E402
 
@@ -88,6 +89,32 @@ def test_pull_leaves_the_mailboxes_of_the_server_alone(world):
     assert world.local.mailboxes() == ["INBOX", "c", "mine"]
 
 
+@pytest.mark.parametrize("direction", ["pull", "push"])
+def test_a_rename_that_a_direction_left_out_is_made_afterwards(
+        world, direction):
+    w = world
+    fill(w, "a", 3)
+    settle(w)
+    before = ids(w)
+    w.write_config(direction=direction)
+    w.sync()
+    if direction == "pull":
+        os.rename(w.root / "a", w.root / "b")
+    else:
+        rename_there(w, "a", "b")
+    w.sync()
+    w.assert_idle()
+    w.write_config(direction=None)
+    told = w.sync("--dry-run").out
+    assert "(case 11%d" % (3 if direction == "pull" else 4) in told
+    # of other mailboxes: nothing is renamed, and nothing forgotten
+    w.sync("home:INBOX")
+    sync_moves_nothing(w)
+    assert w.server.mailboxes() == w.local.mailboxes() == ["INBOX", "b"]
+    assert ids(w) == {"INBOX": before["INBOX"], "b": before["a"]}
+    w.assert_settled()
+
+
 def test_keep_leaves_a_mailbox_that_was_deleted_there(world):
     fill(world, "a", 3)
     fill(world, "b", 30)
@@ -102,6 +129,27 @@ def test_keep_leaves_a_mailbox_that_was_deleted_there(world):
         assert len(world.local.files("a")) == 3
         assert world.server.mailboxes() == ["INBOX", "b"]
         world.server.close()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_deleted_mailbox_whose_file_has_another_name(world, moved):
+    fill(world, "a", 1)
+    settle(world)
+    world.server.select("a")
+    if moved:
+        world.server.do("uid", "MOVE", "1", "INBOX")
+    world.server.do("delete", "a")
+    world.server.close()
+    path = world.local.files("a")[0][2]
+    path.rename(path.parent / "another-name.host:2,S")
+    told = world.sync("--dry-run").out
+    world.server.close()
+    s = world.summary()
+    assert s["mailboxes_deleted"] == 1 and s["mailboxes_created"] == 0
+    assert "(case 105" in told and "(case 103" not in told
+    assert world.server.mailboxes() == world.local.mailboxes() == ["INBOX"]
+    assert len(world.local.files("INBOX")) == moved
+    world.assert_settled()
 
 
 # the brake

@@ -320,6 +320,32 @@ test_case_117_the_other_side_is_not_written_to(void **state)
 	expect_steps(&in, "");
 }
 
+/* As the runs above have recorded it. */
+static void
+test_case_117_until_the_other_side_is_written_to(void **state)
+{
+	struct input in;
+
+	(void)state;
+	renamed(&in, true, "x", "y");
+	in.j[1].path = SPAN("y");
+	expect(&in, "sync101 k, sync101 x, ");
+	in.p.names_left = true;
+	expect(&in, "sync101 k, renameR113 y, ");
+	in.p.write_r = false;
+	expect(&in, "sync101 k, sync117 x, ");
+	renamed(&in, true, "y", "x");
+	in.j[1].wire = SPAN("y");
+	expect(&in, "sync101 k, sync101 x, ");
+	in.p.names_left = true;
+	expect(&in, "sync101 k, renameL114 y, ");
+	/* both have it by now */
+	renamed(&in, true, "y", "y");
+	in.j[1].wire = SPAN("y");
+	in.p.names_left = true;
+	expect(&in, "sync101 k, renamed115 y, ");
+}
+
 static void
 test_case_118_gone_on_one_side_and_kept_on_the_other(void **state)
 {
@@ -617,6 +643,7 @@ main(void)
 	    T(test_case_115_renamed_alike_on_both_sides),
 	    T(test_case_116_the_servers_name_wins),
 	    T(test_case_117_the_other_side_is_not_written_to),
+	    T(test_case_117_until_the_other_side_is_written_to),
 	    T(test_case_118_gone_on_one_side_and_kept_on_the_other),
 	    T(test_case_118_renamed_here),
 	    T(test_case_118_another_one_has_its_name),
