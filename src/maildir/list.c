@@ -28,6 +28,9 @@ struct walk {
 	size_t n, cap;
 	size_t seen;
 	bool links_count; /* rule 2 */
+	bool wants_others;
+	struct span other; /* the first of them; see maildir_list_others() */
+	size_t nother;
 };
 
 /* cur/ or new/.  That it is there does not hang on its inode. */
@@ -51,14 +54,20 @@ is_link(int dirfd, const char *name, int type)
 	       (fstatat(dirfd, name, &st, 0) != 0 || S_ISDIR(st.st_mode));
 }
 
+/* In whatever layout; nor is it cur/ or new/. */
+static bool
+is_no_mailbox(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       strcmp(name, "tmp") == 0;
+}
+
 /* Could NAME be a mailbox of the layout, below its parent? */
 static bool
 may_hold(const struct walk *w, const char *name)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, "tmp") == 0)
-		return false;
-	return (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
+	return !is_no_mailbox(name) &&
+	       (name[0] == '.') == (w->m->layout == LAYOUT_MAILDIRPP);
 }
 
 static void
@@ -129,6 +138,29 @@ below(struct walk *w, struct span path, const char *name)
 	    w->mem, "%.*s%s%s", SPAN_ARG(path), path.n ? "/" : "", name));
 }
 
+static bool
+has_dir(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* NAME is no mailbox's in this layout: would it be by what it holds? */
+static void
+note_other(struct walk *w, struct span path, int dirfd, const char *name)
+{
+	AUTO_FD fd = is_no_mailbox(name) ? -1 : fs_open_dir(dirfd, name);
+	struct span other;
+
+	if (fd < 0 || (!has_dir(fd, "cur") && !has_dir(fd, "new")))
+		return;
+	other = below(w, path, name);
+	if (w->nother++ == 0 || span_cmp(other, w->other) < 0)
+		w->other = other;
+}
+
 /* X lies in the directory PATH.  -1, errno: it cannot be told what it is. */
 static int
 read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
@@ -138,8 +170,11 @@ read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
 	bool cur = strcmp(name, "cur") == 0, new = strcmp(name, "new") == 0;
 	int type;
 
-	if (!cur && !new && !may_hold(w, name))
+	if (!cur && !new && !may_hold(w, name)) {
+		if (w->wants_others)
+			note_other(w, path, dirfd, name);
 		return 0;
+	}
 	type = maildir_type(dirfd, x);
 	if (type < 0)
 		return -1;
@@ -228,5 +263,19 @@ maildir_list(struct maildir *m, struct arena *mem, struct maildir_dir **v_r,
 		qsort(w.v, w.n, sizeof *w.v, by_path);
 	*v_r = w.v;
 	*n_r = w.n;
+	return 0;
+}
+
+int
+maildir_list_others(struct maildir *m, struct arena *mem,
+    struct span *first_r, size_t *n_r, struct err *e)
+{
+	struct walk w = {.m = m, .mem = mem, .wants_others = true};
+
+	w.links_count = fs_network_type(m->root) == NULL;
+	if (walk(&w, SPAN(""), 0, e) < 0)
+		return e->code;
+	*first_r = w.other;
+	*n_r = w.nother;
 	return 0;
 }

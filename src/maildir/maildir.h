@@ -70,6 +70,12 @@ struct maildir_dir {
  */
 int maildir_list(struct maildir *m, struct arena *mem,
     struct maildir_dir **v_r, size_t *n_r, struct err *e);
+/*
+ * How many directories have cur/ or new/ and are no mailboxes, since only the
+ * other layout has such names; and the first of them by its path.
+ */
+int maildir_list_others(struct maildir *m, struct arena *mem,
+    struct span *first_r, size_t *n_r, struct err *e);
 
 /*
  * Identity of the contents of cur/ and new/: equal stamps, same files.  A

@@ -694,8 +694,8 @@ int late_wait(struct run *r, struct err *e);
 int whose_layout(struct run *r, struct err *e);
 /* ERR_CONFIG: it is another account's, as its mail on the server shows. */
 int whose_account(struct run *r, struct err *e);
-/* Without a journal: said when the root looks like a mailbox, and is none. */
-void whose_inbox_is_root(struct run *r);
+/* Without a journal: said when there seem to be mailboxes of another layout. */
+void whose_other_layout(struct run *r);
 
 /* report.c */
 void report_op(struct run *r, const struct sbox *b, const struct op *op);

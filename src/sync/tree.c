@@ -564,7 +564,7 @@ build(struct run *r, struct lists *ls, struct err *e)
 		return brake_note_all(r, ls->jbox, ls->njbox, e);
 	}
 	if (ls->njbox == 0)
-		whose_inbox_is_root(r);
+		whose_other_layout(r);
 	if (ls->remote.unread > 0)
 		report_unread(r, ls->remote.unread);
 	rc = trash_find(r, ls, e);

@@ -8,6 +8,9 @@
 /* Mailboxes that are looked into. */
 #define LOOK_INTO 8
 
+static const char *const word[] = {
+    [LAYOUT_NESTED] = "nested", [LAYOUT_MAILDIRPP] = "maildir++"};
+
 /* layout.h, rules 4 and 6: nothing in nested begins with a dot. */
 static enum layout
 layout_of(struct span path)
@@ -23,8 +26,6 @@ layout_of(struct span path)
 int
 whose_layout(struct run *r, struct err *e)
 {
-	static const char *const word[] = {
-	    [LAYOUT_NESTED] = "nested", [LAYOUT_MAILDIRPP] = "maildir++"};
 	struct jbox *v;
 	size_t n = 0;
 	int rc = journal_boxes(r->j, &r->mem, &v, &n, e);
@@ -118,21 +119,41 @@ whose_account(struct run *r, struct err *e)
 	    r->a->state_dir);
 }
 
-/*
- * Before the first sync: of a Maildir++ that is read as nested, nothing would
- * be seen, and all be fetched beside it.
- */
-void
-whose_inbox_is_root(struct run *r)
+static bool
+says_inbox_is_root(struct run *r)
 {
 	struct maildir_stamp stamp;
 	struct err none;
 
-	if (r->m && r->a->layout == LAYOUT_NESTED &&
-	    maildir_stamp(r->m, SPAN(""), &stamp, &none) == 0)
-		log_warn(r->o->log,
-		    "%s: the root of the Maildir has cur/ and new/, whose "
-		    "messages are in no mailbox; if this is its inbox, set "
-		    "'layout: maildir++'",
-		    r->a->name);
+	if (r->a->layout != LAYOUT_NESTED ||
+	    maildir_stamp(r->m, SPAN(""), &stamp, &none) != 0)
+		return false;
+	log_warn(r->o->log,
+	    "%s: the root of the Maildir has cur/ and new/, whose messages "
+	    "are in no mailbox; if this is its inbox, set 'layout: maildir++'",
+	    r->a->name);
+	return true;
+}
+
+/*
+ * Before the first sync: of a Maildir that is read in another layout than its
+ * own, this or that would not be seen, and be fetched beside it.
+ */
+void
+whose_other_layout(struct run *r)
+{
+	struct span first;
+	struct err none;
+	size_t n;
+
+	if (!r->m || says_inbox_is_root(r) ||
+	    maildir_list_others(r->m, &r->mem, &first, &n, &none) != 0 ||
+	    n == 0)
+		return;
+	log_warn(r->o->log,
+	    "%s: with 'layout: %s' no mailbox has a name like '%.*s'; "
+	    "directories with cur/ or new/ that are left alone for that: %zu; "
+	    "if they are mailboxes, rename them, or change the layout, before "
+	    "the first sync",
+	    r->a->name, word[r->a->layout], SPAN_ARG(first), n);
 }

@@ -986,3 +986,29 @@ def test_a_root_that_is_a_mailbox_in_the_other_layout(world):
     # said once: whoever has seen that may want it so
     world.assert_idle()
     assert world.sync().err == ""
+
+
+@pytest.mark.parametrize("layout,boxes,first,n", [
+    ("nested", [".Archive"], ".Archive", 1),
+    ("nested", ["Work", "Work/.a", "Work/.b", "Work/.b/.c", "x/.d"],
+     "Work/.a", 3),
+    ("maildir++", [".", ".Archive", "Work", "Sent"], "Sent", 2),
+])
+def test_directories_of_the_other_layout(world, layout, boxes, first, n):
+    """As other programs have them (mbsync's SubFolders Legacy): their mail is
+    in no mailbox, and the server's comes down beside it."""
+    world.write_config(layout=layout)
+    world.server.append("INBOX", message("m"))
+    for i, box in enumerate(boxes):
+        world.local.add(box, message("b%d" % i), "%d.b.host" % i)
+    (world.root / ".index" / "tmp").mkdir(parents=True)
+    (world.root / "index").mkdir()
+    (world.root / ".file").touch()
+    for args in ["--dry-run"], []:
+        assert world.sync(*args).err == (
+            "mochila: home: with 'layout: %s' no mailbox has a name like "
+            "'%s'; directories with cur/ or new/ that are left alone for "
+            "that: %d; if they are mailboxes, rename them, or change the "
+            "layout, before the first sync\n" % (layout, first, n))
+    # said once
+    world.assert_idle()

@@ -174,6 +174,34 @@ an_unreadable_directory_without_directories_stops_nothing(void **state)
 	assert_dir(0, "a", true, true);
 }
 
+static void
+others(struct env *v, size_t n, const char *path)
+{
+	struct span first = SPAN("");
+	size_t got;
+
+	assert_int_equal(
+	    maildir_list_others(v->m, &v->mem, &first, &got, &v->e), 0);
+	assert_int_equal(got, n);
+	assert_span(first, path);
+}
+
+static void
+what_only_the_other_layout_would_list_is_counted(void **state)
+{
+	struct env *v = *state;
+
+	mkbox(v, "INBOX");
+	mkdirs(v, ".notmuch/xapian");
+	mkdirs(v, "INBOX/.x/tmp");
+	mkdirs(v, "tmp/cur");
+	others(v, 0, "");
+	mkdirs(v, "INBOX/.b/new");
+	mkdirs(v, "INBOX/.a/cur");
+	mkdirs(v, "INBOX/.a/.in/cur");
+	others(v, 2, "INBOX/.a");
+}
+
 /* Else its messages would be taken for deleted. */
 static void
 an_unreadable_directory_that_may_hold_mailboxes_is_an_error(void **state)
@@ -225,6 +253,7 @@ main(void)
 	    TEST(nested_mailboxes_come_in_path_order_with_what_they_have),
 	    TEST(in_the_nested_layout_the_root_is_no_mailbox),
 	    TEST(maildirpp_has_the_root_and_dotted_names_beside_it),
+	    TEST(what_only_the_other_layout_would_list_is_counted),
 	    TEST(symlinks_are_told_but_not_entered),
 	    TEST(sixty_four_levels_are_listed_and_sixty_five_refused),
 	    TEST(an_unreadable_directory_without_directories_stops_nothing),
