@@ -50,7 +50,7 @@ putoff_op(struct run *r, struct op *op)
 		pl->box[i].ldeletes -= op->kind == OP_LDELETE;
 		pl->box[i].rdeletes -= op->kind == OP_RDELETE;
 	}
-	r->box[op->box].undone = true;
+	r->box[op->box].undone = r->box[op->box].put_off = true;
 	op->kind = OP_WAIT;
 }
 

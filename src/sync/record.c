@@ -125,7 +125,7 @@ record_commit(
 }
 
 /*
- * Bits of journal_left_out(); never to be renumbered.  The last one is set
+ * Bits of journal_left_out(); never to be renumbered.  TOOK_MARKED is set
  * where nothing was left out: journals that do not know of it lack it.
  */
 #define LEFT_THERE 1 /* direction: pull */

@@ -348,8 +348,9 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
 		b->touched = b->changed = false;
-		/* what was put off may be of either side, or of both */
-		if (b->undone && !slice)
+		/* what waits, or was put off, may be of either side */
+		if (!slice &&
+		    (b->put_off || b->nuntold > 0 || b->unread_once))
 			b->dirty_l = b->dirty_r = b->dirty_l || b->dirty_r;
 		/* what comes new may be a file that went up */
 		b->dirty_l |= b->dirty_r && sent_awaits(b);
