@@ -23,7 +23,7 @@ drop_numbers(struct sbox *b)
 	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
 	b->j.highestmodseq = 0;
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	b->j.held = 0;
+	b->j.held = b->j.ended = 0;
 	b->remote_missing = b->local_missing = false;
 	b->rescan = b->dirty_l = b->dirty_r = true;
 	b->is_listed = false;

@@ -114,6 +114,7 @@ struct sbox {
 	bool goes;     /* and it is, once it is empty (cases 105 and 106) */
 	bool displaced; /* there, another mailbox has its name (plan/tree.h) */
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool last;     /* and it failed: until all others are done (run.c) */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
@@ -185,7 +186,8 @@ struct run {
 	struct map anew; /* path -> id of a record that has only what is kept
 			    there, for the mailbox that is new; keys in mem */
 	struct span appeared; /* a mailbox here that is not known; "" none */
-	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
+	/* tries of those that are due now (JHOLD_SUSPECT, sbox.last) */
+	uint32_t suspects;
 
 	struct sbox *box;
 	size_t nbox;
@@ -309,6 +311,8 @@ void survey_fresh(struct run *r, struct sbox *b, struct uidset *fresh);
 
 /* observe.c */
 int observe_box(struct run *r, struct sbox *b, struct err *e);
+/* E ended the connection when B was to be opened. */
+void observe_ended(struct run *r, struct sbox *b, struct err *e);
 /* What the session has selected now; WIRE "": nothing. */
 void observe_selected(
     struct run *r, struct span wire, const struct imap_selected *sel);
@@ -618,6 +622,9 @@ void record_mark(struct run *r, struct sbox *b);
 int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
+/* E ended the run, maybe the connection, when B was opened: so it is the last
+ * to be, next time (next_level). */
+void record_ended_opening(struct run *r, struct sbox *b, const struct err *e);
 /* E ended the run, maybe the connection, when UID was to come; 0: none was. */
 void record_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);

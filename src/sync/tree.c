@@ -408,6 +408,9 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		set_out(r, op, b);
 	else if (!skip)
 		r->nbox++;
+	if (!skip && b->j.ended && !b->remote_missing && !b->failed &&
+	    sbox_is_due(b) && !r->o->dry_run)
+		b->last = b->failed = true;
 	return rc;
 }
 
