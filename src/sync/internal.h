@@ -10,6 +10,7 @@
  *	lists.c    the three lists of them
  *	patterns.c which of them the configuration has
  *	rename.c   those that got another name
+ *	create.c   those that are new
  *	gone.c     those that one side has deleted
  *	survey.c   the first questions to the server about all of them
  *	observe.c  what changed on each side of one mailbox
@@ -34,6 +35,7 @@
  *	push.c     messages up
  *	sent.c     those of which nobody knows as what they went up
  *	record.c   what is agreed now, into the journal; holds
+ *	left.c     what the configuration left undone, and does not any more
  *	report.c   events and counters
  *
  * Beside it:
@@ -70,7 +72,7 @@
  *     was looked at before that.
  *  7. What finds nothing to do writes nothing.
  *  8. What the configuration leaves out is done, as to marks; so they go when
- *     it does not leave it out any more (record_left_out).
+ *     it does not leave it out any more (left_judge).
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -603,16 +605,6 @@ int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e);
 /* Has B's own record changed since it was committed? */
 bool record_differs(const struct sbox *b);
-/*
- * Before the mailboxes are listed: what the marks are worth.  Those that passed
- * over what a direction, deletes: keep or the lack of expunge: yes left out,
- * and the configuration does not any more, are no marks: of that side all is
- * looked at once more.
- */
-int record_left_out(struct run *r, struct err *e);
-/* Mailboxes have the names by now that a direction kept them from. */
-void record_names_done(struct run *r, struct journal_batch *batch);
-void record_unmark(const struct run *r, struct jbox *j);
 /* Files lose their rows: the next run reads the directory, though nobody will
  * have done anything in it, should this one not get to record_mark(). */
 void record_look_again(struct jbox *j);
@@ -699,6 +691,18 @@ int whose_layout(struct run *r, struct err *e);
 int whose_account(struct run *r, struct err *e);
 /* Without a journal: said when the root looks like a mailbox, and is none. */
 void whose_inbox_is_root(struct run *r);
+
+/* left.c */
+/*
+ * Before the mailboxes are listed: what the marks are worth.  Those that passed
+ * over what a direction, deletes: keep or the lack of expunge: yes left out,
+ * and the configuration does not any more, are no marks: of that side all is
+ * looked at once more.
+ */
+int left_judge(struct run *r, struct err *e);
+/* Mailboxes have the names by now that a direction kept them from. */
+void left_names_done(struct run *r, struct journal_batch *batch);
+void left_unmark(const struct run *r, struct jbox *j);
 
 /* report.c */
 void report_op(struct run *r, const struct sbox *b, const struct op *op);

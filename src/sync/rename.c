@@ -469,7 +469,7 @@ rename_record(struct run *r, struct lists *ls, struct err *e)
 		journal_put_box(batch, j);
 	}
 	if (!refused)
-		record_names_done(r, batch);
+		left_names_done(r, batch);
 	if (journal_batch_size(batch) == 0) {
 		journal_batch_free(&batch);
 		return 0;
