@@ -72,14 +72,17 @@ judge_no(struct imap *s, struct span wire, const struct err *no,
 }
 
 int
-imap_create(struct imap *s, struct span wire, struct err *e)
+imap_create(struct imap *s, struct span wire, bool *was_r, struct err *e)
 {
 	static const char *const words[2] = {"CREATE", "SUBSCRIBE"};
 	struct err said[2];
 
 	if (run_two(s, words, wire, said, e) < 0)
 		return e->code;
-	return judge_no(s, wire, &said[0], "ALREADYEXISTS", true, e);
+	if (judge_no(s, wire, &said[0], "ALREADYEXISTS", true, e) < 0)
+		return e->code;
+	*was_r = said[0].code != 0;
+	return 0;
 }
 
 /* The subscription stays with what is not deleted. */

@@ -505,8 +505,11 @@ int imap_search_uids(struct imap *s, struct uidset *set, struct err *e);
 int imap_search_range(struct imap *s, uint32_t lo, uint32_t hi,
     struct uidset *set, bool *said_r, struct err *e);
 
-/* CREATE (and SUBSCRIBE); ALREADYEXISTS is success.  A NO: scope BOX. */
-int imap_create(struct imap *s, struct span wire, struct err *e);
+/*
+ * CREATE (and SUBSCRIBE); ALREADYEXISTS is success, and *was_r: by this name,
+ * or by what the server takes for the same.  A NO: scope BOX.
+ */
+int imap_create(struct imap *s, struct span wire, bool *was_r, struct err *e);
 /* DELETE (and UNSUBSCRIBE); NONEXISTENT is success. */
 int imap_delete(struct imap *s, struct span wire, struct err *e);
 /*

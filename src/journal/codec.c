@@ -1,7 +1,8 @@
 #include "journal/codec.h"
 
 #define LAYOUT 1
-#define BOX_LAYOUT 2 /* only of what is held: else as ever, 1 */
+#define BOX_LAYOUT 3 /* only of what ended a connection, or: */
+#define HELD_LAYOUT 2 /* only of what is held: else as ever, 1 */
 #define HOLD_LAYOUT 2
 #define BASE_MAX 300 /* a key has room for 511 bytes */
 #define KEYWORDS_MAX 100000
@@ -300,7 +301,7 @@ codec_get_u64(struct span value, uint64_t *v_r)
 void
 codec_put_box(struct buf *b, const struct jbox *box)
 {
-	put_u(b, box->held ? BOX_LAYOUT : LAYOUT);
+	put_u(b, box->ended ? BOX_LAYOUT : box->held ? HELD_LAYOUT : LAYOUT);
 	put_span(b, box->wire);
 	put_span(b, box->name);
 	put_span(b, box->path);
@@ -321,8 +322,10 @@ codec_put_box(struct buf *b, const struct jbox *box)
 	}
 	put_i(b, box->synced);
 	put_span(b, box->mailboxid);
-	if (box->held)
+	if (box->held || box->ended)
 		put_u(b, box->held);
+	if (box->ended)
+		put_u(b, box->ended);
 }
 
 bool
@@ -356,10 +359,14 @@ codec_get_box(struct arena *mem, struct span value, struct jbox *box_r)
 	}
 	x.synced = get_i(&in);
 	x.mailboxid = get_span(&in, mem);
-	if (layout > 1) {
+	if (layout >= HELD_LAYOUT) {
 		x.held = get_u32(&in);
-		in.bad |= x.held == 0 || (x.held & ~(uint32_t)JBOX_HELD_ALL);
+		in.bad |= x.held & ~(uint32_t)JBOX_HELD_ALL;
 	}
+	if (layout == BOX_LAYOUT)
+		x.ended = get_u32(&in);
+	in.bad |= layout > LAYOUT && x.held == 0 && x.ended == 0;
+	in.bad |= layout == BOX_LAYOUT && x.ended == 0;
 	if (!finished(&in) || x.wire.n == 0 || x.name.n == 0)
 		return false;
 	*box_r = x;

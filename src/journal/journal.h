@@ -144,6 +144,7 @@ struct jbox {
 #define JBOX_HELD_HERE 1
 #define JBOX_HELD_THERE 2
 #define JBOX_HELD_ALL (JBOX_HELD_HERE | JBOX_HELD_THERE)
+	uint32_t ended; /* runs whose connection ended when it was opened */
 };
 
 /* All mailboxes, by id.  Copies in MEM. */

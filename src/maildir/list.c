@@ -9,6 +9,8 @@
  *     directory with a link count of 2 has no directories in it.  (Local file
  *     systems count so, or always say 1; those of other machines may lie.)
  *     No name is skipped for being what it is: it may be a mailbox's.
+ *  3. The root of the nested layout is no mailbox.  So "cur" or "new" in it may
+ *     be one that somebody named so: no name (layout.h, rule 4), but there.
  */
 #include "maildir/internal.h"
 
@@ -167,7 +169,10 @@ read_name(struct walk *w, struct span path, int dirfd, const struct dirent *x,
     struct maildir_dir *dir, struct subdirs *sub)
 {
 	const char *name = x->d_name;
-	bool cur = strcmp(name, "cur") == 0, new = strcmp(name, "new") == 0;
+	/* rule 3 */
+	bool parts = path.n || w->m->layout == LAYOUT_MAILDIRPP;
+	bool cur = parts && strcmp(name, "cur") == 0;
+	bool new = parts && strcmp(name, "new") == 0;
 	int type;
 
 	if (!cur && !new && !may_hold(w, name)) {

@@ -319,22 +319,20 @@ tree_match(struct arena *mem, const struct tree_journal *j, size_t nj,
 
 bool
 tree_goes_along(const struct tree_journal *j, size_t nj,
-    const struct tree_remote *r, const struct tree_match *m, size_t i,
-    size_t at)
+    const struct span *now, size_t i, struct span name)
 {
-	struct span old = j[i].name, new = r[at].name;
+	struct span old = j[i].name;
 
 	for (size_t k = 0; k < nj; k++) {
-		struct span top = j[k].name, to;
+		struct span top = j[k].name, to = now[k];
 		size_t rest;
 
-		if (m[k].rhow == TREE_NOT || old.n <= top.n ||
-		    old.p[top.n] != '/' || !span_starts(old, top))
+		if (!to.p || old.n <= top.n || old.p[top.n] != '/' ||
+		    !span_starts(old, top))
 			continue;
-		to = r[m[k].r].name;
 		rest = old.n - top.n;
-		if (new.n == to.n + rest && span_starts(new, to) &&
-		    memcmp(new.p + to.n, old.p + top.n, rest) == 0)
+		if (name.n == to.n + rest && span_starts(name, to) &&
+		    memcmp(name.p + to.n, old.p + top.n, rest) == 0)
 			return true;
 	}
 	return false;

@@ -189,12 +189,12 @@ void tree_match(struct arena *mem, const struct tree_journal *j, size_t nj,
     size_t nl, enum layout layout, struct tree_match *m);
 
 /*
- * Mailbox I of the journal is taken for R[at]: does a mailbox above it, whose
- * match M holds, have its name changed in just the same way?
+ * Mailbox I of the journal is taken for one called NAME.  NOW: what those of
+ * the journal are called on that side, as far as they are known (else .p NULL).
+ * Does one above it have its name changed in just the same way?
  */
 bool tree_goes_along(const struct tree_journal *j, size_t nj,
-    const struct tree_remote *r, const struct tree_match *m, size_t i,
-    size_t at);
+    const struct span *now, size_t i, struct span name);
 
 /*
  * Total and deterministic.  A mailbox that patterns exclude is not touched,

@@ -23,7 +23,7 @@ drop_numbers(struct sbox *b)
 	b->j.uidvalidity = b->j.uidnext = b->j.messages = 0;
 	b->j.highestmodseq = 0;
 	b->j.stamp = MAILDIR_STAMP_NONE;
-	b->j.held = 0;
+	b->j.held = b->j.ended = 0;
 	b->remote_missing = b->local_missing = false;
 	b->rescan = b->dirty_l = b->dirty_r = true;
 	b->is_listed = false;
@@ -223,6 +223,7 @@ hold_kept(struct run *r, struct sbox *b, struct err *e)
 int
 gone_make_again(struct run *r, struct span wire, struct err *e)
 {
+	bool was;
 	int rc = 0;
 
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
@@ -231,7 +232,7 @@ gone_make_again(struct run *r, struct span wire, struct err *e)
 		if (b->stays && b->remote_missing && span_eq(b->j.wire, wire))
 			rc = hold_kept(r, b, e);
 	}
-	return rc == 0 ? imap_create(r->imap, wire, e) : rc;
+	return rc == 0 ? imap_create(r->imap, wire, &was, e) : rc;
 }
 
 /*
@@ -255,7 +256,7 @@ has_others(struct run *r, const struct sbox *b)
 static int
 make_there(struct run *r, struct sbox *b, struct err *e)
 {
-	bool exists;
+	bool exists, was;
 
 	if (tree_may_make(b, e) != 0 ||
 	    imap_exists(r->imap, b->j.wire, &exists, e) != 0)
@@ -264,7 +265,7 @@ make_there(struct run *r, struct sbox *b, struct err *e)
 		return err_set(e, ERR_STALE, ERR_SCOPE_BOX, ERR_RETRY_LATER,
 		    "a mailbox of this name has appeared on the server "
 		    "meanwhile; the next run takes it up");
-	return imap_create(r->imap, b->j.wire, e);
+	return imap_create(r->imap, b->j.wire, &was, e);
 }
 
 /* Deleted on the server; its messages here are in the bin by now, or stay. */

@@ -212,6 +212,25 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 }
 
 void
+record_ended_opening(struct run *r, struct sbox *b, const struct err *e)
+{
+	struct journal_batch *batch;
+	struct err late = {0};
+
+	if (r->o->dry_run || !ended_connection(e))
+		return;
+	if (b->j.ended < UINT32_MAX)
+		b->j.ended++;
+	if (b->j.ended > 1)
+		report_failed(r, b, 0, SPAN_NONE,
+		    "the connection ends whenever it is opened; it is left to "
+		    "the end of each run");
+	batch = record_begin(r, b);
+	if (record_commit(r, b, &batch, &late) != 0)
+		journal_batch_free(&batch);
+}
+
+void
 record_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
 {

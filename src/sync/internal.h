@@ -10,6 +10,7 @@
  *	lists.c    the three lists of them
  *	patterns.c which of them the configuration has
  *	rename.c   those that got another name
+ *	create.c   those that are new
  *	gone.c     those that one side has deleted
  *	survey.c   the first questions to the server about all of them
  *	observe.c  what changed on each side of one mailbox
@@ -35,6 +36,7 @@
  *	sent.c     those of which nobody knows as what they went up
  *	record.c   what is agreed now, into the journal
  *	holds.c    what is not carried over, and why
+ *	left.c     what the configuration left undone, and does not any more
  *	report.c   events and counters
  *
  * Beside it:
@@ -71,7 +73,7 @@
  *     was looked at before that.
  *  7. What finds nothing to do writes nothing.
  *  8. What the configuration leaves out is done, as to marks; so they go when
- *     it does not leave it out any more (record_left_out).
+ *     it does not leave it out any more (left_judge).
  */
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
@@ -115,6 +117,7 @@ struct sbox {
 	bool goes;     /* and it is, once it is empty (cases 105 and 106) */
 	bool displaced; /* there, another mailbox has its name (plan/tree.h) */
 	bool failed;   /* an error ended it for this run, or it was left out */
+	bool last;     /* and it failed: until all others are done (run.c) */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */
@@ -187,7 +190,8 @@ struct run {
 	struct map anew; /* path -> id of a record that has only what is kept
 			    there, for the mailbox that is new; keys in mem */
 	struct span appeared; /* a mailbox here that is not known; "" none */
-	uint32_t suspects; /* tries of those that are due now (JHOLD_SUSPECT) */
+	/* tries of those that are due now (JHOLD_SUSPECT, sbox.last) */
+	uint32_t suspects;
 
 	struct sbox *box;
 	size_t nbox;
@@ -311,6 +315,8 @@ void survey_fresh(struct run *r, struct sbox *b, struct uidset *fresh);
 
 /* observe.c */
 int observe_box(struct run *r, struct sbox *b, struct err *e);
+/* E ended the connection when B was to be opened. */
+void observe_ended(struct run *r, struct sbox *b, struct err *e);
 /* What the session has selected now; WIRE "": nothing. */
 void observe_selected(
     struct run *r, struct span wire, const struct imap_selected *sel);
@@ -601,16 +607,6 @@ int record_commit_many(struct run *r, struct sbox *const *v, size_t n,
     struct journal_batch **batch, struct err *e);
 /* Has B's own record changed since it was committed? */
 bool record_differs(const struct sbox *b);
-/*
- * Before the mailboxes are listed: what the marks are worth.  Those that passed
- * over what a direction, deletes: keep or the lack of expunge: yes left out,
- * and the configuration does not any more, are no marks: of that side all is
- * looked at once more.
- */
-int record_left_out(struct run *r, struct err *e);
-/* Mailboxes have the names by now that a direction kept them from. */
-void record_names_done(struct run *r, struct journal_batch *batch);
-void record_unmark(const struct run *r, struct jbox *j);
 /* Files lose their rows: the next run reads the directory, though nobody will
  * have done anything in it, should this one not get to record_mark(). */
 void record_look_again(struct jbox *j);
@@ -622,6 +618,9 @@ int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 /* holds.c */
 void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
+/* E ended the run, maybe the connection, when B was opened: so it is the last
+ * to be, next time (next_level). */
+void record_ended_opening(struct run *r, struct sbox *b, const struct err *e);
 /* E ended the run, maybe the connection, when UID was to come; 0: none was. */
 void record_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
@@ -697,6 +696,18 @@ int whose_layout(struct run *r, struct err *e);
 int whose_account(struct run *r, struct err *e);
 /* Without a journal: said when there seem to be mailboxes of another layout. */
 void whose_other_layout(struct run *r);
+
+/* left.c */
+/*
+ * Before the mailboxes are listed: what the marks are worth.  Those that passed
+ * over what a direction, deletes: keep or the lack of expunge: yes left out,
+ * and the configuration does not any more, are no marks: of that side all is
+ * looked at once more.
+ */
+int left_judge(struct run *r, struct err *e);
+/* Mailboxes have the names by now that a direction kept them from. */
+void left_names_done(struct run *r, struct journal_batch *batch);
+void left_unmark(const struct run *r, struct jbox *j);
 
 /* report.c */
 void report_op(struct run *r, const struct sbox *b, const struct op *op);

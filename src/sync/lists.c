@@ -72,7 +72,7 @@ lists_read(struct run *r, struct lists *ls, struct err *e)
 	rc = journal_boxes(r->j, &r->mem, &ls->jbox, &ls->njbox, e);
 	/* in the journal these have no marks by now, but for a dry run's */
 	for (size_t i = 0; i < ls->njbox && rc == 0 && r->o->dry_run; i++)
-		record_unmark(r, &ls->jbox[i]);
+		left_unmark(r, &ls->jbox[i]);
 	if (rc == 0)
 		rc = imap_list(r->imap, &r->mem, &ls->remote, e);
 	if (rc == 0 && r->m)

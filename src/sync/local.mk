@@ -2,10 +2,11 @@ noinst_LIBRARIES += libsync.a
 libsync_a_SOURCES = \
 	src/sync/sync.h src/sync/internal.h \
 	src/sync/adopt.c src/sync/adopt.h src/sync/apply.c src/sync/batch.c src/sync/brake.c \
-	src/sync/committer.c src/sync/compare.c src/sync/delta.c \
+	src/sync/committer.c src/sync/compare.c src/sync/create.c \
+	src/sync/delta.c \
 	src/sync/explain.c src/sync/explain.h src/sync/flags.c \
 	src/sync/gone.c src/sync/holds.c src/sync/identify.c src/sync/late.c \
-	src/sync/letters.c src/sync/lists.c \
+	src/sync/left.c src/sync/letters.c src/sync/lists.c \
 	src/sync/local.c src/sync/moves.c src/sync/moves.h \
 	src/sync/observe.c src/sync/patterns.c src/sync/pull.c \
 	src/sync/push.c \

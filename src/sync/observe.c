@@ -98,6 +98,14 @@ check_selected(const struct imap_selected *sel, struct err *e)
 	return 0;
 }
 
+void
+observe_ended(struct run *r, struct sbox *b, struct err *e)
+{
+	record_ended_opening(r, b, e);
+	if (e->scope == ERR_SCOPE_CONN)
+		err_wrap(e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
+}
+
 static int
 select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
     struct rview *view, struct err *e)
@@ -108,9 +116,8 @@ select_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 	r->selected_wire = SPAN_NONE;
 	rc = imap_select(r->imap, b->j.wire, run_is_reader(r), uidvalidity,
 	    modseq, &r->pass, &sel, view, e);
-	if (rc != 0 && e->scope == ERR_SCOPE_CONN)
-		err_wrap(
-		    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
+	if (rc != 0 && e->scope >= ERR_SCOPE_CONN)
+		observe_ended(r, b, e);
 	if (rc != 0)
 		return rc;
 	observe_selected(r, b->j.wire, &sel);
@@ -124,14 +131,18 @@ open_box(struct run *r, struct sbox *b, uint32_t uidvalidity, uint64_t modseq,
 {
 	int rc;
 
-	if (survey_opened(b))
+	if (survey_opened(b)) {
+		b->j.ended = 0;
 		return check_selected(&b->sel, e);
+	}
 	if (b->ahead && b->ahead->state == IMAP_ASKED_REFUSED) {
 		*e = b->ahead->err;
 		return e->code;
 	}
 	rc = select_box(r, b, uidvalidity, modseq, &b->r, e);
 	b->sel = r->sel;
+	if (rc == 0)
+		b->j.ended = 0;
 	return rc;
 }
 

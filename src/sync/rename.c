@@ -105,7 +105,7 @@ rename_look_there(struct run *r, const struct jbox *j, struct span wire,
 }
 
 /* The names of the files, which no mail program changes but for the flags. */
-static bool
+static enum rename_look
 compare_local(const struct pairs *rows, const struct lview *l)
 {
 	size_t found = 0, least = rows->n < l->n ? rows->n : l->n;
@@ -124,7 +124,9 @@ compare_local(const struct pairs *rows, const struct lview *l)
 	for (size_t i = 0; i < l->n; i++)
 		found += map_get(&by_base, l->v[i].base, &at);
 	map_release(&by_base);
-	return found > 0 && found >= least / 2;
+	return found == 0	    ? RENAME_UNKNOWN
+	       : found >= least / 2 ? RENAME_SAME
+				    : RENAME_OTHER;
 }
 
 static bool
@@ -138,7 +140,7 @@ is_there(const struct lists *ls, struct span path)
 
 static int
 look_here(struct run *r, struct lists *ls, const struct jbox *j,
-    struct span path, struct arena *mem, bool *same_r, struct err *e)
+    struct span path, struct arena *mem, enum rename_look *v_r, struct err *e)
 {
 	struct maildir_stamp stamp = MAILDIR_STAMP_NONE;
 	struct kwletters letters = {{0}};
@@ -148,21 +150,23 @@ look_here(struct run *r, struct lists *ls, const struct jbox *j,
 
 	/* Times and inodes of both directories: no copy has them all. */
 	rc = maildir_stamp(r->m, path, &stamp, e);
-	*same_r = rc == 0 && maildir_stamp_eq(&stamp, &j->stamp);
-	if (*same_r)
+	*v_r = rc == 0 && maildir_stamp_eq(&stamp, &j->stamp) ? RENAME_SAME
+							      : RENAME_OTHER;
+	if (*v_r == RENAME_SAME)
 		return 0;
 	if (rc == 0)
 		rc = journal_pairs(r->j, j->id, mem, &rows, e);
 	if (rc == 0 && rows.n == 0) {
 		/* inodes alone, but nothing to lose */
-		*same_r = !is_there(ls, j->path);
+		if (!is_there(ls, j->path))
+			*v_r = RENAME_SAME;
 		return 0;
 	}
 	if (rc == 0)
 		rc = maildir_scan(
 		    r->m, path, &letters, mem, &l, &stamp, NULL, e);
 	if (rc == 0)
-		*same_r = compare_local(&rows, &l);
+		*v_r = compare_local(&rows, &l);
 	if (rc != 0 && e->scope <= ERR_SCOPE_BOX) {
 		ls->outdated |= e->sys == ENOENT;
 		err_clear(e);
@@ -171,25 +175,57 @@ look_here(struct run *r, struct lists *ls, const struct jbox *j,
 	return rc;
 }
 
+/* What mailbox I of the journal is called on a side; .p NULL: not known. */
+static struct span
+name_now(struct run *r, const struct lists *ls, size_t i, bool remote)
+{
+	const struct tree_match *m = &ls->m[i];
+	struct span name = SPAN_NONE;
+
+	if (remote)
+		return m->rhow == TREE_NOT ? name : ls->tr[m->r].name;
+	if (m->lhow != TREE_NOT)
+		(void)layout_name_of_path(
+		    &r->mem, ls->tl[m->l].path, r->a->layout, &name);
+	return name;
+}
+
 /*
- * Where all the messages are others, the mailbox may be another one, or the
- * same one whose messages were edited: that is what it is if its parent was
- * renamed, for a rename takes it there.
+ * Where all the messages are others, or gone, the mailbox may be another one,
+ * or the same one whose messages were edited, or moved: that is what it is if
+ * its parent was renamed, for a rename takes it there.
  */
 static void
-look_above(struct lists *ls, const bool *unknown)
+look_above(struct run *r, struct lists *ls, const bool *unknown, bool remote)
 {
+	struct span *now = arena_array(&r->mem, ls->njbox + 1, sizeof *now);
+	size_t any = 0;
+
 	for (size_t i = 0; i < ls->njbox; i++)
-		if (unknown[i] &&
-		    tree_goes_along(ls->tj, ls->njbox, ls->tr, ls->m, i,
-			ls->m[i].r))
-			ls->m[i].rhow = TREE_BY_GUESS;
+		any += unknown[i];
+	for (size_t i = 0; i < ls->njbox && any; i++)
+		now[i] = name_now(r, ls, i, remote);
+	for (size_t i = 0; i < ls->njbox && any; i++) {
+		enum tree_how *how =
+		    remote ? &ls->m[i].rhow : &ls->m[i].lhow;
+		struct span name;
+
+		if (!unknown[i])
+			continue;
+		*how = TREE_BY_GUESS;
+		name = name_now(r, ls, i, remote);
+		if (name.p && tree_goes_along(ls->tj, ls->njbox, now, i, name))
+			now[i] = name;
+		else
+			*how = TREE_NOT;
+	}
 }
 
 int
 rename_verify(struct run *r, struct lists *ls, struct err *e)
 {
-	bool *unknown = arena_array(&r->mem, ls->njbox + 1, sizeof *unknown);
+	bool *unknown_r = arena_array(&r->mem, ls->njbox + 1, 1);
+	bool *unknown_l = arena_array(&r->mem, ls->njbox + 1, 1);
 	int rc = 0;
 
 	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
@@ -197,9 +233,7 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 		struct tree_match *m = &ls->m[i];
 		enum rename_look v = RENAME_OTHER;
 		struct arena mem;
-		bool same;
 
-		unknown[i] = false;
 		if (m->rhow != TREE_BY_GUESS && m->lhow != TREE_BY_GUESS)
 			continue;
 		arena_init(&mem);
@@ -210,20 +244,23 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 			rc = rename_look_there(
 			    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
 			ls->outdated |= rc == 0 && gone;
-			unknown[i] = v == RENAME_UNKNOWN;
+			unknown_r[i] = v == RENAME_UNKNOWN;
 			if (rc == 0 && v != RENAME_SAME)
 				m->rhow = TREE_NOT;
 		}
 		if (rc == 0 && m->lhow == TREE_BY_GUESS) {
 			rc = look_here(
-			    r, ls, j, ls->tl[m->l].path, &mem, &same, e);
-			if (rc == 0 && !same)
+			    r, ls, j, ls->tl[m->l].path, &mem, &v, e);
+			unknown_l[i] = rc == 0 && v == RENAME_UNKNOWN;
+			if (rc == 0 && v != RENAME_SAME)
 				m->lhow = TREE_NOT;
 		}
 		arena_release(&mem);
 	}
 	if (rc == 0)
-		look_above(ls, unknown);
+		look_above(r, ls, unknown_r, true);
+	if (rc == 0)
+		look_above(r, ls, unknown_l, false);
 	return rc;
 }
 
@@ -432,7 +469,7 @@ rename_record(struct run *r, struct lists *ls, struct err *e)
 		journal_put_box(batch, j);
 	}
 	if (!refused)
-		record_names_done(r, batch);
+		left_names_done(r, batch);
 	if (journal_batch_size(batch) == 0) {
 		journal_batch_free(&batch);
 		return 0;

@@ -335,6 +335,8 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		struct sbox *b = &r->box[i];
 		bool slice = slice_next(r, b);
 
+		if (b->last)
+			continue; /* as it was found */
 		if (b->observed) {
 			uidset_release(&b->r.vanished);
 			uidset_release(&b->r.more);
@@ -375,31 +377,45 @@ print_plan(struct run *r)
 		tree_tell_deleted(r, &r->box[i]);
 }
 
-/*
- * Messages at which the connection ended in earlier runs: when all else is
- * done, those where it did so the least often come first.  What waited until
- * it was known what they are, in any mailbox, is looked at with them.
- */
-static int
-next_suspects(struct run *r, bool *more_r, struct err *e)
+/* How often did those that are next end the connection?  0: there are none. */
+static uint32_t
+next_level(const struct run *r)
 {
 	uint32_t level = 0;
-	int rc = 0;
 
 	for (size_t i = 0; i < r->nbox; i++) {
 		const struct sbox *b = &r->box[i];
 
+		if (b->last && (level == 0 || b->j.ended < level))
+			level = b->j.ended;
 		for (size_t k = 0; k < b->nhold && !b->failed && !b->gone; k++)
 			if (b->hold[k].kind == JHOLD_SUSPECT &&
 			    b->hold[k].tries > r->suspects &&
 			    (level == 0 || b->hold[k].tries < level))
 				level = b->hold[k].tries;
 	}
+	return level;
+}
+
+/*
+ * Messages at which the connection ended in earlier runs, and mailboxes as they
+ * were opened: when all else is done, those where it did so the least often
+ * come first.  What waited until it was known what they are, in any mailbox, is
+ * looked at with them.
+ */
+static int
+next_suspects(struct run *r, bool *more_r, struct err *e)
+{
+	uint32_t level = next_level(r);
+	int rc = 0;
+
 	r->suspects = level;
 	*more_r = level != 0;
 	for (size_t i = 0; i < r->nbox && level && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
+		if (b->last && b->j.ended == level)
+			b->last = b->failed = false;
 		if (b->failed || b->gone)
 			continue;
 		for (size_t k = 0; k < b->nhold; k++) {

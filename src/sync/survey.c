@@ -90,9 +90,8 @@ name_the_end(struct run *r, struct err *e)
 			continue;
 		if (b->ahead->pending)
 			sizes_ended(r, b, b->ahead->pending, e);
-		else if (e->scope == ERR_SCOPE_CONN)
-			err_wrap(
-			    e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
+		else
+			observe_ended(r, b, e);
 	}
 }
 

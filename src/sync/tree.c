@@ -139,60 +139,6 @@ damaged_box(struct run *r, const struct tree_op *op, struct sbox *b,
 	return maildir_create(r->m, b->j.path, e);
 }
 
-/*
- * The name of a mailbox on that side differs from this one only in case.  When
- * this one is there too, though nobody listed it, case means nothing there,
- * and it is the same mailbox.
- */
-static int
-check_twin(struct run *r, const struct tree_op *op, struct sbox *b,
-    bool *skip_r, struct err *e)
-{
-	struct maildir_stamp stamp;
-	int rc = 0;
-
-	*skip_r = false;
-	if (!op->twin)
-		return 0;
-	if (op->kind == TREE_CREATE_R)
-		rc = imap_exists(r->imap, b->j.wire, skip_r, e);
-	else if (maildir_stamp(r->m, b->j.path, &stamp, e) == 0)
-		*skip_r = true;
-	else
-		err_clear(e);
-	if (rc == 0 && *skip_r)
-		report_failed(r, b, 0, SPAN_NONE,
-		    "another mailbox has this name in other letter case, which "
-		    "means nothing there; rename one of them");
-	return rc;
-}
-
-static int
-create_box(struct run *r, const struct tree_op *op, struct sbox *b,
-    bool *skip_r, struct err *e)
-{
-	bool dry = r->o->dry_run, here = op->kind == TREE_CREATE_L;
-	int rc = check_twin(r, op, b, skip_r, e);
-
-	if (rc != 0 || *skip_r)
-		return rc;
-	if (here)
-		b->local_missing = dry;
-	else
-		b->remote_missing = dry;
-	/* a new directory without cur/ or new/ is made whole */
-	if (!dry && (here || op->damaged))
-		rc = maildir_create(r->m, b->j.path, e);
-	if (!dry && !here && rc == 0)
-		rc = imap_create(r->imap, b->j.wire, e);
-	if (rc != 0)
-		return rc;
-	report_box(r, b, here ? "create here" : "create on server",
-	    (int)op->why, tree_case_words(op->why));
-	r->rep->boxes_created += !dry;
-	return 0;
-}
-
 /* The steps are done by now, but in a dry run. */
 static void
 renamed_box(struct run *r, const struct tree_op *op, struct sbox *b)
@@ -263,7 +209,7 @@ carry_out(struct run *r, const struct tree_op *op, struct sbox *b, bool *skip_r,
 		return 0;
 	case TREE_CREATE_L:
 	case TREE_CREATE_R:
-		return create_box(r, op, b, skip_r, e);
+		return create_by_plan(r, op, b, skip_r, e);
 	case TREE_RENAME_L:
 	case TREE_RENAME_R:
 	case TREE_RENAMED:
@@ -408,6 +354,9 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		set_out(r, op, b);
 	else if (!skip)
 		r->nbox++;
+	if (!skip && b->j.ended && !b->remote_missing && !b->failed &&
+	    sbox_is_due(b) && !r->o->dry_run)
+		b->last = b->failed = true;
 	return rc;
 }
 
@@ -599,7 +548,7 @@ tree_prepare(struct run *r, struct err *e)
 	lists_init(&ls);
 	rc = whose_account(r, e);
 	if (rc == 0)
-		rc = record_left_out(r, e);
+		rc = left_judge(r, e);
 	if (rc == 0)
 		rc = late_wait(r, e);
 	if (rc == 0)

@@ -96,6 +96,13 @@ int patterns_check(struct run *r, const struct lists *ls, struct err *e);
 int patterns_explain(struct run *r, const struct lists *ls, struct span word,
     struct err *e);
 
+/*
+ * create.c: B, which is new by OP, is made on the other side.  *skip_r: that
+ * cannot be, which is said.
+ */
+int create_by_plan(struct run *r, const struct tree_op *op, struct sbox *b,
+    bool *skip_r, struct err *e);
+
 /* gone.c: the record of B goes, WHY is said where it is to be. */
 int gone_by_plan(
     struct run *r, enum tree_case why, struct sbox *b, struct err *e);

@@ -461,22 +461,73 @@ def test_one_that_cannot_be_measured_is_gone(scripted, kind, last):
     world.assert_settled()
 
 
+def hang_up_at_opening(world, *boxes):
+    def select(session, tag, words):
+        if words[0].decode() in boxes:
+            raise Hangup
+
+    world.script.answer[b"SELECT"] = select
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asked", ["first", "later"])
-def test_a_mailbox_that_cannot_be_opened_is_named(scripted, asked):
-    world = scripted()
-    for box in "bad", "work":
+def test_mailboxes_that_cannot_be_opened_are_named_and_come_last(
+        scripted, kind, asked):
+    world = scripted(kind)
+    for box in "bad", "none", "work":
         world.server.create(box)
         world.server.append(box, message(box))
     if asked == "later":
         world.sync()
         world.set_letters("bad", "S", "bad")
+        world.server.append("bad", message("more"))
+        world.server.append("none", message("more"))
+    world.server.append("work", message("new"))
+    world.local.add("INBOX", lf(message("here")), "1.here.host")
+    hang_up_at_opening(world, "bad", "none")
+    done = ends(world)
+    assert "bad: when it was opened: " in done.err
+    assert "whenever" not in done.err
+    ends(world)
+    said = [ends(world).err for _ in range(3)]
+    assert world.tokens("work") == (["new", "work"],) * 2
+    assert world.tokens() == (["here"],) * 2
+    for box in "bad", "none":
+        text = box + ": the connection ends whenever it is opened"
+        assert any(text in err for err in said)
+        assert any(box + ": when it was opened: " in err for err in said)
+    world.script.well()
+    world.sync()
+    assert world.tokens("bad")[0] == world.tokens("bad")[1]
+    world.assert_settled()
 
-    def select(session, tag, words):
-        if words[0] == b"bad":
-            raise Hangup
 
-    world.script.answer[b"SELECT"] = select
-    assert "bad: when it was opened: " in ends(world).err
+def test_moves_of_one_that_cannot_be_opened(scripted):
+    world = scripted()
+    inbox, work = world.moved_there(4)
+    for box in "bad", "work":
+        if box != "work":
+            world.server.create(box)
+        world.server.append(box, message(box))
+    world.sync()
+    bad = world.script.store.find("bad")
+    world.script.store.move(inbox, 1, bad)
+    world.script.store.move(bad, 1, work)
+    path = world.file_of("m1")
+    path.rename(world.root / "bad" / "cur" / (path.name.split(":")[0] + ":2,"))
+    world.server.append("work", message("new"))
+    hang_up_at_opening(world, "bad")
+    for _ in range(3):
+        ends(world)
+    there, here = world.tokens()
+    assert "m1" in there and "m2" in there and "m2" in here
+    assert {"new", "work"} <= set(world.tokens("work")[1])
+    world.script.well()
+    world.sync()
+    assert world.tokens("bad") == (["m0", "m1"],) * 2
+    assert world.tokens("work") == (["bad", "new", "work"],) * 2
+    assert world.tokens() == (["m2", "m3"],) * 2
+    world.assert_settled()
 
 
 def test_not_measured_where_nothing_comes_down(scripted):

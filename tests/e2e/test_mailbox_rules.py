@@ -261,6 +261,27 @@ def test_names_that_differ_in_case(world):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("name", ["new", "cur"])
+def test_a_directory_renamed_to_a_part_of_a_maildir_is_no_deletion(
+        world, name):
+    for box in "a", "a/b":
+        fill(world, box, 2)
+    settle(world)
+    os.rename(world.root / "a", world.root / name)
+    for _ in range(2):
+        done = world.sync(status=65)
+        for path in name, name + "/b":
+            assert path + ": this directory is no possible" in done.err
+        assert world.server.mailboxes() == ["INBOX", "a", "a/b"]
+        assert len(world.server.messages("a")) == 2
+        assert len(world.server.messages("a/b")) == 2
+        world.server.close()
+    os.rename(world.root / name, world.root / "n")
+    world.sync()
+    assert world.server.mailboxes() == ["INBOX", "n", "n/b"]
+    world.assert_settled()
+
+
 def test_inbox_is_never_renamed(world):
     """Dovecot refuses to; here it looks like an INBOX that was lost."""
     for i in range(3):

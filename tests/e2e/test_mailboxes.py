@@ -364,6 +364,34 @@ def test_asked_for_by_the_name_that_it_had(world):
     assert "no mailbox 'work'" in done.err
 
 
+@pytest.mark.parametrize("layout", ["nested", "maildir++"])
+def test_a_child_that_was_emptied_goes_with_its_parent(world, layout):
+    w = world
+    w.write_config(layout=layout)
+    for box in "a", "a/b":
+        fill(w, box, 1)
+    settle(w)
+    before = ids(w)
+    [b] = [p for p in w.root.rglob("[cn]*/*.*") if p.is_file() and
+           b"message a/b-0" in p.read_bytes()]
+    if layout == "nested":
+        b.rename(w.root / "a" / "cur" / (b.name.split(":")[0] + ":2,S"))
+        (w.root / "a").rename(w.root / "n")
+    else:
+        b.rename(w.root / ".a" / "cur" / (b.name.split(":")[0] + ":2,S"))
+        (w.root / ".a").rename(w.root / ".n")
+        (w.root / ".a.b").rename(w.root / ".n.b")
+    s = w.summary()
+    assert s["mailboxes_created"] == s["mailboxes_deleted"] == 0
+    assert s["mailboxes_renamed"] == 2 and s["moved"] == 1
+    assert w.server.mailboxes() == ["INBOX", "n", "n/b"]
+    assert len(w.server.messages("n")) == 2
+    w.server.close()
+    assert ids(w) == {"INBOX": before["INBOX"], "n": before["a"],
+                      "n/b": before["a/b"]}
+    w.assert_idle()
+
+
 # a name that another mailbox has by now
 
 

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from personas import Outlook, Persona, Yahoo
-from world import message
+from scripted import No
+from world import lf, message
 
 
 def start(scripted, kind=Persona):
@@ -204,3 +205,49 @@ def test_a_deletion_that_is_refused_for_now_is_not_forgotten(scripted):
     assert "other" in world.server.mailboxes()
     world.assert_recovers()
     assert "other" not in world.server.mailboxes()
+
+
+@pytest.mark.parametrize("code", [b"[ALREADYEXISTS] ", b""])
+def test_two_names_that_the_server_takes_for_one(scripted, code):
+    """Case means nothing there, in any alphabet: the mail does not come into
+    the directory of the other name as well."""
+    world = scripted()
+    find = world.script.store.find
+    world.script.store.find = lambda name: find(
+        "&AMQ-" if name == "&AOQ-" else name)
+    world.server.create("&AMQ-")
+    world.server.append("&AMQ-", message("m0"))
+    world.sync()
+    path = world.local.add("ä", lf(message("here")), "1.here.host")
+
+    def create(session, tag, words):
+        if find(words[0].decode()) or words[0] == b"&AOQ-":
+            raise No("NO %sit is there" % code.decode())
+
+    world.script.answer[b"CREATE"] = create
+    for _ in range(2):
+        assert "ä: the server says that it exists" in world.sync(status=65).err
+        assert [p for _, _, p in world.local.files("ä")] == [path]
+        assert len(world.local.files("Ä")) == 1
+        assert len(world.server.messages("&AMQ-")) == 1
+    path.parent.parent.rename(world.root / "more")
+    world.assert_recovers()
+
+
+def test_a_mailbox_that_somebody_makes_meanwhile(scripted):
+    world = scripted()
+    world.sync()
+    world.local.add("both", lf(message("here")), "1.here.host")
+    world.local.add("both", lf(message("equal")), "2.here.host")
+
+    def create(session, tag, words):
+        world.script.well()
+        for token in "equal", "there":
+            session.store.find("both") or session.store.create("both")
+            session.store.append(session.store.find("both"), message(token))
+        return False
+
+    world.script.answer[b"CREATE"] = create
+    world.sync()
+    assert world.tokens("both") == (["equal", "here", "there"],) * 2
+    world.assert_settled()

@@ -465,7 +465,9 @@ do_copy(struct test *t)
 static void
 do_folders(struct test *t)
 {
-	if (went_on(t, imap_create(t->s, SPAN("c"), &t->e)) &&
+	bool was;
+
+	if (went_on(t, imap_create(t->s, SPAN("c"), &was, &t->e)) &&
 	    went_on(t, imap_rename(t->s, SPAN("c"), SPAN("d"), &t->e)) &&
 	    went_on(t, imap_subscribe(t->s, SPAN("e"), SPAN("d"), &t->e)) &&
 	    went_on(t, imap_unselect(t->s, &t->e)))

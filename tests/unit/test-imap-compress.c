@@ -21,8 +21,9 @@ static void
 create(struct fixture *f)
 {
 	struct err e = {0};
+	bool was;
 
-	assert_int_equal(0, imap_create(f->s, SPAN("x"), &e));
+	assert_int_equal(0, imap_create(f->s, SPAN("x"), &was, &e));
 }
 
 #define CREATED(a, b)                                                          \
@@ -166,6 +167,7 @@ test_a_server_that_hangs_up(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
+	bool was;
 
 	f->conf.net.compress = NET_COMPRESS_ON;
 	START(f, CAN, "C m3 COMPRESS DEFLATE", "X");
@@ -173,7 +175,7 @@ test_a_server_that_hangs_up(void **state)
 	assert_int_equal(e.scope, ERR_SCOPE_CONN);
 	assert_non_null(strstr(e.text, "compress: off"));
 	/* rule 3 of session.c */
-	assert_int_equal(ERR_NET, imap_create(f->s, SPAN("x"), &e));
+	assert_int_equal(ERR_NET, imap_create(f->s, SPAN("x"), &was, &e));
 }
 
 static void
@@ -181,11 +183,12 @@ test_clear_text_behind_the_ok(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
+	bool was;
 
 	f->conf.net.compress = NET_COMPRESS_ON;
 	START(f, CAN, "C m3 COMPRESS DEFLATE", "S m3 OK", "S * 3 EXISTS", "X");
 	expect(f, MUCH);
-	assert_int_equal(ERR_PROTO, imap_create(f->s, SPAN("x"), &e));
+	assert_int_equal(ERR_PROTO, imap_create(f->s, SPAN("x"), &was, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_CONN);
 	assert_non_null(strstr(e.text, "cannot read compressed data"));
 }

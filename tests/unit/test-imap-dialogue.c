@@ -588,15 +588,22 @@ test_creating_what_is_there_is_no_error(void **state)
 	    "S * STATUS b (MESSAGES 0)", "S m7 OK", "C m8 CREATE \"c\"",
 	    "C m9 SUBSCRIBE \"c\"", "S m8 NO [CANNOT] never", "S m9 NO",
 	    "C m10 DELETE \"c\"", "S m10 NO [NONEXISTENT] gone",
-	    "C m11 UNSUBSCRIBE \"c\"", "S m11 NO");
+	    "C m11 UNSUBSCRIBE \"c\"", "S m11 NO", "C m12 CREATE \"d\"",
+	    "C m13 SUBSCRIBE \"d\"", "S m12 OK", "S m13 OK");
+	bool was = false;
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_create(f->s, SPAN("a"), &e));
-	assert_int_equal(0, imap_create(f->s, SPAN("b"), &e));
-	assert_int_equal(ERR_NO, imap_create(f->s, SPAN("c"), &e));
+	assert_int_equal(0, imap_create(f->s, SPAN("a"), &was, &e));
+	assert_true(was);
+	was = false;
+	assert_int_equal(0, imap_create(f->s, SPAN("b"), &was, &e));
+	assert_true(was);
+	assert_int_equal(ERR_NO, imap_create(f->s, SPAN("c"), &was, &e));
 	assert_int_equal(e.scope, ERR_SCOPE_BOX);
 	assert_int_equal(e.retry, ERR_RETRY_NEVER);
 	assert_int_equal(0, imap_delete(f->s, SPAN("c"), &e));
+	assert_int_equal(0, imap_create(f->s, SPAN("d"), &was, &e));
+	assert_false(was);
 }
 
 static void

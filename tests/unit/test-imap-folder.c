@@ -97,9 +97,10 @@ test_names_that_wait_go_one_by_one(void **state)
 	    "C m8 RENAME {2}", "S + go", "C \xc3\xa4 {2}", "S + go",
 	    "C \xc3\xb6", "S m8 OK", "C m9 RENAME {2}", "S + go",
 	    "C \xc3\xa4 {2}", "S m9 NO [NONEXISTENT] no");
+	bool was;
 
 	assert_int_equal(e.code, 0);
-	assert_int_equal(0, imap_create(f->s, ae, &e));
+	assert_int_equal(0, imap_create(f->s, ae, &was, &e));
 	assert_int_equal(0, imap_delete(f->s, ae, &e));
 	assert_int_equal(0, imap_rename(f->s, ae, oe, &e));
 	assert_int_equal(ERR_STALE, imap_rename(f->s, ae, oe, &e));

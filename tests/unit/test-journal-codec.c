@@ -138,9 +138,40 @@ test_what_is_held_of_a_mailbox_comes_back(void **state)
 	arena_clear(&mem);
 }
 
+static void
+test_how_often_a_mailbox_ended_the_connection_comes_back(void **state)
+{
+	const uint32_t ended[] = {1, UINT32_MAX};
+	struct jbox b = full_box(), c;
+	struct buf v;
+
+	(void)state;
+	buf_init(&v, 65536);
+	for (size_t i = 0; i < 2; i++) {
+		for (uint32_t held = 0; held <= JBOX_HELD_ALL; held++) {
+			b.held = held;
+			b.ended = ended[i];
+			buf_clear(&v);
+			codec_put_box(&v, &b);
+			assert_true(codec_get_box(&mem, buf_span(&v), &c));
+			assert_int_equal(c.held, held);
+			assert_int_equal(c.ended, ended[i]);
+		}
+	}
+	/* a layout with nothing to say is none of ours */
+	b.held = 0;
+	b.ended = 1;
+	buf_clear(&v);
+	codec_put_box(&v, &b);
+	v.p[v.n - 1] = 0;
+	assert_false(codec_get_box(&mem, buf_span(&v), &c));
+	buf_release(&v);
+	arena_clear(&mem);
+}
+
 /* Every kind of record, key and value, by number. */
-enum { PAIR, BOX, HELD_BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD, KEY_SIZE,
-    KINDS };
+enum { PAIR, BOX, HELD_BOX, ENDED_BOX, HOLD, U64, KEY_PAIR, KEY_BOX, KEY_HOLD,
+    KEY_SIZE, KINDS };
 
 static void
 put(int which, struct buf *v)
@@ -157,6 +188,10 @@ put(int which, struct buf *v)
 		break;
 	case HELD_BOX:
 		b.held = JBOX_HELD_ALL;
+		codec_put_box(v, &b);
+		break;
+	case ENDED_BOX:
+		b.ended = UINT32_MAX;
 		codec_put_box(v, &b);
 		break;
 	case BOX:
@@ -222,6 +257,7 @@ get(int which, struct span s)
 		break;
 	case BOX:
 	case HELD_BOX:
+	case ENDED_BOX:
 		if ((ok = codec_get_box(&mem, s, &b)))
 			codec_put_box(&again, &b);
 		break;
@@ -310,6 +346,9 @@ test_any_changed_byte_is_refused_or_another_record(void **state)
 static void
 test_values_of_another_layout_are_refused(void **state)
 {
+	const int layout[] = {[PAIR] = 1, [BOX] = 1, [HELD_BOX] = 2,
+	    [ENDED_BOX] = 3, [HOLD] = 2};
+
 	(void)state;
 	for (int which = PAIR; which <= HOLD; which++) {
 		struct buf v;
@@ -319,7 +358,7 @@ test_values_of_another_layout_are_refused(void **state)
 		for (int c = 0; c < 256; c++) {
 			v.p[0] = (char)c;
 			assert_int_equal(get(which, buf_span(&v)),
-			    c == (which == HOLD || which == HELD_BOX ? 2 : 1));
+			    c == layout[which]);
 		}
 		buf_release(&v);
 	}
@@ -540,6 +579,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_records_come_back_as_they_were),
 	    cmocka_unit_test(test_what_is_held_of_a_mailbox_comes_back),
+	    cmocka_unit_test(
+		test_how_often_a_mailbox_ended_the_connection_comes_back),
 	    cmocka_unit_test(test_cut_or_longer_records_are_refused),
 	    cmocka_unit_test(
 		test_any_changed_byte_is_refused_or_another_record),

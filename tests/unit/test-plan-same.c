@@ -232,6 +232,7 @@ test_names_that_moved_on(void **state)
 static void
 test_a_child_goes_along_with_its_parent(void **state)
 {
+	struct span now[4] = {SPAN("n")};
 	struct input in = {.nj = 0};
 
 	(void)state;
@@ -239,24 +240,17 @@ test_a_child_goes_along_with_its_parent(void **state)
 	add_j(&in, "a/b", 2);
 	add_j(&in, "a/b/c", 3);
 	add_j(&in, "ax", 4);
-	add_r(&in, "n", 1);
-	add_r(&in, "n/b", 2);
-	add_r(&in, "n/b/c", 3);
-	add_r(&in, "nx", 4);
-	add_r(&in, "n/d", 5);
-	add_r(&in, "o/b", 6);
-	in.m[0] = (struct tree_match){.rhow = TREE_BY_GUESS, .r = 0};
-	assert_true(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 1));
-	assert_true(tree_goes_along(in.j, in.nj, in.r, in.m, 2, 2));
+	assert_true(tree_goes_along(in.j, in.nj, now, 1, SPAN("n/b")));
+	assert_true(tree_goes_along(in.j, in.nj, now, 2, SPAN("n/b/c")));
 	/* not by the way: another level, name or parent */
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 3, 3));
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 4));
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 5));
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 2, 1));
+	assert_false(tree_goes_along(in.j, in.nj, now, 3, SPAN("nx")));
+	assert_false(tree_goes_along(in.j, in.nj, now, 1, SPAN("n/d")));
+	assert_false(tree_goes_along(in.j, in.nj, now, 1, SPAN("o/b")));
+	assert_false(tree_goes_along(in.j, in.nj, now, 2, SPAN("n/b")));
 	/* nor is it its own parent, and one that is gone proves nothing */
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 0, 0));
-	in.m[0].rhow = TREE_NOT;
-	assert_false(tree_goes_along(in.j, in.nj, in.r, in.m, 1, 1));
+	assert_false(tree_goes_along(in.j, in.nj, now, 0, SPAN("n")));
+	now[0] = SPAN_NONE;
+	assert_false(tree_goes_along(in.j, in.nj, now, 1, SPAN("n/b")));
 }
 
 static void
