@@ -283,8 +283,13 @@ merge_new_file(struct merge *m, const struct lmsg *l)
 {
 	const struct plan_policy *p = m->policy;
 
-	if (p->no_remote || l->kept)
+	if (l->kept)
 		return;
+	if (p->no_remote) {
+		if (l->has_content && !l->hold) /* it may move */
+			push(m, CASE_L_NEW, l, NULL)->kind = OP_WAIT;
+		return;
+	}
 	if (p->max_size && l->has_content && l->content.size > p->max_size) {
 		if (!l->skipped) /* case 29 */
 			add_file(m, OP_SKIP, CASE_SKIPPED, l, NULL);

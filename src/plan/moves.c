@@ -387,10 +387,10 @@ chains_init(struct moves *m, size_t nlive)
 		else if ((op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
 		    op->kind == OP_KEEP)
 			c = &m->ldel;
-		else if (op->kind == OP_FORGET && op->why == CASE_LR_GONE)
+		else if (op_has_left_both(op))
 			c = &m->both;
 		else if ((op->kind == OP_PUSH && op->why == CASE_L_NEW) ||
-		    op_goes_up_again(op))
+		    op_stays_here(op) || op_goes_up_again(op))
 			c = &m->push;
 		if (c)
 			chain_put(c, &op->row, i);
@@ -416,6 +416,25 @@ chains_release(struct moves *m)
 }
 
 void
+plan_drop_staying(struct plan *pl)
+{
+	struct map left;
+	uint64_t one;
+	size_t n = 0;
+
+	map_init(&left);
+	for (size_t i = 0; i < pl->n; i++)
+		if (op_has_left_both(&pl->op[i]))
+			map_add(&left, key_of(&pl->op[i].row), 1);
+	for (size_t i = 0; i < pl->n; i++)
+		if (!op_stays_here(&pl->op[i]) ||
+		    map_get(&left, key_of(&pl->op[i].row), &one))
+			pl->op[n++] = pl->op[i];
+	pl->n = n;
+	map_release(&left);
+}
+
+void
 plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive)
 {
 	struct moves m = {.pl = pl, .live = live};
@@ -434,7 +453,7 @@ plan_moves(struct plan *pl, const struct plan_live *live, size_t nlive)
 		if (!m.used[i] && op_is_new_here(&pl->op[i]))
 			match_push(&m, i);
 	for (size_t i = 0; i < pl->n; i++)
-		if (!m.used[i])
+		if (!m.used[i] && !op_stays_here(&pl->op[i]))
 			pl->op[n++] = pl->op[i];
 	pl->n = n;
 	chains_release(&m);

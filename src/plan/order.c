@@ -77,6 +77,18 @@ op_is_new_here(const struct op *op)
 }
 
 bool
+op_has_left_both(const struct op *op)
+{
+	return op->kind == OP_FORGET && op->why == CASE_LR_GONE;
+}
+
+bool
+op_stays_here(const struct op *op)
+{
+	return op->kind == OP_WAIT && op->why == CASE_L_NEW;
+}
+
+bool
 op_goes_up_again(const struct op *op)
 {
 	return (op->kind == OP_PUSH || op->kind == OP_WAIT) &&

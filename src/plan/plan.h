@@ -232,6 +232,12 @@ struct plan_live {
 };
 
 /*
+ * What stays here leaves the plan, unless a message like it has left a mailbox
+ * on both sides.
+ */
+void plan_drop_staying(struct plan *pl);
+
+/*
  * Account-wide: what vanished in one mailbox and appeared in another is a
  * move, and what appeared while its like stays is a copy (doc/merge-table.md,
  * cases 21 to 27).  Content decides: PUSH ops and rows have its digest, a PULL
@@ -283,6 +289,10 @@ bool op_is_transfer(const struct op *op);
 /* A new message, also one over a limit (invariant 5 of moves.c). */
 bool op_is_new_there(const struct op *op);
 bool op_is_new_here(const struct op *op);
+/* Case 9. */
+bool op_has_left_both(const struct op *op);
+/* New here where nothing is written there: it may still move (case 26). */
+bool op_stays_here(const struct op *op);
 /* Cases 16, 18; OP_WAIT where nothing is written there: it may still move. */
 bool op_goes_up_again(const struct op *op);
 

@@ -260,6 +260,9 @@ record_hold_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
 	const struct jhold *old = record_find_hold(b, 0, base);
 	struct jhold h = {.base = base, .why = SPAN("edited, and on its way")};
 
+	/* it does the same, and knows how often that ended the connection */
+	if (old && old->kind == JHOLD_SUSPECT)
+		return;
 	h.tries = old ? old->tries : 0;
 	r->rep->waiting += !is_waiting(old);
 	journal_put_hold(batch, b->j.id, &h);
@@ -363,7 +366,8 @@ has_no_file(
 	uint64_t at;
 
 	return !map_get(bases, h->base, &at) ||
-	       (h->kind == JHOLD_RETRY && !map_get(open, h->base, &at));
+	       ((h->kind == JHOLD_RETRY || h->kind == JHOLD_SUSPECT) &&
+		   !map_get(open, h->base, &at));
 }
 
 void

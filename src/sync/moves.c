@@ -55,7 +55,7 @@ candidates_of_plan(struct moves_search *s)
 
 		if ((op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
 		    op->kind == OP_KEEP || op->kind == OP_PUSH ||
-		    op_goes_up_again(op))
+		    op_stays_here(op) || op_goes_up_again(op))
 			add_candidate(s,
 			    (struct moves_file){.box = op->box,
 				.file = op->file,
@@ -64,12 +64,12 @@ candidates_of_plan(struct moves_search *s)
 				.sha = op->row.sha,
 				.again = op_goes_up_again(op),
 				.just_read = op->kind == OP_PUSH ||
+					     op_stays_here(op) ||
 					     op_goes_up_again(op),
 				.draft = plan_is_draft(&op->row)});
 	}
 	for (size_t i = 0; i < pl->n; i++)
-		if (pl->op[i].kind == OP_FORGET &&
-		    pl->op[i].why == CASE_LR_GONE)
+		if (op_has_left_both(&pl->op[i]))
 			note_left(s, &pl->op[i]);
 }
 
@@ -278,6 +278,8 @@ moves_find(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox; i++)
 		if (r->box[i].j.id)
 			map_set_u64(&s.box_of_id, r->box[i].j.id, i + 1);
+	plan_drop_staying(&r->plan);
+	putoff_unlooked(r);
 	candidates_of_plan(&s);
 	rc = rows_for_all(&s, e);
 	putoff_suspects(r);

@@ -9,7 +9,8 @@
  *     that was moved, and then it is no better than none: what is gone here, and
  *     was as long, stays on the server; until the next pass, when that reads the
  *     file again.  What is gone on both sides may have been moved on both: its
- *     row stays as well, and what is new there and as large waits.
+ *     row stays as well, and what is new there and as large waits; so it is
+ *     wherever such a row stays for its size.
  *  3. Nothing is moved into a mailbox that the server does not have.
  *  4. Mailboxes are looked at one after the other, and some not at all, for they
  *     have not changed.  What is moved meanwhile may be in none of these views.
@@ -32,6 +33,10 @@
  *     alone was asked for, the line is not to blame.  So that all else goes on,
  *     only what would go up to its own mailbox still waits: that is where the
  *     same message is, without a row, when a journal or an answer was lost.
+ *  7. With direction: pull what was moved here has stayed where it is, and its
+ *     mailbox did not change since.  Before what both sides have left is
+ *     forgotten, and what is new there and as large comes, it is looked for
+ *     everywhere here.
  */
 #include "sync/internal.h"
 
@@ -54,19 +59,35 @@ putoff_op(struct run *r, struct op *op)
 	op->kind = OP_WAIT;
 }
 
-static bool
-is_gone_on_both(const struct op *op)
-{
-	return op->kind == OP_FORGET && op->why == CASE_LR_GONE;
-}
-
 /* Is OP about a file that may be what is new on the server? */
 static bool
 may_be_new_there(const struct op *op)
 {
 	return (op->kind == OP_LDELETE && op->why != CASE_EXPUNGE) ||
-	       is_gone_on_both(op) || op->kind == OP_KEEP ||
-	       op->kind == OP_PUSH;
+	       op->kind == OP_KEEP || op->kind == OP_PUSH;
+}
+
+/* New on the server, of SIZE. */
+static void
+putoff_new_there(struct run *r, uint64_t size, bool again)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (!op_is_new_there(op) || op->row.size != size)
+			continue;
+		r->box[op->box].rescan |= again;
+		putoff_op(r, op);
+	}
+}
+
+/* Case 9, and what is new there and may be its message (case 26). */
+static void
+putoff_gone_on_both(struct run *r, struct op *op, bool again)
+{
+	putoff_new_there(r, op->row.size, again);
+	r->box[op->box].rescan |= again;
+	putoff_op(r, op);
 }
 
 void
@@ -81,6 +102,8 @@ putoff_like(struct run *r, uint64_t size, bool again)
 		if (op_goes_up_again(op)) {
 			b->waits |= again;
 			b->failed |= !again;
+		} else if (op_has_left_both(op)) {
+			putoff_gone_on_both(r, op, again);
 		} else if (may_be_new_there(op)) {
 			b->rescan |= again;
 			putoff_op(r, op);
@@ -112,6 +135,8 @@ putoff_to_the_end(struct run *r, size_t box, const struct jhold *h)
 			continue;
 		if (op_goes_up_again(op)) {
 			b->waits = b->undone = true;
+		} else if (op_has_left_both(op)) {
+			putoff_gone_on_both(r, op, false);
 		} else if (may_be_new_there(op)) {
 			if (op->kind == OP_PUSH)
 				putoff_note_unread(r, &file, false);
@@ -190,20 +215,6 @@ deletes_gone(const struct op *op)
 	       (op->why == CASE_L_GONE || op->why == CASE_L_GONE_R_FLAGS);
 }
 
-/* Rule 2: new on the server, of SIZE. */
-static void
-putoff_new_there(struct run *r, uint64_t size, bool again)
-{
-	for (size_t i = 0; i < r->plan.n; i++) {
-		struct op *op = &r->plan.op[i];
-
-		if (!op_is_new_there(op) || op->row.size != size)
-			continue;
-		r->box[op->box].rescan |= again;
-		putoff_op(r, op);
-	}
-}
-
 /* Rule 5: its new files are like those that cannot be read. */
 static void
 note_failed(struct run *r, struct sbox *b)
@@ -234,7 +245,7 @@ putoff_unread(struct run *r)
 
 	for (size_t i = 0; i < r->plan.n && r->m; i++)
 		any |= deletes_gone(&r->plan.op[i]) ||
-		       is_gone_on_both(&r->plan.op[i]);
+		       op_has_left_both(&r->plan.op[i]);
 	for (size_t i = 0; i < r->nbox && any; i++)
 		if (r->box[i].failed && !r->box[i].gone)
 			note_failed(r, &r->box[i]);
@@ -242,7 +253,7 @@ putoff_unread(struct run *r)
 		struct op *op = &r->plan.op[i];
 		bool may_be = false, again = false;
 
-		if (!deletes_gone(op) && !is_gone_on_both(op))
+		if (!deletes_gone(op) && !op_has_left_both(op))
 			continue;
 		for (size_t k = 0; k < r->nunread; k++) {
 			const struct unread *x = &r->unread[k];
@@ -254,13 +265,60 @@ putoff_unread(struct run *r)
 		}
 		if (!may_be)
 			continue;
-		if (is_gone_on_both(op))
-			putoff_new_there(r, op->row.size, again);
+		if (op_has_left_both(op)) {
+			putoff_gone_on_both(r, op, again);
+			continue;
+		}
 		r->box[op->box].rescan |= again;
 		putoff_op(r, op);
 	}
 	r->unread = NULL;
 	r->nunread = r->unreadcap = 0;
+}
+
+/* All others are looked at here in the next pass; are there any? */
+static bool
+look_here(struct run *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->failed || b->gone || b->local_missing || b->slice.on ||
+		    (b->observed && !b->l.same))
+			continue;
+		b->changed = any = true;
+	}
+	return any;
+}
+
+/* Rule 7. */
+void
+putoff_unlooked(struct run *r)
+{
+	struct map sizes;
+	uint64_t one;
+	bool any = false;
+
+	if (r->a->direction != CONFIG_PULL || !r->m)
+		return;
+	map_init(&sizes);
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (op_is_new_there(&r->plan.op[i]))
+			map_set_u64(&sizes, r->plan.op[i].row.size, 1);
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (!op_has_left_both(op) ||
+		    !map_get_u64(&sizes, op->row.size, &one))
+			continue;
+		if (!any && !look_here(r))
+			break;
+		any = true;
+		putoff_gone_on_both(r, op, true);
+	}
+	map_release(&sizes);
 }
 
 /*

@@ -336,8 +336,7 @@ slice_defer(struct run *r)
 		r->box[i].deferred = r->box[i].waits;
 	}
 	for (size_t i = 0; i < pl->n; i++)
-		both |= pl->op[i].kind == OP_FORGET &&
-			pl->op[i].why == CASE_LR_GONE;
+		both |= op_has_left_both(&pl->op[i]);
 	for (size_t i = 0; i < pl->n; i++) {
 		struct op *op = &pl->op[i];
 

@@ -227,6 +227,47 @@ def test_moved_on_both_sides_where_a_message_did_not_come(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("first", ["here", "at once"])
+def test_moved_on_both_sides_and_nothing_is_written_there(scripted, first):
+    """What has moved here is no other message than what has moved there."""
+    world = scripted()
+    two_in_work(world)
+    world.write_config(direction="pull")
+    if first == "here":
+        move_here(world, "old", "Work", "INBOX")
+        world.sync()
+        store = world.script.store
+        store.move(store.find("Work"), 1, store.find("Xtra"))
+    else:
+        moved_on_both_sides(world)
+    for _ in range(2):
+        world.sync()
+        assert world.tokens() == ([], [])
+        assert world.tokens("Xtra") == (["old"],) * 2
+    world.write_config(direction=None)
+    world.sync()
+    assert all_there(world) == ["old", "other"]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("direction", [None, "pull"])
+def test_moved_on_both_sides_where_a_message_was_not_compared(
+        scripted, direction):
+    """Neither comes nor goes until it is."""
+    world = scripted()
+    two_in_work(world)
+    world.server.append("INBOX", message("bad"))
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    world.hang_up_at_bodies()
+    world.write_config(direction=direction)
+    moved_on_both_sides(world)
+    world.sync()
+    assert all_there(world) == ["bad", "old", "other"]
+    world.write_config(direction=None)
+    world.sync()
+    world.assert_settled()
+
+
 def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
     world = scripted()
     as_somebody(world)

@@ -2,6 +2,7 @@
 COPYUID that is of no use, a connection that ends.  Servers that alter what they
 store (Exchange, Proton Bridge) show nothing that is equal."""
 
+import json
 import re
 import time
 
@@ -193,6 +194,10 @@ def reset(session, tag, words):
         raise Hangup
 
 
+def reset_all(session, tag, words):
+    raise Hangup
+
+
 def hang(session, tag, words):
     if b"message bad" in words[-1]:
         time.sleep(6)
@@ -224,7 +229,8 @@ def test_what_ends_the_connection_keeps_nothing_else(scripted, how):
     world.assert_settled()
 
 
-def test_the_one_that_did_so_the_least_comes_first(scripted):
+@pytest.mark.parametrize("edited", [False, True])
+def test_the_one_that_did_so_the_least_comes_first(scripted, edited):
     """A line that is cut makes one suspect that is not to blame."""
     world = scripted()
     world.fill(1)
@@ -235,12 +241,17 @@ def test_the_one_that_did_so_the_least_comes_first(scripted):
             raise Hangup
 
     world.script.answer[b"APPEND"] = cut
-    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    if edited:
+        world.file_of("m0").write_bytes(lf(message("bad")))
+    else:
+        world.local.add("INBOX", lf(message("bad")), "1.bad.host")
     world.local.add("INBOX", lf(message("good")), "2.good.host")
-    for token in b"bad", b"good", b"bad", b"bad":
+    for n, token in enumerate([b"bad", b"good", b"bad", b"bad"]):
         assert world.tokens()[0] == ["m0"]
         at["token"] = token
-        world.sync(status=69)
+        done = world.sync("--full", status=69)
+        assert (": the connection ends whenever it is sent" in done.err) == \
+            (n > 1)
     assert world.tokens()[0] == ["good", "m0"]
     world.script.well()
     world.sync()
@@ -307,4 +318,21 @@ def test_an_edit_that_ends_the_connection(scripted, stored):
     assert world.tokens() == (["m0", "m1", "new"],) * 2
     assert any(b"and more" in m["body"]
                for m in world.server.messages("INBOX").values())
+    world.assert_settled()
+
+
+def test_an_edit_that_ended_the_connection_is_taken_back(scripted):
+    world = scripted()
+    world.fill(1)
+    path = world.file_of("m0")
+    was = path.read_bytes()
+    path.write_bytes(was + b"and more\n")
+    world.script.answer[b"APPEND"] = reset_all
+    world.sync("--full", status=69)
+    world.script.well()
+    path.write_bytes(was)
+    world.sync()
+    box, = [json.loads(line) for line in
+            world.run("status", "--json").out.splitlines()]
+    assert box["waiting"] == []
     world.assert_settled()

@@ -250,6 +250,37 @@ test_case_26_flags_of_the_new_place_are_merged(void **state)
 	assert_true(find(OP_LMOVE)->behind);
 }
 
+/* Nothing goes up, and the file moves for all that. */
+static void
+test_case_26_with_direction_pull(void **state)
+{
+	(void)state;
+	policy.no_remote = true;
+	row(0, 7, "cur/m:2,S", 1, FLAG_SEEN);
+	file(1, "cur/m:2,S", 1, FLAG_SEEN);
+	file(1, "cur/stays:2,", 2, 0);
+	there(2, 40, 1, FLAG_SEEN);
+	merge();
+	tell(2, 40, 1);
+	assert_int_equal(pl.n, 4);
+	plan_drop_staying(&pl);
+	assert_int_equal(pl.n, 3);
+	finish();
+	assert_comes(only(OP_LMOVE, CASE_LR_MOVED), 2, 1, 0);
+}
+
+/* What has not moved is no op in the end. */
+static void
+test_direction_pull_drops_what_stays(void **state)
+{
+	(void)state;
+	policy.no_remote = true;
+	row(0, 7, "cur/m:2,S", 1, FLAG_SEEN);
+	file(1, "cur/m:2,S", 1, FLAG_SEEN);
+	plan();
+	only(OP_FORGET, CASE_LR_GONE);
+}
+
 static void
 test_moved_on_both_sides_to_one_mailbox(void **state)
 {
@@ -791,6 +822,8 @@ main(void)
 	    T(test_case_25_another_uid_in_the_same_mailbox),
 	    T(test_case_26_two_moves_and_the_servers_wins),
 	    T(test_case_26_flags_of_the_new_place_are_merged),
+	    T(test_case_26_with_direction_pull),
+	    T(test_direction_pull_drops_what_stays),
 	    T(test_moved_on_both_sides_to_one_mailbox),
 	    T(test_a_move_here_beats_a_delete_there),
 	    T(test_case_27_a_twin_is_fetched_once),
