@@ -186,6 +186,51 @@ look_above(struct lists *ls, const bool *unknown)
 			ls->m[i].rhow = TREE_BY_GUESS;
 }
 
+/* The mailbox there, and the directory, have the same new name. */
+static bool
+names_agree(struct run *r, const struct lists *ls, const struct tree_match *m)
+{
+	return m->rhow != TREE_NOT && m->lhow == TREE_BY_GUESS &&
+	       span_eq(ls->tl[m->l].path,
+		   layout_path(&r->mem, ls->tr[m->r].name, r->a->layout));
+}
+
+/*
+ * What is guessed of mailbox I.  *unknown_r: nothing of it is in what may be it
+ * there.  Where both sides have the same new name (as after a crash between a
+ * rename and its record), one of them has to be sure of it: whoever emptied it
+ * since leaves nothing to be known by on the other.
+ */
+static int
+verify(struct run *r, struct lists *ls, size_t i, bool *unknown_r,
+    struct err *e)
+{
+	const struct jbox *j = &ls->jbox[i];
+	struct tree_match *m = &ls->m[i];
+	bool agree = names_agree(r, ls, m), gone = false, same = true;
+	enum rename_look v = RENAME_SAME;
+	int rc = cancel_check(r->o->cancel, e);
+	struct arena mem;
+
+	arena_init(&mem);
+	if (rc == 0 && m->rhow == TREE_BY_GUESS)
+		rc = rename_look_there(
+		    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
+	ls->outdated |= gone;
+	*unknown_r = v == RENAME_UNKNOWN;
+	if (rc == 0 && v != RENAME_SAME && !(agree && *unknown_r))
+		m->rhow = TREE_NOT;
+	if (rc == 0 && m->lhow == TREE_BY_GUESS && !(agree && v == RENAME_SAME))
+		rc = look_here(r, ls, j, ls->tl[m->l].path, &mem, &same, e);
+	if (rc == 0 && !same) {
+		m->lhow = TREE_NOT;
+		if (*unknown_r)
+			m->rhow = TREE_NOT;
+	}
+	arena_release(&mem);
+	return rc;
+}
+
 int
 rename_verify(struct run *r, struct lists *ls, struct err *e)
 {
@@ -193,34 +238,11 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
-		const struct jbox *j = &ls->jbox[i];
-		struct tree_match *m = &ls->m[i];
-		enum rename_look v = RENAME_OTHER;
-		struct arena mem;
-		bool same;
+		const struct tree_match *m = &ls->m[i];
 
 		unknown[i] = false;
-		if (m->rhow != TREE_BY_GUESS && m->lhow != TREE_BY_GUESS)
-			continue;
-		arena_init(&mem);
-		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
-			bool gone;
-
-			rc = rename_look_there(
-			    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
-			ls->outdated |= rc == 0 && gone;
-			unknown[i] = v == RENAME_UNKNOWN;
-			if (rc == 0 && v != RENAME_SAME)
-				m->rhow = TREE_NOT;
-		}
-		if (rc == 0 && m->lhow == TREE_BY_GUESS) {
-			rc = look_here(
-			    r, ls, j, ls->tl[m->l].path, &mem, &same, e);
-			if (rc == 0 && !same)
-				m->lhow = TREE_NOT;
-		}
-		arena_release(&mem);
+		if (m->rhow == TREE_BY_GUESS || m->lhow == TREE_BY_GUESS)
+			rc = verify(r, ls, i, &unknown[i], e);
 	}
 	if (rc == 0)
 		look_above(ls, unknown);
