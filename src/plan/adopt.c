@@ -5,7 +5,8 @@
  *  1. Equal is what was compared: of a class (klass), which is set by whoever
  *     had both contents at hand.  0 is none.
  *  2. Of n files and m messages of one class the smaller number is paired;
- *     which ones does not depend on the order of the input.
+ *     which ones does not depend on the order of the input.  First those that
+ *     show the same flags: what was marked is not to mark another one.
  *  3. What new numbers do not show was not removed by anybody: flags only ever
  *     come back by it.
  */
@@ -19,6 +20,8 @@ struct equal {
 	bool new; /* no row names it: after those that have one */
 	uint64_t order;
 	size_t at;
+	uint32_t sys; /* flags that it shows */
+	bool used;
 };
 
 static int
@@ -31,6 +34,15 @@ by_klass(const void *a, const void *b)
 	if (x->new != y->new)
 		return x->new ? 1 : -1;
 	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Within one class. */
+static int
+by_flags(const void *a, const void *b)
+{
+	const struct equal *x = a, *y = b;
+
+	return x->sys != y->sys ? (x->sys < y->sys ? -1 : 1) : by_klass(a, b);
 }
 
 /* What a pair is merged from. */
@@ -100,13 +112,35 @@ adopt_file(struct merge *m, size_t at, const struct rmsg *r)
 	m->pl->op[first].old_uid = row->uid;
 }
 
+/* All of one class; sorted so that those of the same flags meet, or not. */
+static void
+pair_sorted(struct merge *m, struct equal *l, size_t nl, struct equal *r,
+    size_t nr, bool flags)
+{
+	size_t i = 0, k = 0;
+
+	qsort(l, nl, sizeof *l, flags ? by_flags : by_klass);
+	qsort(r, nr, sizeof *r, flags ? by_flags : by_klass);
+	while (i < nl && k < nr) {
+		if (r[k].used || (flags && r[k].sys < l[i].sys)) {
+			k++;
+		} else if (l[i].used || (flags && l[i].sys < r[k].sys)) {
+			i++;
+		} else {
+			l[i].used = r[k].used = true;
+			m->l_used[l[i].at] = m->r_used[r[k].at] = true;
+			adopt_file(m, l[i++].at, &m->r->v[r[k++].at]);
+		}
+	}
+}
+
 void
 merge_equal(struct merge *m)
 {
 	struct arena *mem = m->pl->mem;
 	struct equal *lv = arena_array(mem, m->l->n + 1, sizeof *lv);
 	struct equal *rv = arena_array(mem, m->r->n + 1, sizeof *rv);
-	size_t nl = 0, nr = 0, i = 0, k = 0;
+	size_t nl = 0, nr = 0;
 
 	for (size_t o = 0; o < m->l->n; o++) {
 		size_t at = m->match.sorted[o], row = m->match.row_of[at];
@@ -115,25 +149,25 @@ merge_equal(struct merge *m)
 		    plan_is_open(&m->match, m->base, m->l, m->r, at))
 			lv[nl++] = (struct equal){.klass = m->l->v[at].klass,
 			    .new = row == PLAN_NONE,
-			    .order = row == PLAN_NONE ? o : row, .at = at};
+			    .order = row == PLAN_NONE ? o : row, .at = at,
+			    .sys = m->l->v[at].flags.sys};
 	}
 	for (size_t at = 0; at < m->r->n; at++)
 		if (m->r->v[at].klass && !m->r_used[at])
 			rv[nr++] = (struct equal){.klass = m->r->v[at].klass,
-			    .order = m->r->v[at].uid, .at = at};
+			    .order = m->r->v[at].uid, .at = at,
+			    .sys = m->r->v[at].flags.sys};
 	qsort(lv, nl, sizeof *lv, by_klass);
 	qsort(rv, nr, sizeof *rv, by_klass);
-	while (i < nl && k < nr) {
-		if (lv[i].klass != rv[k].klass) {
-			if (lv[i].klass < rv[k].klass)
-				i++;
-			else
-				k++;
-			continue;
-		}
-		m->l_used[lv[i].at] = m->r_used[rv[k].at] = true;
-		adopt_file(m, lv[i].at, &m->r->v[rv[k].at]);
-		i++;
-		k++;
+	for (size_t i = 0, k = 0, n, o; i < nl; i += n) {
+		for (n = 1; i + n < nl && lv[i + n].klass == lv[i].klass &&
+		     lv[i + n].new == lv[i].new;)
+			n++;
+		while (k < nr && rv[k].klass < lv[i].klass)
+			k++;
+		for (o = 0; k + o < nr && rv[k + o].klass == lv[i].klass;)
+			o++;
+		pair_sorted(m, lv + i, n, rv + k, o, true);
+		pair_sorted(m, lv + i, n, rv + k, o, false);
 	}
 }

@@ -221,6 +221,54 @@ look_above(struct run *r, struct lists *ls, const bool *unknown, bool remote)
 	}
 }
 
+/* The mailbox there, and the directory, have the same new name. */
+static bool
+names_agree(struct run *r, const struct lists *ls, const struct tree_match *m)
+{
+	return m->rhow != TREE_NOT && m->lhow == TREE_BY_GUESS &&
+	       span_eq(ls->tl[m->l].path,
+		   layout_path(&r->mem, ls->tr[m->r].name, r->a->layout));
+}
+
+/*
+ * What is guessed of mailbox I.  *unknown_r, *unknown_l: nothing of it is in
+ * what may be it there, or here.  Where both sides have the same new name (as
+ * after a crash between a rename and its record), one of them has to be sure of
+ * it: whoever emptied it since leaves nothing to be known by on the other.
+ */
+static int
+verify(struct run *r, struct lists *ls, size_t i, bool *unknown_r,
+    bool *unknown_l, struct err *e)
+{
+	const struct jbox *j = &ls->jbox[i];
+	struct tree_match *m = &ls->m[i];
+	bool agree = names_agree(r, ls, m), gone = false;
+	enum rename_look there = RENAME_SAME, here = RENAME_SAME;
+	int rc = cancel_check(r->o->cancel, e);
+	struct arena mem;
+
+	arena_init(&mem);
+	if (rc == 0 && m->rhow == TREE_BY_GUESS)
+		rc = rename_look_there(
+		    r, j, ls->tr[m->r].wire, &mem, &there, &gone, e);
+	ls->outdated |= gone;
+	if (rc == 0 && m->lhow == TREE_BY_GUESS &&
+	    !(agree && there == RENAME_SAME))
+		rc = look_here(r, ls, j, ls->tl[m->l].path, &mem, &here, e);
+	arena_release(&mem);
+	if (rc != 0)
+		return rc;
+	if (agree && there == RENAME_UNKNOWN && here == RENAME_SAME)
+		there = RENAME_SAME;
+	if (there != RENAME_SAME)
+		m->rhow = TREE_NOT;
+	if (here != RENAME_SAME)
+		m->lhow = TREE_NOT;
+	*unknown_r = there == RENAME_UNKNOWN;
+	*unknown_l = here == RENAME_UNKNOWN;
+	return 0;
+}
+
 int
 rename_verify(struct run *r, struct lists *ls, struct err *e)
 {
@@ -228,35 +276,11 @@ rename_verify(struct run *r, struct lists *ls, struct err *e)
 	bool *unknown_l = arena_array(&r->mem, ls->njbox + 1, 1);
 	int rc = 0;
 
-	for (size_t i = 0; i < ls->njbox && rc == 0; i++) {
-		const struct jbox *j = &ls->jbox[i];
-		struct tree_match *m = &ls->m[i];
-		enum rename_look v = RENAME_OTHER;
-		struct arena mem;
-
-		if (m->rhow != TREE_BY_GUESS && m->lhow != TREE_BY_GUESS)
-			continue;
-		arena_init(&mem);
-		rc = cancel_check(r->o->cancel, e);
-		if (rc == 0 && m->rhow == TREE_BY_GUESS) {
-			bool gone;
-
-			rc = rename_look_there(
-			    r, j, ls->tr[m->r].wire, &mem, &v, &gone, e);
-			ls->outdated |= rc == 0 && gone;
-			unknown_r[i] = v == RENAME_UNKNOWN;
-			if (rc == 0 && v != RENAME_SAME)
-				m->rhow = TREE_NOT;
-		}
-		if (rc == 0 && m->lhow == TREE_BY_GUESS) {
-			rc = look_here(
-			    r, ls, j, ls->tl[m->l].path, &mem, &v, e);
-			unknown_l[i] = rc == 0 && v == RENAME_UNKNOWN;
-			if (rc == 0 && v != RENAME_SAME)
-				m->lhow = TREE_NOT;
-		}
-		arena_release(&mem);
-	}
+	for (size_t i = 0; i < ls->njbox && rc == 0; i++)
+		if (ls->m[i].rhow == TREE_BY_GUESS ||
+		    ls->m[i].lhow == TREE_BY_GUESS)
+			rc = verify(
+			    r, ls, i, &unknown_r[i], &unknown_l[i], e);
 	if (rc == 0)
 		look_above(r, ls, unknown_r, true);
 	if (rc == 0)

@@ -234,6 +234,34 @@ def test_both_sides_rename(world):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("side", ["here", "there"])
+@pytest.mark.parametrize("tier", [[], ["objectid"]])
+def test_both_sides_rename_one_that_was_emptied(world, side, tier):
+    """As after a crash between a rename and its record, too: nothing in it is
+    known any more, but both names are the same, and the directory is it."""
+    world.write_config(disable_extensions=tier)
+    fill(world, "box", 2)
+    settle(world)
+    before = ids(world)
+    if side == "here":
+        for n, (_, _, path) in enumerate(world.local.files("box")):
+            os.rename(path, world.root / "INBOX" / "cur" / ("1.%d.x:2," % n))
+    else:
+        uids = sorted(world.server.messages("box", bodies=False))
+        world.server.select("box")
+        world.server.do("uid", "MOVE", "%d:%d" % (uids[0], uids[-1]), "INBOX")
+    os.rename(world.root / "box", world.root / "fresh")
+    rename_there(world, "box", "fresh")
+    world.local.add("fresh", message("new"), "1.new.here")
+    world.server.append("fresh", message("late"))
+    s = world.summary()
+    assert s["mailboxes_renamed"] == s["pulled"] == s["pushed"] == 1
+    assert ids(world)["fresh"] == before["box"]
+    assert len(world.local.files("INBOX")) == 2
+    assert len(world.local.files("fresh")) == 2
+    world.assert_settled()
+
+
 def test_a_renamed_mailbox_is_synced_in_the_same_run(world):
     fill(world, "a", 10)
     settle(world)

@@ -408,6 +408,60 @@ test_renumbered_mailboxes_lose_nothing(void **state)
 }
 
 static void
+add_equal(struct lview *lv, struct rview *rv, const char *file, uint32_t uid,
+    uint32_t sys)
+{
+	struct lmsg m = new_file(file ? file : "cur/x:2,", 1, false);
+
+	m.flags.sys = sys;
+	if (file)
+		lview_add(&mem, lv, m);
+	else
+		rview_add(&mem, rv, (struct rmsg){.uid = uid, .klass = 1,
+					.flags = {.sys = sys}});
+}
+
+static void
+test_of_equal_ones_those_of_the_same_flags_are_one(void **state)
+{
+	const struct pairs none = {.complete = true};
+	struct pairs base = {.complete = true};
+	struct lview lv = {.complete = true};
+	struct rview rv = {.complete = true};
+	struct pair row = the_row();
+	struct plan pl;
+
+	(void)state;
+	add_equal(&lv, &rv, "cur/a:2,", 0, 0);
+	add_equal(&lv, &rv, "cur/b:2,T", 0, FLAG_DELETED);
+	add_equal(&lv, &rv, "cur/c:2,F", 0, FLAG_FLAGGED);
+	add_equal(&lv, &rv, NULL, 1, FLAG_DELETED);
+	add_equal(&lv, &rv, NULL, 2, FLAG_SEEN);
+	add_equal(&lv, &rv, NULL, 3, 0);
+	pl = merge(&none, &lv, &rv, false);
+	assert_plan(&pl, "adopt12(3,cur/a:2,) adopt12(1,cur/b:2,T) "
+			 "adopt12(2,cur/c:2,F) flags here12(2,cur/c:2,F) "
+			 "flags on server12(2,cur/c:2,F) ");
+	/* fewer there; the one of a row comes first */
+	lv = (struct lview){.complete = true};
+	rv = (struct rview){.complete = true};
+	add_equal(&lv, &rv, "cur/b:2,", 0, 0);
+	add_equal(&lv, &rv, "cur/a:2,S", 0, FLAG_SEEN);
+	add_equal(&lv, &rv, NULL, 1, 0);
+	pl = merge(&none, &lv, &rv, false);
+	assert_plan(&pl, "adopt12(1,cur/b:2,) push10(0,cur/a:2,S) ");
+	row.file = SPAN("cur/a:2,S");
+	row.l.sys = row.r.sys = FLAG_SEEN;
+	memset(row.sha, 1, sizeof row.sha);
+	pairs_add(&mem, &base, row);
+	rv.renumbered = true;
+	pl = merge(&base, &lv, &rv, true);
+	assert_plan(&pl, "adopt15(1,cur/a:2,S) flags on server15(1,cur/a:2,S) "
+			 "push10(0,cur/b:2,) ");
+	arena_clear(&mem);
+}
+
+static void
 test_two_files_of_one_base_are_two_messages(void **state)
 {
 	struct pairs base = {.complete = true};
@@ -526,6 +580,8 @@ main(void)
 	    cmocka_unit_test(test_new_messages),
 	    cmocka_unit_test(test_as_many_equals_as_there_are),
 	    cmocka_unit_test(test_renumbered_mailboxes_lose_nothing),
+	    cmocka_unit_test(
+		test_of_equal_ones_those_of_the_same_flags_are_one),
 	    cmocka_unit_test(test_two_files_of_one_base_are_two_messages),
 	    cmocka_unit_test(
 		test_a_damaged_directory_gives_no_delete_that_is_not_held),
