@@ -170,6 +170,10 @@ read_keys(const struct load *l, const struct ynode *map,
 	for (size_t i = 0; rc == 0 && i < map->n; i++) {
 		const struct key *k = find_key(map->key[i].text);
 
+		if (!k && span_eq(map->key[i].text, SPAN("state_dir")))
+			return yaml_error(l->file, &map->key[i], e,
+			    "'state_dir' is that of all accounts: it stands "
+			    "beside 'accounts'");
 		if (!k)
 			return unknown_key(l, &map->key[i], names, e);
 		if (k->type != KEY_PROVIDER)
@@ -281,6 +285,12 @@ read_top(const struct load *l, const struct ynode *root, struct config *c,
 		} else if (find_key(key->text)) {
 			return yaml_error(l->file, key, e,
 			    "'%s' belongs to an account, below 'accounts'",
+			    key->text.p);
+		} else if (root->item[i].kind == YNODE_MAP &&
+			   !config_nearest(key->text, top_keys)) {
+			return yaml_error(l->file, key, e,
+			    "unknown key '%s'; if that is an account, it "
+			    "stands below 'accounts'",
 			    key->text.p);
 		} else {
 			return unknown_key(l, key, top_keys, e);

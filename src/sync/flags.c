@@ -5,6 +5,9 @@
  *     UNCHANGEDSINCE where there are mod-sequences (RFC 7162 section 3.1.3).
  *     What the server answers with MODIFIED, the next pass merges again.
  *  2. A row says what the server has shown, not what it was told.
+ *  3. The server says OK, too, of UIDs that are not there any more (RFC 3501
+ *     section 6.4.8).  What another client has moved meanwhile is not done: the
+ *     next pass finds it where it is, and merges it there.
  */
 #include "sync/internal.h"
 
@@ -91,7 +94,8 @@ stores_release(struct stores *s)
 struct told {
 	uint64_t since; /* mod-sequence after which others changed it */
 	struct uidset modified, failed; /* owned */
-	struct rview back;		/* .vanished is owned */
+	bool changed; /* others were at work between the look and the stores */
+	struct rview back; /* .vanished is owned */
 	struct err said;
 };
 
@@ -217,6 +221,16 @@ refused(
 	xfree(text);
 }
 
+/*
+ * Rule 3.  Each message that a store changes gets a new mod-sequence, which is
+ * told (RFC 7162 section 3.1.3); without, only VANISHED says that one is gone.
+ */
+static bool
+may_be_gone(const struct told *t, const struct rmsg *m, uint32_t uid)
+{
+	return uidset_has(&t->back.vanished, uid) || (t->changed && !m);
+}
+
 /* OP was carried out as far as T says. */
 static void
 take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
@@ -226,7 +240,9 @@ take_told(struct run *r, struct sbox *b, struct journal_batch *batch,
 	const struct rmsg *m = rview_find(&t->back, op->uid);
 	struct flags add = permanent(r, op->add);
 
-	if (uidset_has(&t->modified, op->uid)) {
+	if (uidset_has(&t->modified, op->uid) ||
+	    (!uidset_has(&t->failed, op->uid) &&
+		may_be_gone(t, m, op->uid))) {
 		apply_undone(r, b, op);
 		return;
 	}
@@ -292,6 +308,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 		return 0;
 	}
 	told_init(&t, b->r.highestmodseq);
+	t.changed = t.since && r->sel.highestmodseq > t.since;
 	rc = store_rounds(
 	    r, b, v, n, apply_next(r, b, OP_RFLAGS), &t, e);
 	rview_sort(&t.back);

@@ -11,9 +11,7 @@ import pytest
 
 from rewriter import Rewriter
 from test_races import meddle  # noqa: F401
-from world import message
-
-SYSTEM = {"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"}
+from world import SYSTEM, message
 
 
 def flags(world, box="INBOX"):
@@ -38,6 +36,7 @@ def local(world, box="INBOX"):
 def mark(world, token, add=(), drop=(), box="INBOX"):
     """What a reader does that knows dovecot-keywords: another name."""
     letter = {name: c for c, name in world.local.letters(box).items()}
+    letter.update(SYSTEM)
     _, path = local(world, box)[token]
     base, _, info = path.name.partition(":2,")
     info = set(info) | {letter[k] for k in add}
@@ -625,3 +624,31 @@ def test_no_table_is_made_where_none_was(world):
     world.sync()
     world.sync("--full")
     assert not (world.root / "INBOX" / "dovecot-keywords").exists()
+
+
+@pytest.mark.parametrize("at", ["SELECT", "STORE"])
+@pytest.mark.parametrize("add, drop", [
+    ([], ["\\Seen"]), (["\\Flagged"], []), (["two"], []), ([], ["one"]),
+    (["\\Flagged", "two"], ["\\Seen", "one"])], ids=str)
+def test_moved_there_before_our_store(world, meddle, add, drop, at):
+    """The server says OK to a STORE of what is gone: what was changed here goes
+    to where the message is."""
+    box, to = ("INBOX", "Archive") if at == "SELECT" else ("Archive", "INBOX")
+    world.server.create("Archive")
+    world.server.append(to, message("other"))
+    for token, flag in ("m", "one"), ("n", "two"):
+        world.server.append(box, message(token), ["\\Seen", flag])
+    world.sync()
+    mark(world, "m", add, drop, box=box)
+    mark(world, "other", ["\\Seen"], box=to)
+
+    def deed():
+        world.server.select(box)
+        world.server.do("uid", "MOVE", "1", to)
+
+    # of the two mailboxes Archive comes first
+    meddle(b"UID STORE", deed)
+    assert flags(world, to) == {
+        "m": ({"\\Seen", "one"} | set(add)) - set(drop),
+        "other": {"\\Seen"}}
+    world.assert_settled()

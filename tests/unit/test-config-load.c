@@ -116,6 +116,9 @@ test_slips_are_named_with_their_place(void **state)
 	bad(ONE "    user: bo\n", "7:5: ", "user");
 	bad("acounts: {}\n", "1:1: ", "'accounts'");
 	bad("host: x\n", "1:1: ", "below 'accounts'");
+	bad("home:\n" REQUIRED, "1:1: ", "below 'accounts'");
+	bad(ONE "    state_dir: ~/s\n", "7:5: ", "beside 'accounts'");
+	bad(ONE "    accounts: {}\n", "7:5: ", "unknown");
 	bad("accounts:\n  home:\n    host: x\n", "2:3: ", "'user'");
 	bad("accounts:\n  home:\n    user: x\n", "2:3: ", "'provider'");
 	bad("accounts:\n  -x:\n" REQUIRED, "2:3: ", "account name");
