@@ -441,6 +441,8 @@ void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
 void putoff_unread(struct run *r);
 /* what is gone here while others are at work in the Maildir; */
 void putoff_gone(struct run *r);
+/* what is gone there, and was changed here, while others move mail there; */
+int putoff_gone_there(struct run *r, struct err *e);
 /* with direction: pull, what may be in a mailbox that was not looked at here; */
 void putoff_unlooked(struct run *r);
 /* moves into mailboxes that the server has not got any more; */

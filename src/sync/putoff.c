@@ -37,8 +37,14 @@
  *     mailbox did not change since.  Before what both sides have left is
  *     forgotten, and what is new there and as large comes, it is looked for
  *     everywhere here.
+ *  8. What is gone there may have been moved into a mailbox that did not seem to
+ *     have changed when this run began.  If it was changed here meanwhile, what
+ *     goes with it is more than a file that comes again: so the server is asked
+ *     once more which mailboxes have got something.
  */
 #include "sync/internal.h"
+
+#include "wire/resp.h"
 
 #include <errno.h>
 
@@ -424,4 +430,62 @@ putoff_gone(struct run *r)
 		r->box[op->box].left = left;
 		putoff_op(r, op);
 	}
+}
+
+static bool
+takes_change_along(const struct op *op)
+{
+	return op->kind == OP_LDELETE && op->why == CASE_R_GONE_L_FLAGS;
+}
+
+/* Those with new mail since they were looked at are marked. */
+static bool
+have_got(struct run *r, const struct imap_listing *now)
+{
+	struct map next; /* wire name -> UIDNEXT */
+	uint64_t uidnext;
+	bool any = false;
+
+	map_init(&next);
+	for (size_t i = 0; i < now->n; i++)
+		if (now->v[i].has & HAS_UIDNEXT)
+			map_set(&next, now->v[i].wire, now->v[i].uidnext);
+	for (size_t i = 0; i < r->nbox; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (b->failed || b->gone || b->remote_missing ||
+		    !map_get(&next, b->j.wire, &uidnext) ||
+		    (b->is_listed && uidnext <= b->listed.uidnext) ||
+		    uidnext <= b->r.uidnext || uidnext <= b->j.uidnext)
+			continue;
+		b->touched = any = true;
+	}
+	map_release(&next);
+	return any;
+}
+
+/* Rule 8. */
+int
+putoff_gone_there(struct run *r, struct err *e)
+{
+	struct imap_listing now;
+	bool any = false;
+
+	for (size_t i = 0; i < r->plan.n && !r->o->dry_run; i++)
+		any |= takes_change_along(&r->plan.op[i]);
+	if (!any)
+		return 0;
+	if (imap_list(r->imap, &r->pass, &now, e) < 0)
+		return e->code;
+	if (!have_got(r, &now))
+		return 0;
+	for (size_t i = 0; i < r->plan.n; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (!takes_change_along(op))
+			continue;
+		r->box[op->box].rescan = true;
+		putoff_op(r, op);
+	}
+	return 0;
 }

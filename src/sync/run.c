@@ -184,6 +184,9 @@ plan_pass(struct run *r, struct plan_policy *policy, struct err *e)
 		return rc;
 	slice_defer(r);
 	putoff_gone(r);
+	rc = putoff_gone_there(r, e);
+	if (rc != 0)
+		return rc;
 	brake_judge(r, policy);
 	plan_order(&r->plan);
 	return 0;

@@ -652,3 +652,23 @@ def test_moved_there_before_our_store(world, meddle, add, drop, at):
         "m": ({"\\Seen", "one"} | set(add)) - set(drop),
         "other": {"\\Seen"}}
     world.assert_settled()
+
+
+@pytest.mark.parametrize("word", [b"SELECT \"INBOX\"", b"UID STORE"])
+def test_moved_there_after_the_list(world, meddle, word):
+    """No mailbox seems to have it: what was changed here would go with it."""
+    world.server.create("Archive")
+    world.server.append("Archive", message("other"))
+    for token in "m", "n":
+        world.server.append("INBOX", message(token), ["\\Seen"])
+    world.sync()
+    mark(world, "m", ["\\Flagged"])
+
+    def deed():
+        world.server.select("INBOX")
+        world.server.do("uid", "MOVE", "1", "Archive")
+
+    meddle(word, deed)
+    assert flags(world, "Archive") == {
+        "m": {"\\Seen", "\\Flagged"}, "other": set()}
+    world.assert_settled()
