@@ -370,6 +370,14 @@ has_no_file(
 		   !map_get(open, h->base, &at));
 }
 
+/* At what waits, in any mailbox, in the next pass. */
+static void
+look_again(struct run *r)
+{
+	for (size_t i = 0; i < r->nbox; i++)
+		r->box[i].rescan |= r->box[i].undone;
+}
+
 void
 record_drop_old_holds(
     struct run *r, struct sbox *b, struct journal_batch *batch)
@@ -396,11 +404,13 @@ record_drop_old_holds(
 				   m->has_meta && jhold_is_unsized(h));
 		else
 			gone = b->l.complete && has_no_file(h, &bases, &open);
-		if (gone)
-			record_drop_hold(r, b, batch, h);
 		/* maybe it made another message wait */
 		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
 			b->undone = b->rescan = true;
+		if (gone && h->uid && h->kind == JHOLD_SUSPECT && !h->ended)
+			look_again(r);
+		if (gone)
+			record_drop_hold(r, b, batch, h);
 	}
 	map_release(&open);
 	map_release(&bases);

@@ -183,6 +183,25 @@ def test_new_mail_waited_for_a_message_that_was_compared(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_new_mail_waited_for_a_message_that_is_gone(scripted, beside):
+    """BESIDE: the mailbox of that has other work."""
+    world = scripted()
+    world.server.create("Work")
+    world.sync()
+    uid = world.server.append("INBOX", message("bad"))
+    world.local.add("INBOX", lf(message("bad")), "1.bad.host")
+    world.hang_up_at_bodies()
+    world.server.expunge("INBOX", [uid])
+    world.local.add("Work", lf(message("new")), "1.new.host")
+    if beside:
+        world.local.add("INBOX", lf(message("long", size=3000)), "1.long.host")
+    world.sync()
+    assert world.tokens("Work") == (["new"],) * 2
+    assert world.tokens() == ((["bad", "long"] if beside else ["bad"]),) * 2
+    world.assert_settled()
+
+
 def test_moved_here_where_a_message_did_not_come(scripted):
     world = scripted()
     world.server.create("Work")
