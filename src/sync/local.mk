@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libsync.a
 libsync_a_SOURCES = \
-	src/sync/sync.h src/sync/internal.h \
+	src/sync/sync.h src/sync/internal.h src/sync/state.h \
 	src/sync/adopt.c src/sync/adopt.h src/sync/apply.c src/sync/batch.c src/sync/brake.c \
 	src/sync/committer.c src/sync/compare.c src/sync/create.c \
 	src/sync/delta.c \
