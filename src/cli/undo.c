@@ -29,6 +29,33 @@ undo_in(struct cli *c, const struct config_account *a, struct err *e)
 	return 0;
 }
 
+/* Of which runs there is something to put back. */
+static int
+list_runs(struct cli *c)
+{
+	int status = CLI_OK;
+	struct arena mem;
+
+	arena_init(&mem);
+	for (size_t i = 0; i < c->conf->naccounts; i++) {
+		const struct config_account *a = &c->conf->account[i];
+		struct sync_bin *v;
+		struct err e;
+		size_t n;
+
+		if (sync_bins(a, &mem, &v, &n, &e) < 0)
+			status =
+			    cli_status_worse(status, cli_fail(c, a->name, &e));
+		for (size_t k = 0; k < n; k++)
+			(void)printf("%s: %.*s: %llu message%s\n", a->name,
+			    SPAN_ARG(v[k].run),
+			    (unsigned long long)v[k].messages,
+			    cli_text_s(v[k].messages));
+	}
+	arena_release(&mem);
+	return status;
+}
+
 int
 cli_undo(struct cli *c)
 {
@@ -37,6 +64,8 @@ cli_undo(struct cli *c)
 	bool found = false;
 	struct err e;
 
+	if (c->args.narg == 0)
+		return list_runs(c);
 	if (c->args.narg > 1) {
 		if (cli_account(c, span_str(c->args.arg[1]), &a, &e) < 0)
 			return cli_fail(c, NULL, &e);

@@ -87,6 +87,15 @@ void sync_account(const struct config *c, const struct config_account *a,
 int sync_undo(const struct config_account *a, const char *run,
     const struct cancel *cancel, struct maildir_unbinned *n_r, struct err *e);
 
+/* A run that removed something which has not been put back. */
+struct sync_bin {
+	struct span run;
+	uint64_t messages;
+};
+/* Those of A, the oldest first; V_R and the names in MEM.  Changes nothing. */
+int sync_bins(const struct config_account *a, struct arena *mem,
+    struct sync_bin **v_r, size_t *n_r, struct err *e);
+
 /*
  * Journal against the Maildir and, with REMOTE, against the server.  Appends
  * one line per finding to FINDINGS; *n_r: how many.  Writes nothing.

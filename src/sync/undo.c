@@ -1,5 +1,5 @@
 /*
- * undo: the bin of one run, put back or thrown away.
+ * undo: the bin of one run, put back or thrown away; and which runs have one.
  *
  * What comes back is a new file for the next sync, which uploads it again
  * (or pairs it, should the server have it once more).
@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +86,86 @@ sync_undo(const struct config_account *a, const char *run,
 		rc = maildir_unbin(m, fd, n_r, e);
 	}
 	return rc;
+}
+
+/*
+ * Messages below DIRFD/NAME.  *any_r: there are directories of a mailbox, which
+ * are gone once it has been put back (maildir/unbin.c).
+ */
+static uint64_t
+count_below(
+    int dirfd, const char *name, int depth, bool mail, bool *any_r)
+{
+	int fd = depth > BIN_DEPTH ? -1 : fs_open_dir(dirfd, name);
+	DIR *dir = fs_dirstream(fd);
+	uint64_t n = 0;
+	struct dirent *d;
+	struct stat st;
+
+	while (dir && (d = readdir(dir)) != NULL) {
+		bool box = strcmp(d->d_name, "cur") == 0 ||
+			   strcmp(d->d_name, "new") == 0;
+
+		if (strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0 ||
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		if (S_ISDIR(st.st_mode)) {
+			*any_r |= box;
+			n += count_below(fd, d->d_name, depth + 1, box, any_r);
+		} else {
+			n += mail && d->d_name[0] != '.';
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static int
+by_run(const void *a, const void *b)
+{
+	return span_cmp(((const struct sync_bin *)a)->run,
+	    ((const struct sync_bin *)b)->run);
+}
+
+int
+sync_bins(const struct config_account *a, struct arena *mem,
+    struct sync_bin **v_r, size_t *n_r, struct err *e)
+{
+	int fd = open_bin(a);
+	struct sync_bin *v = NULL;
+	size_t n = 0, cap = 0;
+	struct dirent *d;
+	DIR *dir;
+
+	*v_r = NULL;
+	*n_r = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	dir = fs_dirstream(fd);
+	if (!dir)
+		return err_sys(
+		    e, ERR_SCOPE_ACCOUNT, errno, "read '%s/bin'", a->state_dir);
+	while ((d = readdir(dir)) != NULL) {
+		struct sync_bin one = {.run = span_str(d->d_name)};
+		bool any = false;
+
+		if (!run_name_ok(one.run))
+			continue;
+		one.messages = count_below(fd, d->d_name, 0, false, &any);
+		if (!any)
+			continue;
+		one.run = arena_span(mem, one.run);
+		v = arena_grow(mem, v, n, &cap, sizeof *v);
+		v[n++] = one;
+	}
+	closedir(dir);
+	if (n > 0)
+		qsort(v, n, sizeof *v, by_run);
+	*v_r = v;
+	*n_r = n;
+	return 0;
 }
 
 /* rm -r below DIRFD, without following anything; CANCEL leaves the rest. */

@@ -105,6 +105,29 @@ def test_a_second_time_there_is_nothing(world):
     assert world.run("undo", run, "-q").out == ""
 
 
+def test_which_runs_there_are(world):
+    """For whom no line of sync says it, as after a run by cron."""
+    world.server.create("Work")
+    for token in "abc":
+        world.server.append("INBOX", message(token))
+    world.sync()
+    assert world.run("undo").out == ""
+    world.server.expunge("INBOX", [1, 2])
+    world.sync("-q")
+    first = last_run(world)
+    world.server.do("delete", "Work")
+    world.server.expunge("INBOX", [3])
+    world.server.close()
+    world.sync("-q")
+    last = last_run(world)
+    assert world.run("undo").out == (
+        "home: %s: 2 messages\nhome: %s: 1 message\n" % (first, last))
+    put_back(world, last)
+    assert world.run("undo").out == "home: %s: 2 messages\n" % first
+    put_back(world, first)
+    assert world.run("undo").out == ""
+
+
 def test_a_mailbox_is_put_back_too(world):
     """It goes up again, so the person is told."""
     for box in "Empty", "Full":

@@ -110,7 +110,7 @@ test_slips_get_one_line_that_helps(void **state)
 	    {"sync --jobs 4x", "not '4x'"},
 	    {"sync --jobs 4294967297", "not '4294967297'"},
 	    {"sync --remote", "--remote"},
-	    {"undo", "undo RUN"},
+	    {"explain", "explain FILE"},
 	    {"undo a b c", "'c'"},
 	    {"journal", "'journal' needs one of 'dump', 'verify'"},
 	    {"journal frob home", "'journal' has no 'frob'"},
