@@ -356,18 +356,10 @@ def test_moved_to_a_mailbox_that_is_skipped(world, how):
     world.assert_settled()
 
 
-@pytest.mark.parametrize("how", ["no name", "collision"])
-def test_moved_to_a_new_directory_that_is_skipped(world, how):
+@pytest.mark.parametrize("to", ["100%", "inbox"])
+def test_moved_to_a_new_directory_that_is_skipped(world, to):
+    """It has no name, or another mailbox has it."""
     two_boxes(world)
-    to = "100%"
-    if how == "collision":
-        # "A" is "C" here by now, and so for the journal
-        world.write_config(direction="pull")
-        (world.root / "A").rename(world.root / "C")
-        world.sync()
-        world.write_config(direction="both")
-        world.sync()
-        to = "A"
     world.local.make(to)
     moved_into(world, "m", to)
     local(world)["n"][1].unlink()
