@@ -10,6 +10,12 @@
  * message stays where it is (a copy) must also have the same INTERNALDATE, to
  * the second; one whose message vanished need not, since some servers date anew
  * what is moved.
+ *
+ * What may be copied is known by its row, though its mailbox is not looked at.
+ * Such a row may be of what is gone, and a direction leaves that out (or it
+ * went just now).  Where that turns out (source_gone_l, source_gone_r), the
+ * rest of the run copies only what it has seen on that side: all else goes up,
+ * or is fetched.
  */
 #include "sync/moves.h"
 
@@ -73,7 +79,10 @@ candidates_of_plan(struct moves_search *s)
 			note_left(s, &pl->op[i]);
 }
 
-/* The file of ROW in B as it is named now; false when it is not there. */
+/*
+ * The file of ROW in B as it is named now; false when it is not there, as far
+ * as this pass knows.
+ */
 static bool
 current_file(struct moves_search *s, uint32_t box, struct pair *row)
 {
@@ -82,8 +91,9 @@ current_file(struct moves_search *s, uint32_t box, struct pair *row)
 
 	if (b->local_missing || row->file.n == 0)
 		return false;
-	if (!b->observed || b->l.same ||
-	    (b->l.delta && !uidset_has(&b->l_gone, row->uid)))
+	if (!b->observed || b->l.same)
+		return !s->r->source_gone_l;
+	if (b->l.delta && !uidset_has(&b->l_gone, row->uid))
 		return true;
 	if (!s->has_bases[box]) {
 		s->has_bases[box] = true;
@@ -108,6 +118,12 @@ current_uid(const struct sbox *b, uint32_t uid)
 	if (b->r.renumbered || b->r.doubt || uidset_has(&b->r.vanished, uid))
 		return false;
 	return !b->r.complete || rview_find(&b->r, uid);
+}
+
+static bool
+is_shown(const struct sbox *b, uint32_t uid)
+{
+	return b->observed && rview_find(&b->r, uid);
 }
 
 /*
@@ -177,7 +193,8 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 	x.row.r = flags_copy(&r->pass, x.row.r);
 	stays = current_uid(&r->box[x.box], x.row.uid);
 	x.local = current_file(s, x.box, &x.row);
-	x.remote = stays && !is_marked(r, x.box, &x.row);
+	x.remote = stays && !is_marked(r, x.box, &x.row) &&
+		   (!r->source_gone_r || is_shown(&r->box[x.box], x.row.uid));
 	if (!x.local && !x.remote)
 		return;
 	s->live = arena_grow(

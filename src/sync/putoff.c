@@ -201,7 +201,7 @@ putoff_unsampled(struct run *r, struct op *pull, uint32_t box)
 	putoff_like(r, pull->row.size, true);
 	putoff_op(r, pull);
 	r->box[pull->box].rescan = true;
-	r->box[box].changed = true;
+	r->box[box].changed = r->source_gone_l = true;
 }
 
 void

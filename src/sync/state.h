@@ -149,6 +149,8 @@ struct run {
 	int64_t now;	/* wall seconds at the start */
 	int bin_fd;	/* -1 until something goes to the bin */
 	bool no_upload; /* quota: no more APPEND in this run */
+	/* what may be a copy's source was not there; it has its row (moves.c) */
+	bool source_gone_l, source_gone_r;
 
 	/* of the current pass */
 	bool slicing; /* something on the server has not been looked at yet */

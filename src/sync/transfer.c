@@ -81,6 +81,7 @@ check_source(struct run *r, struct sbox *from, struct span file,
 		return rc;
 	err_clear(e);
 	rc = maildir_digest(r->m, from->j.path, &m, r->o->cancel, e);
+	r->source_gone_l |= rc == ERR_STALE;
 	if (rc != 0 || memcmp(m.content.sha, row->sha, DIGEST_LEN) == 0)
 		return rc;
 	from->look_all = from->changed = true;
@@ -374,6 +375,8 @@ hold_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 		if (uidset_has(&there, v[i]->from_uid))
 			record_hold_sent(
 			    r, b, batch, r->group[v[i]->group].row);
+		else
+			r->source_gone_r |= v[i]->kind == OP_RCOPY;
 	uidset_release(&there);
 	return rc;
 }

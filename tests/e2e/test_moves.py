@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -226,6 +227,47 @@ def test_case_24_copied_there(world, how):
     assert (a.stat().st_ino == b.stat().st_ino) == (how == "link")
     assert b.stat().st_mtime == 1700000000
     world.assert_settled()
+
+
+@pytest.mark.parametrize("at", [0, 1, 7])
+def test_case_24_what_is_gone_here_is_no_source(world, at):
+    """With direction: pull its row stays, and no look tells that it is of
+    nothing."""
+    boxes = ["box%d" % i for i in range(8)]
+    for box in boxes + ["Work"]:
+        world.server.create(box)
+    for box in boxes:
+        world.server.append(box, message("m"))
+    world.sync()
+    world.write_config(direction="pull")
+    for box in boxes[:at] + boxes[at + 1:]:
+        (_, _, path), = world.local.files(box)
+        os.unlink(path)
+    world.sync()
+    remote_move(world, boxes[at], "Work", verb="COPY")
+    world.sync()
+    assert len(world.local.files("Work")) == 1
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("at", [0, 1, 7])
+def test_case_23_what_is_gone_there_is_no_source(world, at):
+    """The same with direction: push."""
+    boxes = ["box%d" % i for i in range(8)]
+    for box in boxes + ["Work"]:
+        world.server.create(box)
+    for box in boxes:
+        world.server.append(box, message("m"))
+    world.sync()
+    world.write_config(direction="push")
+    for box in boxes[:at] + boxes[at + 1:]:
+        world.server.expunge(box, list(world.server.messages(box)))
+    world.sync()
+    (_, _, path), = world.local.files(boxes[at])
+    shutil.copy(path, world.root / "Work" / "cur" / "copy.host:2,")
+    world.sync()
+    assert len(world.server.messages("Work")) == 1
+    world.assert_idle()
 
 
 def test_moved_and_copied_there(world):
