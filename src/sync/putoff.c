@@ -62,6 +62,8 @@ putoff_op(struct run *r, struct op *op)
 		pl->box[i].rdeletes -= op->kind == OP_RDELETE;
 	}
 	r->box[op->box].undone = r->box[op->box].put_off = true;
+	r->box[op->box].undeleted |=
+	    op->kind == OP_LDELETE || op->kind == OP_KEEP;
 	op->kind = OP_WAIT;
 }
 
