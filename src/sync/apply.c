@@ -461,7 +461,7 @@ delete_local(struct run *r, struct sbox *b, struct journal_batch *batch,
 		}
 		if (e->scope > ERR_SCOPE_MSG)
 			return rc;
-		b->undone = b->rescan = true;
+		b->undone = b->rescan = b->undeleted = true;
 		if (rc != ERR_STALE)
 			report_failed(r, b, op->uid, op->file, e->text);
 		err_clear(e);

@@ -475,7 +475,8 @@ tree_finish_deleted(struct run *r, struct sbox *b, struct err *e)
 {
 	bool pushes = b->remote_missing && has_op(r, b, OP_PUSH, true);
 
-	if (b->failed || b->keep_cursor || b->keep_stamp ||
+	/* without its rows, what is to go from here would go up with the new */
+	if (b->failed || b->keep_cursor || b->keep_stamp || b->undeleted ||
 	    (b->undone && !pushes))
 		return 0;
 	if (b->remote_missing && b->local_missing)

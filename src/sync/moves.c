@@ -311,6 +311,7 @@ moves_find(struct run *r, struct err *e)
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);
+		putoff_unmatched(r);
 		putoff_unread(r);
 		if (!r->o->dry_run)
 			putoff_into_missing(r);

@@ -476,7 +476,7 @@ observe_box(struct run *r, struct sbox *b, struct err *e)
 	/* what a side lacks is judged by all that there is (gone.c) */
 	b->dirty_l |= b->local_missing || b->remote_missing;
 	b->dirty_r |= b->remote_missing;
-	b->rescan = b->undone = b->put_off = false;
+	b->rescan = b->undone = b->put_off = b->undeleted = false;
 	b->wrote_l = b->wrote_r = false;
 	b->left = NULL;
 	uidset_init(&b->l_look);

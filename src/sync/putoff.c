@@ -41,6 +41,11 @@
  *     have changed when this run began.  If it was changed here meanwhile, what
  *     goes with it is more than a file that comes again: so the server is asked
  *     once more which mailboxes have got something.
+ *  9. What has left a mailbox on both sides may have gone to one there that
+ *     failed, or that the command line left out, and that has new mail.  A file
+ *     with its content, which is new here, is no new message until that one was
+ *     looked at (case 26): it waits, and the row stays.  (With direction: pull
+ *     the plan has no such files any more, and each of these rows does.)
  */
 #include "sync/internal.h"
 
@@ -62,6 +67,8 @@ putoff_op(struct run *r, struct op *op)
 		pl->box[i].rdeletes -= op->kind == OP_RDELETE;
 	}
 	r->box[op->box].undone = r->box[op->box].put_off = true;
+	r->box[op->box].undeleted |=
+	    op->kind == OP_LDELETE || op->kind == OP_KEEP;
 	op->kind = OP_WAIT;
 }
 
@@ -325,6 +332,60 @@ putoff_unlooked(struct run *r)
 		putoff_gone_on_both(r, op, true);
 	}
 	map_release(&sizes);
+}
+
+/* By the listing.  What only the server has, and is skipped, stays unseen. */
+static bool
+has_got_unseen(const struct sbox *b)
+{
+	const struct imap_box *x = &b->listed;
+	const uint32_t all = HAS_MESSAGES | HAS_UIDNEXT | HAS_UIDVALIDITY;
+
+	return b->failed && !b->gone && !b->remote_missing &&
+	       (b->left_out || !b->local_missing) && b->is_listed &&
+	       (x->has & all) == all && x->messages > 0 &&
+	       (x->uidvalidity != b->j.uidvalidity ||
+		   x->uidnext > b->j.uidnext);
+}
+
+static struct span
+digest_of(const struct op *op)
+{
+	return span_of((const char *)op->row.sha, DIGEST_LEN);
+}
+
+/* Rule 9. */
+void
+putoff_unmatched(struct run *r)
+{
+	bool any = false, stays = r->a->direction == CONFIG_PULL;
+	struct map left, met; /* digests */
+	uint64_t one;
+
+	for (size_t i = 0; i < r->nbox; i++)
+		any |= r->a->direction != CONFIG_PUSH &&
+		       has_got_unseen(&r->box[i]);
+	map_init(&left);
+	map_init(&met);
+	for (size_t i = 0; i < r->plan.n && any; i++)
+		if (op_has_left_both(&r->plan.op[i]))
+			map_add(&left, digest_of(&r->plan.op[i]), 1);
+	for (size_t i = 0; i < r->plan.n && left.n > 0; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if ((op->kind == OP_RCOPY ||
+			(op->kind == OP_PUSH && op->why == CASE_L_NEW)) &&
+		    map_get(&left, digest_of(op), &one)) {
+			map_add(&met, digest_of(op), 1);
+			putoff_op(r, op);
+		}
+	}
+	for (size_t i = 0; i < r->plan.n && left.n > 0; i++)
+		if (op_has_left_both(&r->plan.op[i]) &&
+		    (stays || map_get(&met, digest_of(&r->plan.op[i]), &one)))
+			putoff_op(r, &r->plan.op[i]);
+	map_release(&left);
+	map_release(&met);
 }
 
 /*

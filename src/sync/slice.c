@@ -283,7 +283,7 @@ slice_observe(struct run *r, struct sbox *b, struct err *e)
 		n = SLICE_BOX; /* invariant 5 */
 	r->sliced = true;
 	b->observed = true;
-	b->rescan = b->undone = b->put_off = false;
+	b->rescan = b->undone = b->put_off = b->undeleted = false;
 	b->wrote_l = b->wrote_r = false;
 	b->left = NULL;
 	s->first = false;

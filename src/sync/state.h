@@ -88,6 +88,7 @@ struct sbox {
 	size_t del_from, del_to; /* round 2 */
 	bool undone;		 /* some effect neither done nor on hold */
 	bool put_off;		 /* of these, one until others are known */
+	bool undeleted;		 /* what is to go from here has not gone yet */
 	const char *left;	 /* why until the next run; run's arena */
 	bool wrote_r, wrote_l;
 	bool undurable; /* names here that may not be on disk (invariant 1) */

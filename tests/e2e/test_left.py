@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from test_adopt import give, shut
-from test_local_trouble import as_somebody
+from test_local_trouble import as_somebody, strace
 from world import lf, message
 
 
@@ -298,6 +298,54 @@ def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
     path.chmod(0o644)
     give(path)
     world.sync()
+    assert all_there(world) == ["old", "other"]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("direction", [None, "pull"])
+@pytest.mark.parametrize("like", [False, True])
+@pytest.mark.parametrize("why", ["file", "full"])
+def test_moved_on_both_sides_into_one_that_cannot_be_made(
+        scripted, why, like, direction):
+    """Until it can, what has moved here is no new message; nor is it a copy of
+    one that is LIKE it."""
+    world = scripted()
+    world.server.create("Work")
+    world.server.append("Work", message("old"))
+    world.server.append("Work", message("other", size=3000))
+    if like:
+        world.server.append("Work", message("old"))
+    world.sync()
+    world.write_config(direction=direction)
+    world.server.create("Xtra")
+    moved_on_both_sides(world)
+    whole = world.binary
+    if why == "file":
+        (world.root / "Xtra").write_text("in the way")
+    else:
+        strace(world, [world.root], "mkdirat:error=ENOSPC")
+    for _ in range(2):
+        assert "Xtra" in world.sync(status=65).err
+        assert world.tokens()[0] == []
+    world.binary = whole
+    (world.root / "Xtra").unlink(missing_ok=True)
+    world.sync()
+    assert world.tokens() == ([], [])
+    assert world.tokens("Xtra") == (["old"],) * 2
+    world.write_config(direction=None)
+    world.sync()
+    assert all_there(world) == ["old"] * (1 + like) + ["other"]
+    world.assert_settled()
+
+
+def test_moved_on_both_sides_into_one_that_was_not_asked_for(scripted):
+    world = scripted()
+    two_in_work(world)
+    moved_on_both_sides(world)
+    world.sync("home:Work", "home:INBOX")
+    assert world.tokens() == ([], ["old"])
+    world.sync()
+    assert world.tokens() == ([], [])
     assert all_there(world) == ["old", "other"]
     world.assert_settled()
 

@@ -664,6 +664,27 @@ def test_a_flag_that_cannot_be_written_is_told_once(world):
     world.assert_settled()
 
 
+def test_what_cannot_go_to_the_bin_does_not_go_up(world):
+    """Its mailbox was deleted there, and has new mail here."""
+    world.server.create("Work")
+    for token in ("old", "older"):
+        world.server.append("Work", message(token), ["\\Seen"])
+    world.sync()
+    world.server.do("delete", "Work")
+    world.local.add("Work", message("new"), "1.new.host")
+    whole = strace(world, [world.root / "Work" / "cur"],
+                   "renameat2:error=EPERM")
+    for _ in range(2):
+        done = world.sync(status=65)
+        assert len(done.err.splitlines()) == 2 and "not permitted" in done.err
+        assert "Work" not in world.server.mailboxes()
+    world.binary = whole
+    world.sync()
+    assert set(flags_by_token(world, "Work")) == {"new"}
+    assert len(world.local.files("Work")) == 1
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("inject", ["syncfs:error=EIO",
                                     "fsync:error=EIO:when=2",
                                     "fsync:error=ENOSPC",

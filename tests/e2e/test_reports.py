@@ -262,6 +262,25 @@ def test_what_waited_for_a_message_that_ended_the_connection(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("deletes", ["sync", "keep"])
+def test_its_mailbox_is_deleted_and_has_new_mail(scripted, deletes):
+    """It is not known yet whether it was moved, before that: until then its
+    file is none that goes up with the new one."""
+    world = scripted(deletes=deletes)
+    world.server.create("Work")
+    world.fill(5)
+    world.server.append("Work", message("bad"))
+    world.sync()
+    del world.server.held.boxes["Work"]
+    world.server.append("INBOX", message("bad"))
+    world.hang_up_at_bodies()
+    world.local.add("Work", lf(message("newer")), "1.new.host")
+    world.sync()
+    assert [b"message newer" in m["body"] for m in
+            world.server.messages("Work").values()] == [True]
+    world.assert_settled()
+
+
 def test_a_message_that_ended_the_connection_is_found_here(scripted):
     """A file like it is put into another mailbox: it is copied, and then it
     waits no more."""
