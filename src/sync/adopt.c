@@ -57,7 +57,7 @@ is_untold(const struct sbox *b, const struct lmsg *m)
 /*
  * Rule 4; also in a pass that looks at this side alone.  What waits may have
  * been moved here, and is not gone from where it was.  (Where the mailbox is
- * numbered anew, it waits for the next pass only: record_drop_old_holds.)
+ * numbered anew, it waits for the next pass only: holds_drop_old.)
  */
 static void
 wait_for_untold(struct adoption *a)
@@ -87,7 +87,7 @@ wait_for_unread(struct adoption *a)
 static void
 new_sizes(const struct sbox *b, struct map *sizes)
 {
-	size_t n = record_has_kept(b) ? b->r.n : 0;
+	size_t n = holds_has_kept(b) ? b->r.n : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct rmsg *x = &b->r.v[i];
@@ -141,7 +141,7 @@ stays_skipped(const struct run *r, const struct lmsg *m)
 static bool
 stays_refused(const struct run *r, const struct lmsg *m, const struct jhold *h)
 {
-	return h && h->kind == JHOLD_RETRY && !record_hold_due(r, h) &&
+	return h && h->kind == JHOLD_RETRY && !holds_is_due(r, h) &&
 	       !(r->o->full && m->has_content);
 }
 
@@ -158,10 +158,10 @@ read_new_files(struct adoption *a, const struct map *sizes, struct err *e)
 	plan_new_files(&r->pass, &b->base, &b->l, &b->r, &v, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct lmsg *m = &b->l.v[v[i]];
-		const struct jhold *h = record_find_hold(b, 0, m->base);
+		const struct jhold *h = holds_find(b, 0, m->base);
 
 		m->suspect = h && h->kind == JHOLD_SUSPECT &&
-			     !record_hold_due(r, h);
+			     !holds_is_due(r, h);
 		m->hold = m->suspect || stays_refused(r, m, h);
 		m->kept = h && h->kind == JHOLD_KEPT;
 		m->skipped = h && h->kind == JHOLD_SKIPPED;
@@ -176,7 +176,7 @@ read_new_files(struct adoption *a, const struct map *sizes, struct err *e)
 		const struct jhold *h;
 
 		m->fresh = true;
-		h = m->kept ? record_find_hold(b, 0, m->base) : NULL;
+		h = m->kept ? holds_find(b, 0, m->base) : NULL;
 		rc = observe_keep(r, e);
 		if (rc != 0)
 			return rc;

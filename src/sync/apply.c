@@ -59,11 +59,11 @@ end_holds(struct run *r, struct sbox *b, struct journal_batch *batch,
 	const struct group *g = &r->group[op->group];
 
 	if (op->uid)
-		record_drop_hold(
-		    r, b, batch, record_find_hold(b, op->uid, SPAN_NONE));
+		holds_drop(
+		    r, b, batch, holds_find(b, op->uid, SPAN_NONE));
 	if (g->matched)
-		record_drop_hold(r, b, batch,
-		    record_find_hold(b, 0, plan_base(g->row->file)));
+		holds_drop(r, b, batch,
+		    holds_find(b, 0, plan_base(g->row->file)));
 }
 
 /* The row is what was agreed on: without what a direction leaves on one side. */
@@ -180,7 +180,7 @@ rows_of_box(
 	size_t n;
 	int rc = 0;
 
-	record_drop_old_holds(r, b, batch);
+	holds_drop_old(r, b, batch);
 	sent_tell(r, b, batch);
 	if (b->r.renumbered) {
 		/* old rows and new numbers change places in one transaction */
@@ -202,12 +202,12 @@ rows_of_box(
 	n = apply_ops(r, b, OP_KEEP, &v);
 	for (size_t i = 0; i < n; i++) {
 		journal_del_pair(batch, b->j.id, v[i]->uid);
-		record_policy(r, b, batch, v[i]);
+		holds_put_policy(r, b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	n = apply_ops(r, b, OP_SKIP, &v);
 	for (size_t i = 0; i < n; i++) {
-		record_policy(r, b, batch, v[i]);
+		holds_put_policy(r, b, batch, v[i]);
 		report_op(r, b, v[i]);
 	}
 	/* its twin is fetched in this pass, and copied in the next */

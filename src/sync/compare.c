@@ -98,7 +98,7 @@ read_whole(struct adoption *a, struct question *v, size_t n, struct err *e)
 	}
 	if (rc < 0 && e->scope >= ERR_SCOPE_CONN) {
 		if (f) /* else nothing was asked for yet */
-			record_ended_comparing(
+			holds_ended_comparing(
 			    r, a->b, imap_fetch_pending(f, &(size_t){0}), e);
 		r->selected_wire = SPAN_NONE;
 	}
@@ -238,7 +238,7 @@ compare_slice(struct adoption *a, struct question *v, size_t n, struct err *e)
 			    .len = WINDOW};
 	rc = imap_fetch_samples(a->r->imap, &mem, s, ns, e);
 	if (rc != 0 && e->scope >= ERR_SCOPE_CONN)
-		record_ended_comparing(
+		holds_ended_comparing(
 		    a->r, a->b, imap_pending(a->r->imap), e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		bool whole;

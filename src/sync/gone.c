@@ -178,7 +178,7 @@ start_afresh(struct sbox *b)
 static bool
 has_kept(const struct run *r, const struct sbox *b)
 {
-	return record_has_kept(b) || has_op(r, b, OP_KEEP, true);
+	return holds_has_kept(b) || has_op(r, b, OP_KEEP, true);
 }
 
 /* It is made again, and what was kept is not to go up into it. */
@@ -215,7 +215,7 @@ hold_kept(struct run *r, struct sbox *b, struct err *e)
 		    .file = rows.v[i].file, .row = rows.v[i]};
 
 		if (op.file.n > 0)
-			record_policy(r, b, batch, &op);
+			holds_put_policy(r, b, batch, &op);
 	}
 	return commit_again(r, b, batch, e);
 }

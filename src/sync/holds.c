@@ -46,7 +46,7 @@ find_hold(const struct sbox *b, uint32_t uid, struct span base)
  * of the new numbers are (apply.c, rows_of_box).
  */
 const struct jhold *
-record_find_hold(const struct sbox *b, uint32_t uid, struct span base)
+holds_find(const struct sbox *b, uint32_t uid, struct span base)
 {
 	const struct jhold *h = find_hold(b, uid, base);
 
@@ -86,7 +86,7 @@ is_kept(const struct jhold *h)
 }
 
 bool
-record_has_kept(const struct sbox *b)
+holds_has_kept(const struct sbox *b)
 {
 	return holds_any(b, is_kept);
 }
@@ -95,7 +95,7 @@ static void
 hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
     struct span base, struct span why)
 {
-	const struct jhold *old = record_find_hold(b, uid, base);
+	const struct jhold *old = holds_find(b, uid, base);
 	struct jhold h = {.uid = uid, .base = base, .why = why};
 	int64_t wait = HOLD_FIRST;
 
@@ -108,7 +108,7 @@ hold(struct run *r, struct sbox *b, struct journal_batch *batch, uint32_t uid,
 }
 
 void
-record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why)
 {
 	hold(r, b, batch, uid, SPAN_NONE, why);
@@ -122,12 +122,12 @@ hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
 	h.next = b->r.uidnext;
 	h.size = row->fsize;
 	h.idate = row->mtime_ns;
-	waits_no_more(r, b, record_find_hold(b, 0, h.base));
+	waits_no_more(r, b, holds_find(b, 0, h.base));
 	journal_put_hold(batch, b->j.id, &h);
 }
 
 void
-record_hold_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_sent(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct pair *row)
 {
 	const struct jhold h = {.kind = JHOLD_SENT,
@@ -146,11 +146,11 @@ ended_connection(const struct err *e)
 }
 
 void
-record_unanswered(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_unanswered(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct pair *row, const struct err *e)
 {
 	const struct jhold *old =
-	    record_find_hold(b, 0, plan_base(row->file));
+	    holds_find(b, 0, plan_base(row->file));
 	struct jhold h = {.kind = JHOLD_SUSPECT,
 	    .why = SPAN("the connection ended when it was sent")};
 
@@ -167,7 +167,7 @@ static void
 suspect(struct sbox *b, struct journal_batch *batch, uint32_t uid,
     uint64_t size, uint32_t *tries_r)
 {
-	const struct jhold *old = record_find_hold(b, uid, SPAN_NONE);
+	const struct jhold *old = holds_find(b, uid, SPAN_NONE);
 	struct jhold h = {.kind = JHOLD_SUSPECT,
 	    .uid = uid,
 	    .tries = 1,
@@ -212,7 +212,7 @@ ended_at(struct run *r, struct sbox *b, uint32_t uid, uint64_t size,
 }
 
 void
-record_ended_opening(struct run *r, struct sbox *b, const struct err *e)
+holds_ended_opening(struct run *r, struct sbox *b, const struct err *e)
 {
 	struct journal_batch *batch;
 	struct err late = {0};
@@ -231,14 +231,14 @@ record_ended_opening(struct run *r, struct sbox *b, const struct err *e)
 }
 
 void
-record_ended_at(
+holds_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
 {
 	ended_at(r, b, uid, 0, e);
 }
 
 void
-record_ended_comparing(
+holds_ended_comparing(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
 {
 	const struct rmsg *m = rview_find(&b->r, uid);
@@ -247,17 +247,17 @@ record_ended_comparing(
 }
 
 void
-record_ended_measuring(
+holds_ended_measuring(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e)
 {
 	ended_at(r, b, uid, JHOLD_UNSIZED, e);
 }
 
 void
-record_hold_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct span base)
 {
-	const struct jhold *old = record_find_hold(b, 0, base);
+	const struct jhold *old = holds_find(b, 0, base);
 	struct jhold h = {.base = base, .why = SPAN("edited, and on its way")};
 
 	/* it does the same, and knows how often that ended the connection */
@@ -269,14 +269,14 @@ record_hold_edited(struct run *r, struct sbox *b, struct journal_batch *batch,
 }
 
 void
-record_hold_file(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_file(struct run *r, struct sbox *b, struct journal_batch *batch,
     struct span base, struct span why)
 {
 	hold(r, b, batch, 0, base, why);
 }
 
 void
-record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_put_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op)
 {
 	struct jhold h = {.kind = JHOLD_SKIPPED,
@@ -291,12 +291,12 @@ record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
 	}
 	if (h.uid == 0)
 		h.base = plan_base(op->file);
-	waits_no_more(r, b, record_find_hold(b, h.uid, h.base));
+	waits_no_more(r, b, holds_find(b, h.uid, h.base));
 	journal_put_hold(batch, b->j.id, &h);
 }
 
 int
-record_read_holds(struct run *r, struct sbox *b, struct err *e)
+holds_read(struct run *r, struct sbox *b, struct err *e)
 {
 	b->nhold = 0;
 	arena_release(&b->hold_mem);
@@ -306,7 +306,7 @@ record_read_holds(struct run *r, struct sbox *b, struct err *e)
 }
 
 bool
-record_hold_due(const struct run *r, const struct jhold *h)
+holds_is_due(const struct run *r, const struct jhold *h)
 {
 	switch (h->kind) {
 	case JHOLD_RETRY:
@@ -326,7 +326,7 @@ record_hold_due(const struct run *r, const struct jhold *h)
 }
 
 void
-record_drop_hold(struct run *r, struct sbox *b, struct journal_batch *batch,
+holds_drop(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct jhold *h)
 {
 	if (!h)
@@ -379,7 +379,7 @@ look_again(struct run *r)
 }
 
 void
-record_drop_old_holds(
+holds_drop_old(
     struct run *r, struct sbox *b, struct journal_batch *batch)
 {
 	struct map bases, open;
@@ -410,7 +410,7 @@ record_drop_old_holds(
 		if (gone && h->uid && h->kind == JHOLD_SUSPECT && !h->ended)
 			look_again(r);
 		if (gone)
-			record_drop_hold(r, b, batch, h);
+			holds_drop(r, b, batch, h);
 	}
 	map_release(&open);
 	map_release(&bases);

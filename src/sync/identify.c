@@ -350,7 +350,7 @@ identify(struct moves_search *s, struct question *v, size_t n, struct err *e)
 	if (rc == 0)
 		rc = putoff_untold(s->r, box, &untold, e);
 	else if (e->scope >= ERR_SCOPE_CONN)
-		record_ended_comparing(s->r, b, imap_pending(s->r->imap), e);
+		holds_ended_comparing(s->r, b, imap_pending(s->r->imap), e);
 	uidset_release(&untold);
 	return rc;
 }

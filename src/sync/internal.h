@@ -178,7 +178,7 @@ int local_mend_letters(struct run *r, struct sbox *b, struct err *e);
 /*
  * Compare files with their rows: with --full each, else where the message is
  * gone there, where the name leaves it open which file it is, and where an
- * edited one is on its way (record_hold_edited).
+ * edited one is on its way (holds_put_edited).
  */
 int local_recheck(struct run *r, struct sbox *b, struct err *e);
 /* The same of B, whose directories did not change: are they to be read? */
@@ -444,55 +444,55 @@ void record_mark(struct run *r, struct sbox *b);
 int record_marks(struct run *r, struct sbox **v, size_t n, struct err *e);
 
 /* holds.c */
-void record_hold_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
+void holds_put_uid(struct run *r, struct sbox *b, struct journal_batch *batch,
     uint32_t uid, struct span why);
 /* E ended the run, maybe the connection, when B was opened: so it is the last
  * to be, next time (next_level). */
-void record_ended_opening(struct run *r, struct sbox *b, const struct err *e);
+void holds_ended_opening(struct run *r, struct sbox *b, const struct err *e);
 /* E ended the run, maybe the connection, when UID was to come; 0: none was. */
-void record_ended_at(
+void holds_ended_at(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 /* The same where it was compared: what is as large waits as well (putoff.c). */
-void record_ended_comparing(
+void holds_ended_comparing(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
 /* The same where its size was asked for, which nobody knows. */
-void record_ended_measuring(
+void holds_ended_measuring(
     struct run *r, struct sbox *b, uint32_t uid, const struct err *e);
-void record_hold_file(struct run *r, struct sbox *b,
+void holds_put_file(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base, struct span why);
 /* The file of ROW went up; which UID it has there is not known (sent.c). */
-void record_hold_sent(struct run *r, struct sbox *b,
+void holds_put_sent(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct pair *row);
 /*
  * The file of ROW was sent, and the run ends without an answer.  E: how it
  * ended, if the file may be to blame; else NULL.
  */
-void record_unanswered(struct run *r, struct sbox *b,
+void holds_put_unanswered(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct pair *row, const struct err *e);
 /*
  * Case 20: the file with BASE is about to go up, and its row is that of what it
  * was.  As long as this hold is there, it is looked at without --full, too.
  */
-void record_hold_edited(struct run *r, struct sbox *b,
+void holds_put_edited(struct run *r, struct sbox *b,
     struct journal_batch *batch, struct span base);
 /* B's as they are in the journal now. */
-int record_read_holds(struct run *r, struct sbox *b, struct err *e);
+int holds_read(struct run *r, struct sbox *b, struct err *e);
 /* Noted once: not carried over, by policy (OP_KEEP, OP_SKIP). */
-void record_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
+void holds_put_policy(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 /* Is it to be looked at again in this run? */
-bool record_hold_due(const struct run *r, const struct jhold *h);
+bool holds_is_due(const struct run *r, const struct jhold *h);
 /* The message of a hold is carried over, or gone. */
-void record_drop_hold(struct run *r, struct sbox *b,
+void holds_drop(struct run *r, struct sbox *b,
     struct journal_batch *batch, const struct jhold *h);
 /* Those of what is not there any more, and of what is no edit any more. */
-void record_drop_old_holds(
+void holds_drop_old(
     struct run *r, struct sbox *b, struct journal_batch *batch);
-const struct jhold *record_find_hold(
+const struct jhold *holds_find(
     const struct sbox *b, uint32_t uid, struct span base);
 bool holds_any(const struct sbox *b, bool (*is_one)(const struct jhold *));
 /* Is there a hold of what deletes: keep has left here (case 28)? */
-bool record_has_kept(const struct sbox *b);
+bool holds_has_kept(const struct sbox *b);
 
 /* sent.c */
 

@@ -129,7 +129,7 @@ is_on_its_way(const struct run *r, const struct jhold *h)
 {
 	return h && h->uid == 0 &&
 	       (h->kind == JHOLD_SUSPECT ||
-		   (h->kind == JHOLD_RETRY && record_hold_due(r, h)));
+		   (h->kind == JHOLD_RETRY && holds_is_due(r, h)));
 }
 
 /* Some row is to be held against its file; what is kept here needs not. */
@@ -179,7 +179,7 @@ is_to_check(const struct run *r, const struct sbox *b, const struct lmsg *m,
 	if (m->has_stat || !row)
 		return m->has_stat;
 	return looks_at_all(r, b) || is_gone_there(b, row) ||
-	       is_on_its_way(r, record_find_hold(b, 0, m->base));
+	       is_on_its_way(r, holds_find(b, 0, m->base));
 }
 
 int

@@ -28,7 +28,7 @@ unknown_uids(const struct sbox *b, struct uidset *set)
 		uint32_t uid = b->r.v[i].uid;
 
 		if (!pairs_find(&b->base, uid) &&
-		    !record_find_hold(b, uid, SPAN_NONE))
+		    !holds_find(b, uid, SPAN_NONE))
 			uidset_add(set, uid);
 	}
 }
@@ -101,7 +101,7 @@ check_selected(const struct imap_selected *sel, struct err *e)
 void
 observe_ended(struct run *r, struct sbox *b, struct err *e)
 {
-	record_ended_opening(r, b, e);
+	holds_ended_opening(r, b, e);
 	if (e->scope == ERR_SCOPE_CONN)
 		err_wrap(e, "%.*s: when it was opened", SPAN_ARG(b->j.name));
 }
@@ -334,7 +334,7 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 	for (size_t i = 0; i < b->nhold; i++)
 		if (b->hold[i].uid &&
 		    (!b->r.renumbered || jhold_is_unsized(&b->hold[i])) &&
-		    record_hold_due(r, &b->hold[i]) &&
+		    holds_is_due(r, &b->hold[i]) &&
 		    !uidset_has(&b->r.vanished, b->hold[i].uid))
 			uidset_add(&due, b->hold[i].uid);
 	rc = sizes_fetch(r, b, &due, &b->r, e);
@@ -342,12 +342,12 @@ due_holds(struct run *r, struct sbox *b, struct err *e)
 	rview_sort(&b->r);
 	for (size_t i = 0; i < b->r.n; i++) {
 		const struct jhold *h =
-		    record_find_hold(b, b->r.v[i].uid, SPAN_NONE);
+		    holds_find(b, b->r.v[i].uid, SPAN_NONE);
 
 		b->r.v[i].hold = h &&
 				 (h->kind == JHOLD_RETRY ||
 				     h->kind == JHOLD_SUSPECT) &&
-				 !record_hold_due(r, h);
+				 !holds_is_due(r, h);
 		b->r.v[i].skipped = h && h->kind == JHOLD_SKIPPED;
 	}
 	return rc;

@@ -189,7 +189,7 @@ record_failures(struct pull *p, struct pull_box *x, struct err *e)
 		struct jhold *h = &x->fail[i];
 		char *text;
 
-		record_hold_uid(p->r, x->b, batch, h->uid, h->why);
+		holds_put_uid(p->r, x->b, batch, h->uid, h->why);
 		text = xasprintf(
 		    "not fetched: %.*s; tried again later", SPAN_ARG(h->why));
 		report_failed(p->r, x->b, h->uid, SPAN_NONE, text);
@@ -255,7 +255,7 @@ settle_cut(struct pull *p, const struct err *e)
 		if (!p->v[i].b->failed)
 			(void)record_failures(p, &p->v[i], &late);
 	}
-	record_ended_at(p->r, p->v[p->pending_of].b, p->pending, e);
+	holds_ended_at(p->r, p->v[p->pending_of].b, p->pending, e);
 }
 
 /* Ops of B as a part of the stream. */

@@ -79,7 +79,7 @@ refuse(struct push *p, const struct letter *m, const char *why)
 	char *text = xasprintf(
 	    "not uploaded: %s; it stays here and is tried again later", why);
 
-	record_hold_file(p->r, m->x->b, batch_of(p, m->x), m->file->base,
+	holds_put_file(p->r, m->x->b, batch_of(p, m->x), m->file->base,
 	    span_str(why));
 	report_failed(p->r, m->x->b, 0, m->op->file, text);
 	xfree(text);
@@ -168,7 +168,7 @@ take_result(struct push *p, const struct imap_appended *res, struct err *e)
 	if (res->uid == 0 || res->uidvalidity != b->r.uidvalidity) {
 		/* not told, or told of another mailbox: it went up, but has no
 		 * row until adoption decides */
-		record_hold_sent(p->r, b, batch, &m->op->row);
+		holds_put_sent(p->r, b, batch, &m->op->row);
 		b->rescan = b->undone = true;
 		return 0;
 	}
@@ -359,13 +359,13 @@ note_edited(struct push *p, struct err *e)
 
 		if (m->op->why != CASE_L_REPLACED)
 			continue;
-		record_hold_edited(
+		holds_put_edited(
 		    p->r, m->x->b, batch_of(p, m->x), m->file->base);
 		any = true;
 	}
 	rc = any ? commit(p, e) : 0;
 	for (size_t i = 0; i < p->nall && any && rc == 0; i++)
-		if (record_read_holds(p->r, p->all[i].b, e) != 0)
+		if (holds_read(p->r, p->all[i].b, e) != 0)
 			rc = report_contain(p->r, p->all[i].b, e);
 	return rc;
 }
@@ -385,7 +385,7 @@ note_unanswered(struct push *p, struct err *e)
 
 		if (!m->sent || m->answered || m->x->b->failed)
 			continue;
-		record_unanswered(p->r, m->x->b, batch_of(p, m->x),
+		holds_put_unanswered(p->r, m->x->b, batch_of(p, m->x),
 		    &m->op->row, first ? NULL : &why);
 		if (!first)
 			first = m;

@@ -173,7 +173,7 @@ putoff_suspects(struct run *r)
 			if (jhold_is_unsized(h) && b->failed)
 				continue;
 			if (h->uid && h->kind == JHOLD_SUSPECT && h->size > 0 &&
-			    !record_hold_due(r, h))
+			    !holds_is_due(r, h))
 				putoff_to_the_end(r, i, h);
 		}
 	}

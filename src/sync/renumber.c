@@ -41,7 +41,7 @@ hold_against(
 
 		/* those due are in the plan */
 		if (h->uid && h->kind == JHOLD_RETRY &&
-		    !record_hold_due(r, h))
+		    !holds_is_due(r, h))
 			uidset_add(&held, h->uid);
 	}
 	rc = sizes_fetch(r, b, &held, &view, e);
@@ -63,7 +63,7 @@ hold_against(
 static bool
 ended_the_connection(const struct sbox *b, uint32_t uid)
 {
-	const struct jhold *h = record_find_hold(b, uid, SPAN_NONE);
+	const struct jhold *h = holds_find(b, uid, SPAN_NONE);
 
 	return h && h->kind == JHOLD_SUSPECT;
 }

@@ -324,7 +324,7 @@ is_due(const struct sbox *b, bool wrote, bool looked)
 static int
 read_holds(struct run *r, struct sbox *b, struct err *e)
 {
-	return record_read_holds(r, b, e) == 0 ? 0 : report_contain(r, b, e);
+	return holds_read(r, b, e) == 0 ? 0 : report_contain(r, b, e);
 }
 
 /* What has to be looked at once more; *more_r: is there anything? */

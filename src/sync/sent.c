@@ -3,7 +3,7 @@
  *
  *  1. A server may store a message and not say as what: without UIDPLUS, with
  *     a COPYUID that is of no use, or as the connection ends.  Such a file gets
- *     a hold (record_hold_sent), and is held against what is new there like all
+ *     a hold (holds_put_sent), and is held against what is new there like all
  *     files without a row (adopt.c).  Equal content is it.
  *  2. Some servers alter what they store (Exchange, Proton Bridge), and show
  *     nothing equal.  So what is left over is paired by its Message-ID, where
@@ -14,7 +14,7 @@
  *     said once, and ends when the file is another one.  Where several files
  *     have the base that the hold is for, it may be any of them.
  *  4. What had no answer goes up again if it is not found; at the end of the
- *     run, if it may be what ended the connection (record_unanswered).
+ *     run, if it may be what ended the connection (holds_put_unanswered).
  */
 #include "sync/adopt.h"
 
@@ -61,7 +61,7 @@ sent_hold(struct adoption *a)
 	count_bases(b, &bases);
 	for (size_t i = 0; i < a->nfile; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
-		const struct jhold *h = record_find_hold(b, 0, m->base);
+		const struct jhold *h = holds_find(b, 0, m->base);
 		uint64_t n = 0;
 
 		if (!h || h->kind != JHOLD_SENT)
@@ -94,7 +94,7 @@ find_left(struct adoption *a, struct left *v, size_t *n_r, struct err *e)
 			map_set_u64(&found, b->r.v[i].klass, 1);
 	for (size_t i = 0; i < a->nfile && rc == 0; i++) {
 		struct lmsg *m = &b->l.v[a->file[i]];
-		const struct jhold *h = record_find_hold(b, 0, m->base);
+		const struct jhold *h = holds_find(b, 0, m->base);
 		uint64_t one;
 
 		if (!h || !is_of_sent_file(h) || !is_what_was_sent(h, m) ||
@@ -212,7 +212,7 @@ sent_tell(struct run *r, struct sbox *b, struct journal_batch *batch)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct jhold *h =
-		    record_find_hold(b, 0, plan_base(v[i]->file));
+		    holds_find(b, 0, plan_base(v[i]->file));
 		struct jhold said;
 
 		if (v[i]->why != CASE_L_HOLD || !h || h->kind != JHOLD_SENT ||

@@ -12,7 +12,7 @@
  *  3. Of a mailbox that was listed with sizes, what is suspect is the number
  *     behind the last one that came.  If there is no such UID, the next run
  *     finds the right one by rule 2, and this one is forgotten with the listing
- *     that lacks it (record_drop_old_holds).
+ *     that lacks it (holds_drop_old).
  *  4. What may be it waits until then (putoff.c, rule 6).
  */
 #include "sync/internal.h"
@@ -20,7 +20,7 @@
 void
 sizes_ended(struct run *r, struct sbox *b, uint32_t uid, struct err *e)
 {
-	record_ended_measuring(r, b, uid, e);
+	holds_ended_measuring(r, b, uid, e);
 	if (uid && e->scope == ERR_SCOPE_CONN)
 		err_wrap(e, "%.*s: when the size of uid %u was asked for",
 		    SPAN_ARG(b->j.name), uid);
@@ -72,7 +72,7 @@ sizes_listed(struct run *r, struct sbox *b, struct err *e)
 	uidset_init(&set);
 	for (size_t i = 0; i < b->r.n; i++) {
 		uint32_t uid = b->r.v[i].uid;
-		const struct jhold *h = record_find_hold(b, uid, SPAN_NONE);
+		const struct jhold *h = holds_find(b, uid, SPAN_NONE);
 
 		if (!h || !jhold_is_unsized(h))
 			uidset_add(&set, uid);

@@ -252,7 +252,7 @@ slice_drop_strays(struct sbox *b, const struct uidset *asked)
 		uint32_t uid = b->r.v[i].uid;
 
 		if (uidset_has(asked, uid) || pairs_find(&b->base, uid) ||
-		    record_find_hold(b, uid, SPAN_NONE))
+		    holds_find(b, uid, SPAN_NONE))
 			b->r.v[n++] = b->r.v[i];
 	}
 	b->r.n = n;

@@ -373,7 +373,7 @@ hold_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
 		rc = observe_there(r, &there, e);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (uidset_has(&there, v[i]->from_uid))
-			record_hold_sent(
+			holds_put_sent(
 			    r, b, batch, r->group[v[i]->group].row);
 		else
 			r->source_gone_r |= v[i]->kind == OP_RCOPY;

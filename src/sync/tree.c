@@ -37,7 +37,7 @@ load_holds(struct run *r, struct sbox *b, struct err *e)
 		/* the suspect are tried by each run that is no dry one */
 		r->rep->waiting += b->hold[i].kind == JHOLD_RETRY ||
 		    (r->o->dry_run && b->hold[i].kind == JHOLD_SUSPECT);
-		if (!record_hold_due(r, &b->hold[i]))
+		if (!holds_is_due(r, &b->hold[i]))
 			continue;
 		if (b->hold[i].uid)
 			b->dirty_r = true;

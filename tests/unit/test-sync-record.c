@@ -61,13 +61,13 @@ note_failure(struct fixture *f, struct scene *s, uint32_t uid, const char *file)
 	const struct jhold *h;
 
 	if (uid)
-		record_hold_uid(&s->r, &s->b, batch, uid, SPAN("no"));
+		holds_put_uid(&s->r, &s->b, batch, uid, SPAN("no"));
 	else
-		record_hold_file(
+		holds_put_file(
 		    &s->r, &s->b, batch, span_str(file), SPAN("no"));
 	commit(batch);
 	load(f, s);
-	h = record_find_hold(&s->b, uid, uid ? SPAN_NONE : span_str(file));
+	h = holds_find(&s->b, uid, uid ? SPAN_NONE : span_str(file));
 	assert_non_null(h);
 	assert_int_equal(h->kind, JHOLD_RETRY);
 	return h;
@@ -101,13 +101,13 @@ test_it_is_due_when_its_time_has_come_and_not_before(void **state)
 	struct scene *s = begin(f);
 	const struct jhold *h = note_failure(f, s, 7, NULL);
 
-	assert_false(record_hold_due(&s->r, h));
+	assert_false(holds_is_due(&s->r, h));
 	s->r.now = h->next - 1;
-	assert_false(record_hold_due(&s->r, h));
+	assert_false(holds_is_due(&s->r, h));
 	s->r.now = h->next;
-	assert_true(record_hold_due(&s->r, h));
+	assert_true(holds_is_due(&s->r, h));
 	s->r.now += DAY;
-	assert_true(record_hold_due(&s->r, h));
+	assert_true(holds_is_due(&s->r, h));
 }
 
 /* The clock was wrong when it was refused: no wait is that long. */
@@ -119,11 +119,11 @@ test_it_is_due_when_its_time_is_too_far_ahead(void **state)
 	const struct jhold *h = note_failure(f, s, 7, NULL);
 
 	s->r.now = h->next - DAY;
-	assert_false(record_hold_due(&s->r, h));
+	assert_false(holds_is_due(&s->r, h));
 	s->r.now--;
-	assert_true(record_hold_due(&s->r, h));
+	assert_true(holds_is_due(&s->r, h));
 	s->r.now = 0;
-	assert_true(record_hold_due(&s->r, h));
+	assert_true(holds_is_due(&s->r, h));
 }
 
 static void
@@ -136,18 +136,18 @@ test_what_policy_skipped_is_due_once_policy_lets_it_through(void **state)
 	    .size = 1000,
 	    .idate = NOW - 10 * DAY};
 
-	assert_true(record_hold_due(&s->r, &h));
+	assert_true(holds_is_due(&s->r, &h));
 	s->conf.max_size = 999;
-	assert_false(record_hold_due(&s->r, &h));
+	assert_false(holds_is_due(&s->r, &h));
 	s->conf.max_size = 1000;
-	assert_true(record_hold_due(&s->r, &h));
+	assert_true(holds_is_due(&s->r, &h));
 	s->conf.max_age_days = 9;
-	assert_false(record_hold_due(&s->r, &h));
+	assert_false(holds_is_due(&s->r, &h));
 	s->conf.max_age_days = 11;
-	assert_true(record_hold_due(&s->r, &h));
+	assert_true(holds_is_due(&s->r, &h));
 	/* no time makes one due that is kept */
 	h.kind = JHOLD_KEPT;
-	assert_false(record_hold_due(&s->r, &h));
+	assert_false(holds_is_due(&s->r, &h));
 }
 
 static void
@@ -159,7 +159,7 @@ test_what_ended_the_connection_is_due_in_the_order_of_tries(void **state)
 
 	for (s->r.suspects = 0; s->r.suspects < 4; s->r.suspects++)
 		assert_int_equal(
-		    record_hold_due(&s->r, &h), s->r.suspects == 2);
+		    holds_is_due(&s->r, &h), s->r.suspects == 2);
 }
 
 static const struct jhold *
@@ -171,13 +171,13 @@ note_sent(struct fixture *f, struct scene *s, const struct err *e, bool stored)
 
 	s->b.r.uidnext = 9;
 	if (stored)
-		record_hold_sent(&s->r, &s->b, batch, &row);
+		holds_put_sent(&s->r, &s->b, batch, &row);
 	else
-		record_unanswered(&s->r, &s->b, batch, &row, e);
+		holds_put_unanswered(&s->r, &s->b, batch, &row, e);
 	commit(batch);
 	load(f, s);
 	assert_int_equal(s->b.nhold, 1);
-	return record_find_hold(&s->b, 0, SPAN("1.host"));
+	return holds_find(&s->b, 0, SPAN("1.host"));
 }
 
 /* What was under way behind it is sent in its turn. */
@@ -196,7 +196,7 @@ test_only_what_may_have_ended_the_connection_comes_last(void **state)
 	assert_int_equal(h->next, 9);
 	assert_int_equal(h->size, 42);
 	assert_int_equal(h->idate, 7);
-	assert_true(record_hold_due(&s->r, h));
+	assert_true(holds_is_due(&s->r, h));
 	h = note_sent(f, s, &canceled, false);
 	assert_int_equal(h->tries, 0);
 	for (uint32_t i = 0; i < sizeof v / sizeof *v; i++) {
@@ -204,7 +204,7 @@ test_only_what_may_have_ended_the_connection_comes_last(void **state)
 
 		h = note_sent(f, s, &e, false);
 		assert_int_equal(h->tries, i + 1);
-		assert_false(record_hold_due(&s->r, h));
+		assert_false(holds_is_due(&s->r, h));
 		/* nor does it begin anew behind another one */
 		h = note_sent(f, s, NULL, false);
 		assert_int_equal(h->tries, i + 1);
@@ -226,7 +226,7 @@ test_what_went_up_is_never_due(void **state)
 	assert_int_equal(h->kind, JHOLD_SENT);
 	assert_int_equal(s->rep.waiting, 0);
 	s->r.now += 10 * DAY;
-	assert_false(record_hold_due(&s->r, h));
+	assert_false(holds_is_due(&s->r, h));
 }
 
 /* What waits: UID 7, or 0, and 1.host, or FILE is NULL. */
@@ -335,13 +335,13 @@ test_what_ended_is_not_what_is_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct scene *s = begin_waiting(f, 0, "1.host");
-	const struct jhold *h = record_find_hold(&s->b, 0, SPAN("1.host"));
+	const struct jhold *h = holds_find(&s->b, 0, SPAN("1.host"));
 	struct journal_batch *batch = journal_begin(f->j, f->kw);
 
 	for (int i = 0; i < 2; i++) {
-		record_drop_hold(&s->r, &s->b, batch, h);
+		holds_drop(&s->r, &s->b, batch, h);
 		assert_int_equal(s->rep.waiting, 0);
-		assert_false(record_has_kept(&s->b));
+		assert_false(holds_has_kept(&s->b));
 	}
 	journal_batch_free(&batch);
 }
@@ -355,12 +355,12 @@ test_what_policy_keeps_waits_no_more(void **state)
 	struct journal_batch *batch = journal_begin(f->j, f->kw);
 
 	for (int i = 0; i < 2; i++) {
-		record_policy(&s->r, &s->b, batch, &op);
+		holds_put_policy(&s->r, &s->b, batch, &op);
 		assert_int_equal(s->rep.waiting, 0);
 	}
 	commit(batch);
 	load(f, s);
-	assert_true(record_has_kept(&s->b));
+	assert_true(holds_has_kept(&s->b));
 }
 
 /* Both sides were looked at; deletes are held HERE, and THERE. */
