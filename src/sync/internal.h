@@ -6,7 +6,7 @@
  *	run.c      sync_account: lock, open, passes, close
  *	late.c     what the server may still be storing
  *	whose.c    is the journal that of this configuration
- *	tree.c     which mailboxes; create them
+ *	tree.c     which mailboxes there are to be, and what comes of each
  *	lists.c    the three lists of them
  *	patterns.c which of them the configuration has
  *	rename.c   those that got another name
