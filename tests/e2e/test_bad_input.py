@@ -67,7 +67,7 @@ def test_login_refused_once(world):
 
 
 def test_usage(world):
-    for args in (("frobnicate",), ("sync", "--frobnicate"), ("undo",),
+    for args in (("frobnicate",), ("sync", "--frobnicate"), ("explain",),
                  ("journal", "dump"), ("undo", "../../x")):
         world.run(*args, status=64)
     assert "sync" in world.run("--help").out
