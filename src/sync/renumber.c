@@ -139,7 +139,7 @@ has_unseen(const struct sbox *b)
 	       x->uidnext > b->j.uidnext;
 }
 
-/* Where all that would go up again waits for UNSEEN. */
+/* Where all that would go up again waits for UNSEEN; it has its turn with it. */
 static void
 wait_for(struct run *r, const struct sbox *unseen)
 {
@@ -149,13 +149,16 @@ wait_for(struct run *r, const struct sbox *unseen)
 
 		if (b->failed || !op_goes_up_again(&r->plan.op[i]))
 			continue;
+		b->failed = true;
+		b->last = unseen->last;
+		if (b->last)
+			continue;
 		text = xasprintf("what the server lacks of it may be in "
 				 "'%.*s', which was not looked at; it waits "
 				 "until that is",
 		    SPAN_ARG(unseen->j.name));
 		report_failed(r, b, 0, SPAN_NONE, text);
 		xfree(text);
-		b->failed = true;
 	}
 }
 
@@ -170,16 +173,34 @@ count_out(const struct run *r)
 	return n;
 }
 
+/* What would go up again, of SIZE, has its turn with what is last. */
+static void
+wait_as_last(struct run *r, uint64_t size)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		struct sbox *b = &r->box[op->box];
+
+		if (op->row.size == size && op_goes_up_again(op) && !b->failed)
+			b->failed = b->last = true;
+	}
+}
+
 /* Where what B has and is not carried out may be what would go up again. */
 static void
 wait_by_size(struct run *r, const struct sbox *b, const struct map *sizes)
 {
 	uint64_t one;
 
-	for (size_t i = 0; i < b->r.n && b->measured; i++)
-		if (b->r.v[i].has_meta &&
-		    map_get_u64(sizes, b->r.v[i].size, &one))
-			putoff_like(r, b->r.v[i].size, !b->failed);
+	for (size_t i = 0; i < b->r.n && b->measured; i++) {
+		uint64_t size = b->r.v[i].size;
+
+		if (!b->r.v[i].has_meta || !map_get_u64(sizes, size, &one))
+			continue;
+		if (b->last)
+			wait_as_last(r, size);
+		putoff_like(r, size, !b->failed);
+	}
 }
 
 void

@@ -338,14 +338,14 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		struct sbox *b = &r->box[i];
 		bool slice = slice_next(r, b);
 
-		if (b->last)
-			continue; /* as it was found */
 		if (b->observed) {
 			uidset_release(&b->r.vanished);
 			uidset_release(&b->r.more);
 			uidset_release(&b->l_look);
 			uidset_release(&b->l_gone);
 		}
+		if (b->last)
+			continue; /* as it was found */
 		/* with the next slice it is only that which is looked at */
 		*more_r |= slice;
 		b->dirty_l = !slice && (is_due(b, b->wrote_l, b->dirty_l) ||
@@ -389,7 +389,8 @@ next_level(const struct run *r)
 	for (size_t i = 0; i < r->nbox; i++) {
 		const struct sbox *b = &r->box[i];
 
-		if (b->last && (level == 0 || b->j.ended < level))
+		if (b->last && b->j.ended &&
+		    (level == 0 || b->j.ended < level))
 			level = b->j.ended;
 		for (size_t k = 0; k < b->nhold && !b->failed && !b->gone; k++)
 			if (b->hold[k].kind == JHOLD_SUSPECT &&
@@ -417,7 +418,8 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 	for (size_t i = 0; i < r->nbox && level && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (b->last && b->j.ended == level)
+		/* and what waits for one of these (renumber.c, rule 3) */
+		if (b->last && b->j.ended <= level)
 			b->last = b->failed = false;
 		if (b->failed || b->gone)
 			continue;

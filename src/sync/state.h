@@ -47,7 +47,7 @@ struct sbox {
 	bool goes;     /* and it is, once it is empty (cases 105 and 106) */
 	bool displaced; /* there, another mailbox has its name (plan/tree.h) */
 	bool failed;   /* an error ended it for this run, or it was left out */
-	bool last;     /* and it failed: until all others are done (run.c) */
+	bool last;     /* and failed: until others are done (next_suspects) */
 	bool refused;  /* a move: it fails once what is new is carried over */
 	bool left_out; /* by the command line */
 	bool gone;     /* removed on both sides in this run */

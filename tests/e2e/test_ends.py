@@ -502,6 +502,29 @@ def test_mailboxes_that_cannot_be_opened_are_named_and_come_last(
     world.assert_settled()
 
 
+@pytest.mark.parametrize("bad", ["bad", "work"])
+def test_what_may_be_in_one_that_could_not_be_opened(scripted, bad):
+    """What one that is numbered anew lacks goes up in the run that opens both."""
+    world = scripted()
+    for box in "bad", "work":
+        world.server.create(box)
+        for n in range(3):
+            world.server.append(box, message(box + str(n)))
+    world.sync()
+    for box in "bad", "work":
+        world.server.expunge(box, [1])
+        world.server.renumber(box)
+        world.server.append(box, message("new " + box))
+    hang_up_at_opening(world, bad)
+    ends(world)
+    world.script.well()
+    world.sync()
+    for box in "bad", "work":
+        tokens = sorted([box + "0", box + "1", box + "2", "new " + box])
+        assert world.tokens(box) == (tokens, tokens)
+    world.assert_settled()
+
+
 def test_moves_of_one_that_cannot_be_opened(scripted):
     world = scripted()
     inbox, work = world.moved_there(4)
