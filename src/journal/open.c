@@ -189,8 +189,8 @@ reserve_readers(const struct journal *j, int dir, struct err *e)
 	if (fd < 0 || fallocate(fd, 0, 0, READERS_SIZE) == 0 ||
 	    (errno != ENOSPC && errno != EDQUOT))
 		return 0;
-	return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "journal '%s': %s", j->dir,
-	    "lock.mdb");
+	return err_sys(e, ERR_SCOPE_ACCOUNT, errno, "journal '%s': lock.mdb",
+	    j->dir);
 }
 
 int

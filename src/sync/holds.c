@@ -149,8 +149,7 @@ void
 holds_put_unanswered(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct pair *row, const struct err *e)
 {
-	const struct jhold *old =
-	    holds_find(b, 0, plan_base(row->file));
+	const struct jhold *old = holds_find(b, 0, plan_base(row->file));
 	struct jhold h = {.kind = JHOLD_SUSPECT,
 	    .why = SPAN("the connection ended when it was sent")};
 

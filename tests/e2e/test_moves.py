@@ -229,17 +229,23 @@ def test_case_24_copied_there(world, how):
     world.assert_settled()
 
 
-@pytest.mark.parametrize("at", [0, 1, 7])
-def test_case_24_what_is_gone_here_is_no_source(world, at):
-    """With direction: pull its row stays, and no look tells that it is of
-    nothing."""
+def eight_alike(world, direction):
+    """Mailboxes with one message each, from when the direction was both."""
     boxes = ["box%d" % i for i in range(8)]
     for box in boxes + ["Work"]:
         world.server.create(box)
     for box in boxes:
         world.server.append(box, message("m"))
     world.sync()
-    world.write_config(direction="pull")
+    world.write_config(direction=direction)
+    return boxes
+
+
+@pytest.mark.parametrize("at", [0, 1, 7])
+def test_case_24_what_is_gone_here_is_no_source(world, at):
+    """With direction: pull its row stays, and no look tells that it is of
+    nothing."""
+    boxes = eight_alike(world, "pull")
     for box in boxes[:at] + boxes[at + 1:]:
         (_, _, path), = world.local.files(box)
         os.unlink(path)
@@ -253,13 +259,7 @@ def test_case_24_what_is_gone_here_is_no_source(world, at):
 @pytest.mark.parametrize("at", [0, 1, 7])
 def test_case_23_what_is_gone_there_is_no_source(world, at):
     """The same with direction: push."""
-    boxes = ["box%d" % i for i in range(8)]
-    for box in boxes + ["Work"]:
-        world.server.create(box)
-    for box in boxes:
-        world.server.append(box, message("m"))
-    world.sync()
-    world.write_config(direction="push")
+    boxes = eight_alike(world, "push")
     for box in boxes[:at] + boxes[at + 1:]:
         world.server.expunge(box, list(world.server.messages(box)))
     world.sync()
