@@ -139,6 +139,9 @@ class Changes:
                 outcomes |= strict(("", base[1]), l, s, moves)
             if base and base[0] in self.doubt:
                 outcomes |= unknown(l, s)
+                if s:
+                    # a flag that new numbers do not show was not removed
+                    outcomes |= strict(base, l, (s[0], s[1] | base[1]), moves)
             if base and base[0] in self.removed:
                 # the mailbox went, and a message of it was moved away
                 outcomes.add(NONE)
