@@ -31,7 +31,8 @@ begin_store(struct imap *s, const struct imap_store *x, struct span set)
 		wire_cmd_u64(&s->cmd, x->unchangedsince);
 		wire_cmd_raw(&s->cmd, ")");
 	}
-	wire_cmd_raw(&s->cmd, x->add ? " +FLAGS.SILENT " : " -FLAGS.SILENT ");
+	wire_cmd_raw(&s->cmd, x->add ? " +FLAGS" : " -FLAGS");
+	wire_cmd_raw(&s->cmd, x->tell ? " " : ".SILENT ");
 	wire_cmd_flags(&s->cmd, s->conf->kw, x->flags);
 }
 

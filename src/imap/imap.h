@@ -406,13 +406,13 @@ int imap_append_result(struct imap_append *a, bool wait,
 void imap_append_end(struct imap_append **a);
 
 /*
- * UID STORE +FLAGS.SILENT / -FLAGS.SILENT, with (UNCHANGEDSINCE n) when
- * UNCHANGEDSINCE is not 0 and CONDSTORE is there.  The N of V are
- * pipelined, of the selected mailbox.  *modified_r: UIDs that the server
- * refused as changed meanwhile; *failed_r: UIDs of a tagged NO or BAD, of which
- * *said_r (may be NULL) gets the last; both initialised, and added to.  A NO to
- * several messages concerns one of them: it is asked again for each half, as
- * long as that is not in vain.  (Not behind a SELECT that imap_select_next()
+ * UID STORE +FLAGS.SILENT / -FLAGS.SILENT (RFC 3501 §6.4.6; see .tell), with
+ * (UNCHANGEDSINCE n) when UNCHANGEDSINCE is not 0 and CONDSTORE is there.  The
+ * N of V are pipelined, of the selected mailbox.  *modified_r: UIDs that the
+ * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO or BAD, of
+ * which *said_r (may be NULL) gets the last; both initialised, and added to.  A
+ * NO to several messages concerns one of them: it is asked again for each half,
+ * as long as that is not in vain.  (Not behind a SELECT that imap_select_next()
  * wanted: then *failed_r gets all of them, and the caller opens the mailbox
  * again to know more.)
  * FETCH data that came back is added to *r.
@@ -422,6 +422,7 @@ struct imap_store {
 	bool add;
 	struct flags flags;
 	uint64_t unchangedsince; /* 0: unconditional */
+	bool tell; /* without .SILENT: FETCH for each that is there */
 };
 int imap_store(struct imap *s, const struct imap_store *v, size_t n,
     struct arena *mem, struct rview *r, struct uidset *modified_r,

@@ -51,6 +51,16 @@ flags_appended(struct run *r, const struct sbox *b, struct flags sent)
 	return sent;
 }
 
+/* What the server said to the stores of one mailbox. */
+struct told {
+	uint64_t since; /* mod-sequence after which others changed it */
+	struct uidset modified, failed; /* owned */
+	bool all; /* of each message that is there (no mod-sequences) */
+	bool changed; /* others were at work between the look and the stores */
+	struct rview back; /* .vanished is owned */
+	struct err said;
+};
+
 struct stores {
 	struct imap_store *v;
 	size_t n, cap;
@@ -59,7 +69,7 @@ struct stores {
 
 static void
 stores_add(struct run *r, struct stores *s, bool add, struct flags f,
-    uint64_t unchangedsince, uint32_t uid)
+    const struct told *t, uint32_t uid)
 {
 	struct buf key;
 	uint64_t at;
@@ -73,7 +83,11 @@ stores_add(struct run *r, struct stores *s, bool add, struct flags f,
 		VEC_GROW(s->v, s->n, s->cap);
 		at = s->n++;
 		s->v[at] = (struct imap_store){
-		    .add = add, .flags = f, .unchangedsince = unchangedsince};
+		    .add = add,
+		    .flags = f,
+		    .unchangedsince = t->since,
+		    .tell = t->all,
+		};
 		uidset_init(&s->v[at].uids);
 		map_add(&s->by_key, arena_span(&r->pass, buf_span(&key)), at);
 	}
@@ -90,19 +104,10 @@ stores_release(struct stores *s)
 	map_release(&s->by_key);
 }
 
-/* What the server said to the stores of one mailbox. */
-struct told {
-	uint64_t since; /* mod-sequence after which others changed it */
-	struct uidset modified, failed; /* owned */
-	bool changed; /* others were at work between the look and the stores */
-	struct rview back; /* .vanished is owned */
-	struct err said;
-};
-
 static void
 told_init(struct told *t, uint64_t since)
 {
-	*t = (struct told){.since = since};
+	*t = (struct told){.since = since, .all = since == 0};
 	uidset_init(&t->modified);
 	uidset_init(&t->failed);
 	uidset_init(&t->back.vanished);
@@ -138,11 +143,10 @@ store_round(struct run *r, struct sbox *b, struct op **v, size_t n, bool first,
 		    uidset_has(&t->failed, v[i]->uid))
 			continue;
 		if (first)
-			stores_add(r, &s, true, permanent(r, v[i]->add),
-			    t->since, v[i]->uid);
+			stores_add(r, &s, true, permanent(r, v[i]->add), t,
+			    v[i]->uid);
 		if (first != both)
-			stores_add(
-			    r, &s, false, v[i]->del, t->since, v[i]->uid);
+			stores_add(r, &s, false, v[i]->del, t, v[i]->uid);
 	}
 	if (s.n > 0) {
 		b->wrote_r = true;
@@ -223,12 +227,13 @@ refused(
 
 /*
  * Rule 3.  Each message that a store changes gets a new mod-sequence, which is
- * told (RFC 7162 section 3.1.3); without, only VANISHED says that one is gone.
+ * told (RFC 7162 section 3.1.3).  Where there are none, the store asks to be
+ * told of all.
  */
 static bool
 may_be_gone(const struct told *t, const struct rmsg *m, uint32_t uid)
 {
-	return uidset_has(&t->back.vanished, uid) || (t->changed && !m);
+	return uidset_has(&t->back.vanished, uid) || ((t->changed || t->all) && !m);
 }
 
 /* OP was carried out as far as T says. */

@@ -470,18 +470,21 @@ class Session:
             since = int(words.pop(0)[1])
             modified = [u for u in uids if self.box.modseq[u] > since]
         what = words[0].decode().upper()
-        if what not in ("+FLAGS.SILENT", "-FLAGS.SILENT"):
+        if what not in ("+FLAGS.SILENT", "-FLAGS.SILENT", "+FLAGS", "-FLAGS"):
             raise No("BAD never %s" % what)
         flags = [f.decode() for f in words[1]]
         for uid in uids:
             if uid in modified:
                 continue
-            if self.store.set_flags(
-                    self.box, uid, *((flags,) if what[0] == "+" else
-                                     ((), flags))):
+            changed = self.store.set_flags(
+                self.box, uid, *((flags,) if what[0] == "+" else
+                                 ((), flags)))
+            if changed:
                 self.seen[uid] = self.box.modseq[uid]
-                if "CONDSTORE" in self.enabled:
-                    self.fetched(uid, "UID %d" % uid)
+            if not what.endswith(".SILENT"):
+                self.fetched(uid, "UID %d FLAGS %s" % (uid, self.flags(uid)))
+            elif changed and "CONDSTORE" in self.enabled:
+                self.fetched(uid, "UID %d" % uid)
         if modified:
             self.code = "[MODIFIED %s]" % format_set(modified)
 

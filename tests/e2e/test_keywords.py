@@ -626,13 +626,15 @@ def test_no_table_is_made_where_none_was(world):
     assert not (world.root / "INBOX" / "dovecot-keywords").exists()
 
 
+@pytest.mark.parametrize("off", [[], ["condstore"]], ids=["", "no CONDSTORE"])
 @pytest.mark.parametrize("at", ["SELECT", "STORE"])
 @pytest.mark.parametrize("add, drop", [
     ([], ["\\Seen"]), (["\\Flagged"], []), (["two"], []), ([], ["one"]),
     (["\\Flagged", "two"], ["\\Seen", "one"])], ids=str)
-def test_moved_there_before_our_store(world, meddle, add, drop, at):
+def test_moved_there_before_our_store(world, meddle, add, drop, at, off):
     """The server says OK to a STORE of what is gone: what was changed here goes
     to where the message is."""
+    world.write_config(disable_extensions=off)
     box, to = ("INBOX", "Archive") if at == "SELECT" else ("Archive", "INBOX")
     world.server.create("Archive")
     world.server.append(to, message("other"))

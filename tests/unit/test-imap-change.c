@@ -169,11 +169,12 @@ test_a_refusal_is_narrowed_down(void **state)
 	struct fixture *f = *state;
 	struct uidset modified, failed;
 	struct imap_store v[2] = {{.add = true, .flags = {.sys = FLAG_SEEN}},
-	    {.add = true, .flags = {.sys = FLAG_FLAGGED}}};
+	    {.add = true, .flags = {.sys = FLAG_FLAGGED},
+		.tell = true}};
 	struct err said = {0};
 	struct err e = START(f, LOGIN_PLAIN, SELECT_INBOX,
 	    "C m4 UID STORE 4:7 +FLAGS.SILENT (\\Seen)",
-	    "C m5 UID STORE 8:9 +FLAGS.SILENT (\\Flagged)",
+	    "C m5 UID STORE 8:9 +FLAGS (\\Flagged)",
 	    "S m4 NO no", "C m6 UID STORE 6:7 +FLAGS.SILENT (\\Seen)",
 	    "C m7 UID STORE 4:5 +FLAGS.SILENT (\\Seen)",
 	    "S m5 BAD what is that?", "S m6 OK", "S m7 NO no",
