@@ -256,20 +256,27 @@ transfer_here(struct run *r, struct op **v, size_t n, struct err *e)
 
 /*
  * An RCOPY or RMOVE op has its new UID.  LEFT: what it was moved from is gone
- * there; else its row stays, and the next pass finds a message that was deleted
- * here (a COPY was done, and the EXPUNGE was not).
+ * there; else its row stays without its file, and the next pass expunges it (a
+ * COPY was done, and the EXPUNGE was not; see trash.c, rule 2).
  */
 static void
 landed(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op, uint32_t uid, bool left)
 {
 	struct sbox *from = &r->box[op->from];
+	struct pair *old = op->kind == OP_RMOVE && !left
+			       ? pairs_find(&from->base, op->from_uid)
+			       : NULL;
 
 	r->group[op->group].row->uid = uid;
 	if (op->kind == OP_RMOVE && left)
 		journal_del_pair(batch, from->j.id, op->from_uid);
 	else if (op->kind == OP_RMOVE)
 		from->undone = from->rescan = true;
+	if (old) {
+		old->file = SPAN("");
+		journal_put_pair(batch, from->j.id, old);
+	}
 	apply_done(r, b, batch, op);
 }
 

@@ -5,7 +5,10 @@
  * where mailboxes are labels and an expunge only takes one away.  But:
  *
  *  1. In the trash itself a delete is a delete.
- *  2. An older version of a draft is expunged (not at Gmail's).
+ *  2. An older version of a draft is expunged (not at Gmail's), and so is what
+ *     was moved here: a move that was cut off between COPY and EXPUNGE leaves a
+ *     row without a file, or, before it could be recorded, an equal message
+ *     elsewhere that is new on both sides (case 12).
  *  3. At Gmail's a message that keeps another label only loses this one: the
  *     trash would take it out of the other mailboxes, too.
  *  4. Without MOVE a message is copied there, and then expunged.  When that
@@ -145,6 +148,21 @@ is_in_trash(struct run *r, const struct op *op)
 	return any;
 }
 
+/* Rule 2. */
+static bool
+was_moved(const struct run *r, const struct op *op)
+{
+	bool any = op->row.file.n == 0;
+
+	for (size_t i = 0; i < r->plan.n && !any; i++) {
+		const struct op *x = &r->plan.op[i];
+
+		any = x->kind == OP_ADOPT && x->why == CASE_LR_NEW_EQUAL &&
+		      memcmp(x->row.sha, op->row.sha, DIGEST_LEN) == 0;
+	}
+	return any;
+}
+
 bool
 trash_takes(struct run *r, const struct sbox *b, const struct op *op)
 {
@@ -156,7 +174,8 @@ trash_takes(struct run *r, const struct sbox *b, const struct op *op)
 		return !keeps_label(r, op);
 	if (op->why == CASE_L_REPLACED)
 		return false;
-	return (imap_caps(r->imap) & IMAP_CAP_MOVE) || !is_in_trash(r, op);
+	return (imap_caps(r->imap) & IMAP_CAP_MOVE) ||
+	       (!was_moved(r, op) && !is_in_trash(r, op));
 }
 
 /* Their place is another mailbox now: it is looked at in the next pass. */

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay import HangUp, Line
 from test_policy import fill, local_tokens, remote_tokens, token
 from world import message
 
@@ -109,3 +110,54 @@ def test_pull_needs_no_trash(world):
     world.assert_idle()
     world.write_config(direction="both")
     assert "\\Trash" in world.sync(status=78).err
+
+
+class CutBefore(Line):
+    """Ends before the command WORDS is passed on."""
+
+    def __init__(self, port, words):
+        self.words = words
+        super().__init__(port)
+
+    def send(self, to, data, down):
+        if not down and self.count(self.words):
+            self.hit = True
+            raise HangUp
+        super().send(to, data, down)
+
+
+@pytest.mark.parametrize("keyword", [(), ("kw",)], ids=["", "keyword"])
+@pytest.mark.parametrize("bad", [
+    lambda port: Line(port, lose=("COPY", 1)),
+    lambda port: Line(port, lose=("COPY", 1), more=True),
+    lambda port: CutBefore(port, "STORE"),
+    lambda port: CutBefore(port, "EXPUNGE"),
+    lambda port: Line(port, lose=("STORE", 1)),
+    lambda port: Line(port, lose=("EXPUNGE", 1))],
+    ids=["copied", "all of copied", "store", "expunge", "stored", "expunged"])
+def test_half_a_move_leaves_nothing_in_the_trash(world, bad, keyword):
+    """Without MOVE, and the connection ends between COPY and EXPUNGE: what was
+    moved here was not deleted."""
+    fill(world, "abc")
+    for box in "Trash", "Other":
+        world.server.create(box)
+    world.server.append("INBOX", message("d"), keyword)
+    world.write_config(on_local_delete="trash", trash="Trash",
+                       disable_extensions=["move"])
+    world.sync()
+    for _, _, path in world.local.files("INBOX"):
+        if token(path) == "d":
+            path.rename(world.root / "Other" / "cur" / path.name)
+    line = bad(world.server.port)
+    world.write_config(port=line.port)
+    world.sync(status=69)
+    assert line.hit
+    line.close()
+    world.write_config(port=world.server.port)
+    delete_here(world, "a")
+    world.sync()
+    world.sync()
+    assert remote_tokens(world) == ["b", "c"]
+    assert remote_tokens(world, "Other") == ["d"]
+    assert remote_tokens(world, "Trash") == ["a"]
+    world.assert_settled()
