@@ -132,6 +132,7 @@ class Trial:
                 c.doubt.add(args[1])
         elif kind in ("renumber", "wipe"):
             c.doubt.add(args[0])
+            c.back |= kind == "wipe"
         elif kind == "mkbox":
             c.made.add(args[0])
             if side == "S" and args[0] in c.removed:
@@ -407,7 +408,7 @@ class Trial:
             if box not in c.removed and not any(
                     box.startswith(old + "/") for old, _ in c.renames):
                 raise Failed("mailboxes", "%s is gone" % box)
-        if not (c.faulted or c.lost or c.renames):
+        if not (c.faulted or c.lost or c.renames or c.back):
             back = (self.boxes & c.removed & here) - full - c.doubt
             if back - c.made:
                 raise Failed("mailboxes", "%s came back" % sorted(back))

@@ -91,6 +91,7 @@ class Changes:
     def __init__(self):
         self.lost = False       # the journal is gone
         self.doubt = set()      # mailboxes whose numbers mean less now
+        self.back = False       # the numbers of one of them went back
         self.renames = set()    # (old, new), on either side
         self.removed = set()    # mailboxes removed on either side
         self.made = set()       # mailboxes made on either side
@@ -145,6 +146,9 @@ class Changes:
             if base and base[0] in self.removed:
                 # the mailbox went, and a message of it was moved away
                 outcomes.add(NONE)
+                if self.back:
+                    # a restored server never knew it: it is made there again
+                    outcomes |= unknown(l, s)
         return self.aliases(outcomes)
 
 
