@@ -395,9 +395,14 @@ holds_drop_old(
 		const struct rmsg *m = rview_find(&b->r, h->uid);
 		bool gone;
 
+		/*
+		 * What a run recorded that did not come to its end is measured
+		 * once more, as if it were new.  By direction: push a size is
+		 * all that is asked for.
+		 */
 		if (h->uid)
-			/* by direction: push a size is all that is asked for */
-			gone = uidset_has(&b->r.vanished, h->uid) ||
+			gone = pairs_find(&b->base, h->uid) ||
+			       uidset_has(&b->r.vanished, h->uid) ||
 			       b->r.renumbered || (b->r.complete && !m) ||
 			       (r->a->direction == CONFIG_PUSH && m &&
 				   m->has_meta && jhold_is_unsized(h));

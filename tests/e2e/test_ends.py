@@ -341,6 +341,37 @@ def test_the_line_is_cut_once_as_sizes_come(scripted, kind, synced):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_line_is_cut_as_what_has_a_row_is_measured(scripted, kind):
+    """A run that ends before it is through has recorded what it sent; the next
+    one takes it for new, until all has been listed."""
+    world = scripted(kind)
+    world.server.create("work")
+    for n in range(3):
+        world.server.append("INBOX", message("m%d" % n))
+    world.sync()
+    for n in range(2):
+        world.local.add("INBOX", lf(message("new%d" % n)), "%d.here.host" % n)
+
+    def append(session, tag, words):
+        if len(session.store.find("INBOX").mail) == 4:
+            raise Hangup
+
+    world.script.answer[b"APPEND"] = append
+    ends(world)
+    world.script.well()
+    assert world.tokens()[0] == ["m0", "m1", "m2", "new0"]
+    world.hang_up_at("INBOX", 4, SIZE, once=True)
+    ends(world)
+    assert world.script.answer == {}
+    world.local.add("work", lf(message("two")), "2.here.host")
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "m2", "new0", "new1"],) * 2
+    assert world.tokens("work") == (["two"],) * 2
+    assert "uid" not in world.run("status", "home").out
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_may_be_one_that_was_not_measured_waits(scripted, kind):
     """It is what left INBOX there, and what was sent to work by a run that
     never knew it had been."""
