@@ -163,12 +163,26 @@ delta_confirm(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 	return rc;
 }
 
+/*
+ * Whatever comes moves HIGHESTMODSEQ (RFC 7162 section 3.1).  Where it did not,
+ * an index was rebuilt, whose numbers are those of before by chance.
+ */
+static bool
+is_rebuilt(const struct sbox *b)
+{
+	return b->j.uidnext && b->r.uidnext > b->j.uidnext &&
+	       b->r.highestmodseq <= b->j.highestmodseq;
+}
+
 static int
 delta_qresync(struct run *r, struct sbox *b, bool *ok_r, struct err *e)
 {
 	uint64_t since;
-	int rc = delta_adds_up(r, b, ok_r, &since, e);
+	int rc;
 
+	if (is_rebuilt(b))
+		return 0;
+	rc = delta_adds_up(r, b, ok_r, &since, e);
 	return rc == 0 && *ok_r ? delta_confirm(r, b, ok_r, e) : rc;
 }
 
