@@ -144,8 +144,9 @@ struct imap_listing {
  * LIST "" "*" RETURN (SUBSCRIBED SPECIAL-USE STATUS (...)), as far as the
  * server has these; without LIST-STATUS, and where it left a mailbox out, one
  * pipelined STATUS each.  A server that refuses RETURN, or answers nothing to
- * it, is asked without.  A doubled name is listed once.  An error means the
- * listing is not complete.
+ * it, is asked without.  A doubled name is listed once.  What STATUS refuses is
+ * opened, so that no mailbox is selected afterwards.  An error means the listing
+ * is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);

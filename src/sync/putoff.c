@@ -536,6 +536,7 @@ putoff_gone_there(struct run *r, struct err *e)
 		any |= takes_change_along(&r->plan.op[i]);
 	if (!any)
 		return 0;
+	r->selected_wire = SPAN_NONE; /* it may open others */
 	if (imap_list(r->imap, &r->pass, &now, e) < 0)
 		return e->code;
 	if (!have_got(r, &now))
