@@ -316,7 +316,8 @@ holds_is_due(const struct run *r, const struct jhold *h)
 		       (r->a->max_age_days == 0 || h->uid == 0 ||
 			   h->idate >= run_not_before(r));
 	case JHOLD_SUSPECT:
-		return h->tries == 0 || h->tries == r->suspects;
+		/* with fewer: its mailbox could not be opened till now */
+		return h->tries <= r->suspects;
 	case JHOLD_KEPT:
 	case JHOLD_SENT:
 		break;

@@ -425,7 +425,7 @@ next_suspects(struct run *r, bool *more_r, struct err *e)
 			continue;
 		for (size_t k = 0; k < b->nhold; k++) {
 			bool due = b->hold[k].kind == JHOLD_SUSPECT &&
-				   b->hold[k].tries == level;
+				   holds_is_due(r, &b->hold[k]);
 
 			b->dirty_r |= due && b->hold[k].uid;
 			b->dirty_l |= due && !b->hold[k].uid;

@@ -492,6 +492,10 @@ def test_one_that_cannot_be_measured_is_gone(scripted, kind, last):
     world.assert_settled()
 
 
+def hang_up(session, tag, words):
+    raise Hangup
+
+
 def hang_up_at_opening(world, *boxes):
     def select(session, tag, words):
         if words[0].decode() in boxes:
@@ -530,6 +534,31 @@ def test_mailboxes_that_cannot_be_opened_are_named_and_come_last(
     world.script.well()
     world.sync()
     assert world.tokens("bad")[0] == world.tokens("bad")[1]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("often", [1, 2, 3])
+@pytest.mark.parametrize("here", [False, True])
+def test_ended_at_a_message_and_later_at_opening(scripted, kind, often, here):
+    """However often each of them did, one good run brings all."""
+    world = scripted(kind)
+    world.server.create("work")
+    world.fill(2)
+    if here:
+        world.local.add("INBOX", lf(message("new")), "1.here.host")
+        world.script.answer[b"APPEND"] = hang_up
+    else:
+        world.server.append("INBOX", message("new"))
+        world.hang_up_at("INBOX", 3, WHOLE)
+    ends(world)
+    world.server.append("INBOX", message("newer"))
+    hang_up_at_opening(world, "INBOX")
+    for _ in range(often):
+        ends(world)
+    world.script.well()
+    world.sync()
+    assert world.tokens() == (["m0", "m1", "new", "newer"],) * 2
     world.assert_settled()
 
 
