@@ -159,7 +159,7 @@ test_what_ended_the_connection_is_due_in_the_order_of_tries(void **state)
 
 	for (s->r.suspects = 0; s->r.suspects < 4; s->r.suspects++)
 		assert_int_equal(
-		    holds_is_due(&s->r, &h), s->r.suspects == 2);
+		    holds_is_due(&s->r, &h), s->r.suspects >= 2);
 }
 
 static const struct jhold *
