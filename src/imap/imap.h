@@ -145,8 +145,8 @@ struct imap_listing {
  * server has these; without LIST-STATUS, and where it left a mailbox out, one
  * pipelined STATUS each.  A server that refuses RETURN, or answers nothing to
  * it, is asked without.  A doubled name is listed once.  What STATUS refuses is
- * opened, so that no mailbox is selected afterwards.  An error means the listing
- * is not complete.
+ * opened, so no mailbox counts as selected afterwards.  An error means the
+ * listing is not complete.
  */
 int imap_list(struct imap *s, struct arena *mem, struct imap_listing *l_r,
     struct err *e);
@@ -410,10 +410,10 @@ void imap_append_end(struct imap_append **a);
  * UID STORE +FLAGS.SILENT / -FLAGS.SILENT (RFC 3501 §6.4.6; see .tell), with
  * (UNCHANGEDSINCE n) when UNCHANGEDSINCE is not 0 and CONDSTORE is there.  The
  * N of V are pipelined, of the selected mailbox.  *modified_r: UIDs that the
- * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO or BAD, of
- * which *said_r (may be NULL) gets the last; both initialised, and added to.  A
- * NO to several messages concerns one of them: it is asked again for each half,
- * as long as that is not in vain.  (Not behind a SELECT that imap_select_next()
+ * server refused as changed meanwhile; *failed_r: UIDs of a tagged NO or BAD,
+ * of which *said_r (may be NULL) gets the last; both initialised, and added to.
+ * A NO to several messages concerns one of them: it is asked again for each
+ * half, as long as that is not in vain.  (Not behind a SELECT that imap_select_next()
  * wanted: then *failed_r gets all of them, and the caller opens the mailbox
  * again to know more.)
  * FETCH data that came back is added to *r.

@@ -126,19 +126,25 @@ apply_undone(struct run *r, struct sbox *b, const struct op *op)
 	b->rescan = true;
 }
 
+bool
+apply_lose_file(struct sbox *b, struct journal_batch *batch, uint32_t uid)
+{
+	struct pair *row = pairs_find(&b->base, uid);
+
+	if (!row)
+		return false;
+	row->file = SPAN("");
+	journal_put_pair(batch, b->j.id, row);
+	return true;
+}
+
 void
 apply_replaced(
     struct sbox *b, struct journal_batch *batch, const struct op *op)
 {
-	struct pair *old = op->why == CASE_L_REPLACED
-			       ? pairs_find(&b->base, op->old_uid)
-			       : NULL;
-
-	if (!old)
-		return;
-	old->file = SPAN("");
-	journal_put_pair(batch, b->j.id, old);
-	record_look_again(&b->j);
+	if (op->why == CASE_L_REPLACED &&
+	    apply_lose_file(b, batch, op->old_uid))
+		record_look_again(&b->j);
 }
 
 size_t

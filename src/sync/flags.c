@@ -233,7 +233,8 @@ refused(
 static bool
 may_be_gone(const struct told *t, const struct rmsg *m, uint32_t uid)
 {
-	return uidset_has(&t->back.vanished, uid) || ((t->changed || t->all) && !m);
+	return uidset_has(&t->back.vanished, uid) ||
+	       ((t->changed || t->all) && !m);
 }
 
 /* OP was carried out as far as T says. */

@@ -339,6 +339,12 @@ void apply_silent(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op);
 void apply_undone(struct run *r, struct sbox *b, const struct op *op);
 /*
+ * The row UID of B stays, if there is one, and has no file any more: what it is
+ * of is to go on the server.  False: there is none.
+ */
+bool apply_lose_file(
+    struct sbox *b, struct journal_batch *batch, uint32_t uid);
+/*
  * Case 20: the new content is there, and OP's file is that message's alone.
  * Only a row without a file lets the old message go.
  */

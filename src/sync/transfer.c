@@ -264,18 +264,13 @@ landed(struct run *r, struct sbox *b, struct journal_batch *batch,
     const struct op *op, uint32_t uid, bool left)
 {
 	struct sbox *from = &r->box[op->from];
-	struct pair *old = op->kind == OP_RMOVE && !left
-			       ? pairs_find(&from->base, op->from_uid)
-			       : NULL;
 
 	r->group[op->group].row->uid = uid;
-	if (op->kind == OP_RMOVE && left)
+	if (op->kind == OP_RMOVE && left) {
 		journal_del_pair(batch, from->j.id, op->from_uid);
-	else if (op->kind == OP_RMOVE)
+	} else if (op->kind == OP_RMOVE) {
 		from->undone = from->rescan = true;
-	if (old) {
-		old->file = SPAN("");
-		journal_put_pair(batch, from->j.id, old);
+		apply_lose_file(from, batch, op->from_uid);
 	}
 	apply_done(r, b, batch, op);
 }

@@ -214,6 +214,20 @@ class Line(Relay):
         self.send(to, line, True)
 
 
+class CutBefore(Line):
+    """Ends before the command WORDS is passed on."""
+
+    def __init__(self, port, words):
+        self.words = words
+        super().__init__(port)
+
+    def send(self, to, data, down):
+        if not down and self.count(self.words):
+            self.hit = True
+            raise HangUp
+        super().send(to, data, down)
+
+
 class Meddler(Relay):
     """When the client first sends WORD, does DEED on the side and only then
     passes it on."""

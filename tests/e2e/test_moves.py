@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from relay import Relay
+from relay import CutBefore, Relay
 from world import lf, message, quote
 
 
@@ -426,33 +426,20 @@ def test_out_of_a_mailbox_that_is_deleted_there(world):
     world.assert_settled()
 
 
-class CutAt(Relay):
-    """Ends the connection before a command with WORD is passed on."""
-
-    word = b" EXPUNGE"
-    armed = True
-
-    def pump(self, a, b, down):
-        while data := a.recv(65536):
-            if not down and self.armed and self.word in data:
-                return
-            b.sendall(data)
-
-
-@pytest.mark.parametrize("word", [b" EXPUNGE", b" STORE", b"UID COPY"])
-def test_cut_between_copy_and_expunge(world, word):
+@pytest.mark.parametrize("words", ["EXPUNGE", "STORE", "COPY"])
+def test_cut_between_copy_and_expunge(world, words):
     pair(world)
     world.write_config(disable_extensions=["move"])
     local_move(world, "INBOX", "Work")
-    relay = CutAt(world.server.port)
-    relay.word = word
-    world.write_config(port=relay.port)
+    line = CutBefore(world.server.port, words)
+    world.write_config(port=line.port)
     world.sync(status=69)
-    relay.armed = False
-    sync(world, moved=1 if word == b"UID COPY" else 0,
-         deleted_remote=0 if word == b"UID COPY" else 1)
+    assert line.hit
+    line.close()
+    world.write_config(port=world.server.port)
+    sync(world, moved=1 if words == "COPY" else 0,
+         deleted_remote=0 if words == "COPY" else 1)
     world.assert_settled()
-    relay.close()
 
 
 def test_without_move(world):

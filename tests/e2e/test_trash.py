@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay import HangUp, Line
+from relay import CutBefore, Line
 from test_policy import fill, local_tokens, remote_tokens, token
 from world import message
 
@@ -110,20 +110,6 @@ def test_pull_needs_no_trash(world):
     world.assert_idle()
     world.write_config(direction="both")
     assert "\\Trash" in world.sync(status=78).err
-
-
-class CutBefore(Line):
-    """Ends before the command WORDS is passed on."""
-
-    def __init__(self, port, words):
-        self.words = words
-        super().__init__(port)
-
-    def send(self, to, data, down):
-        if not down and self.count(self.words):
-            self.hit = True
-            raise HangUp
-        super().send(to, data, down)
 
 
 @pytest.mark.parametrize("keyword", [(), ("kw",)], ids=["", "keyword"])
