@@ -4,8 +4,8 @@
 #   tests/run.sh                 everything that CI runs; a sample of what is
 #                                long and many
 #   tests/run.sh --full          all of it, more histories, mutants, and every
-#                                point of each kind of fault (an hour and a half
-#                                on two processors: doc/reliability.md)
+#                                point of each kind of fault (an hour and a
+#                                quarter on two processors: doc/reliability.md)
 #   tests/run.sh --soak SECONDS  and random faults and histories, that long
 #
 # MOCHILA_SEED repeats the random choices of a run: it is printed.
