@@ -327,10 +327,33 @@ read_holds(struct run *r, struct sbox *b, struct err *e)
 	return holds_read(r, b, e) == 0 ? 0 : report_contain(r, b, e);
 }
 
+/*
+ * What was put off until others are known is no reason for one more pass.  But
+ * where there is one, it is in that, too: what it is about might be done there,
+ * as if it were not here.
+ */
+static int
+look_with_others(struct run *r, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
+		struct sbox *b = &r->box[i];
+
+		if (!b->put_off || b->failed || b->gone || b->slice.on ||
+		    sbox_is_due(b))
+			continue;
+		b->dirty_l = b->dirty_r = true;
+		rc = read_holds(r, b, e);
+	}
+	return rc;
+}
+
 /* What has to be looked at once more; *more_r: is there anything? */
 static int
 next_pass(struct run *r, bool *more_r, struct err *e)
 {
+	bool again = false; /* more than slices */
 	int rc = 0;
 
 	*more_r = false;
@@ -362,11 +385,11 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		if (b->failed || b->gone || slice ||
 		    !(b->dirty_l || b->dirty_r))
 			continue;
-		*more_r = true;
+		*more_r = again = true;
 		if (rc == 0)
 			rc = read_holds(r, b, e);
 	}
-	return rc;
+	return rc == 0 && again ? look_with_others(r, e) : rc;
 }
 
 static void

@@ -338,15 +338,20 @@ def test_moved_on_both_sides_into_one_that_cannot_be_made(
     world.assert_settled()
 
 
-def test_moved_on_both_sides_into_one_that_was_not_asked_for(scripted):
+@pytest.mark.parametrize("new", [False, True])
+def test_moved_on_both_sides_into_one_that_was_not_asked_for(scripted, new):
+    """Also where only the mailbox it left is looked at once more: as something
+    NEW went up from there."""
     world = scripted()
     two_in_work(world)
     moved_on_both_sides(world)
+    if new:
+        world.local.add("Work", lf(message("new")), "1.n.here")
     world.sync("home:Work", "home:INBOX")
     assert world.tokens() == ([], ["old"])
     world.sync()
     assert world.tokens() == ([], [])
-    assert all_there(world) == ["old", "other"]
+    assert all_there(world) == ["new"] * new + ["old", "other"]
     world.assert_settled()
 
 
