@@ -15,6 +15,7 @@ import imaplib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,7 @@ TIERS = [[], ["qresync"], ["qresync", "condstore"], ["move"],
 WRITES = ["renameat", "renameat2", "fsync", "fdatasync", "pwrite64", "writev",
           "write", "unlinkat", "mkdirat", "sendto", "openat", "utimensat",
           "close", "ftruncate"]
+NUMBER = re.compile(rb"(UIDNEXT|UIDVALIDITY|HIGHESTMODSEQ) (\d+)")
 # A sync may end with these after it was disturbed.
 DISTURBED = (0, 3, 65, 69, 75, -9, 137)
 
@@ -91,6 +93,7 @@ class Trial:
         self.side["L"].mkbox("INBOX")
         self.rows = []              # (copy here, copy there) agreed on
         self.boxes = set()          # mailboxes agreed on
+        self.numbers = {}           # UIDVALIDITY: (UIDNEXT, HIGHESTMODSEQ)
         self.changes = Changes()
         self.before = None          # both sides before a run that failed,
         self.known = 0              # and how many bases there were then
@@ -133,12 +136,24 @@ class Trial:
         elif kind in ("renumber", "wipe"):
             c.doubt.add(args[0])
             c.back |= kind == "wipe"
+            c.hidden |= kind == "wipe" and self.is_hidden(args[0])
         elif kind == "mkbox":
             c.made.add(args[0])
             if side == "S" and args[0] in c.removed:
                 c.doubt.add(args[0])
         self.before = None
         return True
+
+    def numbers_of(self, box):
+        number = dict(NUMBER.findall(self.world.server.status(wire(box))))
+        return number[b"UIDVALIDITY"], (
+            int(number[b"UIDNEXT"]), int(number[b"HIGHESTMODSEQ"]))
+
+    def is_hidden(self, box):
+        """Of its mod-sequences, which began again, no number tells it."""
+        validity, (uidnext, modseq) = self.numbers_of(box)
+        agreed = self.numbers.get(validity)
+        return agreed and uidnext == agreed[0] and modseq >= agreed[1]
 
     def gone(self, tokens):
         tokens = set(tokens)
@@ -182,7 +197,7 @@ class Trial:
             raise Failed("hang", str(e)) from e
 
     def sync(self, full=False, tier=0, fault=None, busy=None):
-        args = ["sync"] + (["--full"] if full else [])
+        args = ["sync"] + (["--full"] if full or self.changes.hidden else [])
         self.world.write_config(disable_extensions=TIERS[tier] or None)
         here, there = self.look()
         self.world.server.close()
@@ -433,6 +448,7 @@ class Trial:
             raise Failed("journal", "without a row: %s %s" % (
                 list(by_file), list(by_uid)))
         self.rows, self.boxes = rows, self.side["L"].boxes()
+        self.numbers = dict(map(self.numbers_of, self.boxes))
 
 
 # random lists
