@@ -33,7 +33,7 @@ if str(HERE) not in sys.path:
 
 from oracle import NONE, Changes, bounds, one  # noqa: E402
 from people import Here, There, UMLAUT, content, wire  # noqa: E402
-from relay import Cut, Relay  # noqa: E402
+from relay import Line, Relay  # noqa: E402
 from servers import Dovecot  # noqa: E402
 from world import CHANGING, World, can_trace, digest  # noqa: E402
 
@@ -41,10 +41,12 @@ BOXES = ["INBOX", "a", "a/b", UMLAUT, "z"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"]
 KEYWORDS = ["work", "$Forwarded", "$label1"]
 TIERS = [[], ["qresync"], ["qresync", "condstore"], ["move"],
-         ["list-status"], ["esearch", "unselect"]]
+         ["list-status"], ["esearch", "unselect"], ["move", "condstore"],
+         ["uidplus"], ["move", "uidplus", "condstore"]]
 WRITES = ["renameat", "renameat2", "fsync", "fdatasync", "pwrite64", "writev",
           "write", "unlinkat", "mkdirat", "sendto", "openat", "utimensat",
           "close", "ftruncate"]
+ANSWERS = ["APPEND", "MOVE", "COPY", "STORE", "EXPUNGE", "FETCH", "SELECT"]
 NUMBER = re.compile(rb"(UIDNEXT|UIDVALIDITY|HIGHESTMODSEQ) (\d+)")
 # A sync may end with these after it was disturbed.
 DISTURBED = (0, 3, 65, 69, 75, -9, 137)
@@ -230,12 +232,17 @@ class Trial:
         if kind == "write" and not can_trace():
             kind, amount = "time", amount * 3
         if kind == "cut":
-            line = Cut(port, where == "down", amount)
-            self.world.write_config(port=line.port)
+            line = Line(port, cut=amount, down=where == "down")
+        elif kind == "bye":
+            line = Line(port, bye=amount)
+        elif kind in ("lose", "mute"):
+            line = Line(port, lose=(where, amount), more=kind == "mute")
         elif kind == "write":
             wrap = ("strace", "-f", "-qq", "-o", "/dev/null", "-e",
                     "trace=" + where, "-e", "inject=%s:signal=KILL:when=%d"
                     % (where, amount))
+        if line:
+            self.world.write_config(port=line.port)
         if kind == "time":
             p = subprocess.Popen(
                 [self.world.binary, "-c", str(self.world.config), *args],
@@ -248,6 +255,7 @@ class Trial:
             done = self.call(*args, "-q", wrap=wrap)
             status, err = done.returncode, done.stderr
         if line:
+            line.wait()
             line.close()
             self.world.write_config(port=port)
         if status not in DISTURBED:
@@ -455,9 +463,14 @@ class Trial:
 
 
 def some_fault(rng):
-    kind = rng.choice(["time", "write", "write", "cut"])
+    kind = rng.choice(["time", "write", "write", "cut", "cut", "lose", "mute",
+                       "bye"])
     if kind == "time":
         return ["time", "", rng.randrange(60)]
+    if kind in ("lose", "mute"):
+        return [kind, rng.choice(ANSWERS), rng.randrange(1, 4)]
+    if kind == "bye":
+        return [kind, "", int(10 ** (1 + rng.random() * 1.5))]
     if kind == "cut":
         return ["cut", rng.choice(["down", "up"]),
                 int(10 ** (1.5 + rng.random() * 3))]
@@ -481,7 +494,9 @@ class Generator:
             for kind in ("renumber", "wipe", "lose", "copy", "mvbox"):
                 self.weights.pop(kind, None)
         self.faults = rng.choice([0, 0.3, 0.6])
+        self.again = rng.choice([0, 0, 0.6])  # one fault upon the other
         self.busy = rng.choice([0, 0, 0.3]) if odd else 0
+        self.tier = rng.choice([0, 0, rng.randrange(len(TIERS))])
 
     def token(self):
         # mostly those of late: they meet more often
@@ -510,8 +525,9 @@ class Generator:
             options = {}
             if rng.random() < 0.1:
                 options["full"] = True
-            if rng.random() < 0.25:
-                options["tier"] = rng.randrange(len(TIERS))
+            tier = rng.randrange(len(TIERS)) if rng.random() < 0.2 else self.tier
+            if tier:
+                options["tier"] = tier
             if rng.random() < self.faults:
                 options["fault"] = some_fault(rng)
             elif rng.random() < self.busy:
@@ -554,6 +570,9 @@ class Generator:
         while len(ops) < n:
             op = self.op()
             ops.append(op)
+            while op[0] == "sync" and "fault" in op[1] and \
+                    rng.random() < self.again:
+                ops.append(["sync", {**op[1], "fault": some_fault(rng)}])
             if op[0] in ("flag", "delete", "move", "add", "copy", "rmbox",
                          "mvbox") and rng.random() < 0.12:
                 # the other side has a mind of its own on it
