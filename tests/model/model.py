@@ -41,8 +41,7 @@ BOXES = ["INBOX", "a", "a/b", UMLAUT, "z"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"]
 KEYWORDS = ["work", "$Forwarded", "$label1"]
 TIERS = [[], ["qresync"], ["qresync", "condstore"], ["move"],
-         ["list-status"], ["esearch", "unselect"], ["move", "condstore"],
-         ["uidplus"], ["move", "uidplus", "condstore"]]
+         ["list-status"], ["esearch", "unselect"], ["move", "condstore"]]
 WRITES = ["renameat", "renameat2", "fsync", "fdatasync", "pwrite64", "writev",
           "write", "unlinkat", "mkdirat", "sendto", "openat", "utimensat",
           "close", "ftruncate"]
