@@ -154,7 +154,7 @@ class Trial:
         """Of its mod-sequences, which began again, no number tells it."""
         validity, (uidnext, modseq) = self.numbers_of(box)
         agreed = self.numbers.get(validity)
-        return agreed and uidnext == agreed[0] and modseq >= agreed[1]
+        return agreed is not None and uidnext == agreed[0] and modseq >= agreed[1]
 
     def gone(self, tokens):
         tokens = set(tokens)
