@@ -258,9 +258,10 @@ int moves_find(struct run *r, struct err *e);
 
 /* putoff.c: M, a new file, is not in the plan; AGAIN: the next pass tries; */
 void putoff_note_unread(struct run *r, const struct lmsg *m, bool again);
-/* what is new here, and may be in a mailbox there that was not looked at, once
- * the moves are known; */
-void putoff_unmatched(struct run *r);
+/* what is new here, and may be in a mailbox there that was not looked at, or
+ * have left one of these, which have rows of the digests UNSEEN, once the moves
+ * are known; */
+void putoff_unseen(struct run *r, const struct map *unseen);
 /* what may be a file that was noted, then; */
 void putoff_unread(struct run *r);
 /* what is gone here while others are at work in the Maildir; */

@@ -174,19 +174,29 @@ is_sought(const struct moves_search *s, const struct sizes *z, uint64_t at,
 	return false;
 }
 
+static struct span
+digest_of(struct moves_search *s, const struct pair *row)
+{
+	return arena_span(
+	    &s->r->pass, span_of((const char *)row->sha, DIGEST_LEN));
+}
+
 /* A row that new messages may be copies of; it is copied into the pass. */
 static void
 add_row(struct moves_search *s, const struct jfound *found, bool pull)
 {
 	struct run *r = s->r;
 	struct plan_live x = {.row = found->row};
-	struct span sha;
 	uint64_t at;
 	bool stays;
 
 	if (!map_get_u64(&s->box_of_id, found->box, &at) ||
-	    r->box[at - 1].failed || r->box[at - 1].gone)
+	    r->box[at - 1].gone)
 		return;
+	if (r->box[at - 1].failed) {
+		map_add(&s->unseen, digest_of(s, &found->row), 1);
+		return;
+	}
 	x.box = (uint32_t)(at - 1);
 	x.row.file = arena_span(&r->pass, x.row.file);
 	x.row.l = flags_copy(&r->pass, x.row.l);
@@ -202,14 +212,12 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 	s->live[s->nlive++] = x;
 	if (!pull || !x.local)
 		return;
-	sha = arena_span(
-	    &r->pass, span_of((const char *)x.row.sha, DIGEST_LEN));
 	add_candidate(s,
 	    (struct moves_file){.box = x.box,
 		.file = x.row.file,
 		.size = x.row.size,
 		.idate = x.row.idate,
-		.sha = (const uint8_t *)sha.p,
+		.sha = (const uint8_t *)digest_of(s, &x.row).p,
 		.stays = stays,
 		.draft = plan_is_draft(&x.row)});
 }
@@ -290,6 +298,7 @@ moves_find(struct run *r, struct err *e)
 
 	map_init(&s.by_size);
 	map_init(&s.box_of_id);
+	map_init(&s.unseen);
 	s.bases = arena_array(&r->pass, r->nbox + 1, sizeof *s.bases);
 	s.has_bases = arena_array(&r->pass, r->nbox + 1, sizeof *s.has_bases);
 	for (size_t i = 0; i < r->nbox; i++)
@@ -311,7 +320,7 @@ moves_find(struct run *r, struct err *e)
 	if (rc == 0) {
 		drop_failed(r);
 		plan_moves(&r->plan, s.live, s.nlive);
-		putoff_unmatched(r);
+		putoff_unseen(r, &s.unseen);
 		putoff_unread(r);
 		if (!r->o->dry_run)
 			putoff_into_missing(r);
@@ -321,5 +330,6 @@ moves_find(struct run *r, struct err *e)
 			map_release(&s.bases[i]);
 	map_release(&s.by_size);
 	map_release(&s.box_of_id);
+	map_release(&s.unseen);
 	return rc;
 }

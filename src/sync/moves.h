@@ -38,6 +38,7 @@ struct moves_search {
 	struct map by_size; /* size -> 1 + index into v */
 	struct plan_live *live;
 	size_t nlive, livecap;
+	struct map unseen; /* digests of rows in mailboxes that failed */
 	struct map box_of_id; /* journal id -> 1 + index into r->box */
 	struct map *bases;    /* by box: base name -> 1 + index into l.v */
 	bool *has_bases;

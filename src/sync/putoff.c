@@ -40,12 +40,16 @@
  *  8. What is gone there may have been moved into a mailbox that did not seem to
  *     have changed when this run began.  If it was changed here meanwhile, what
  *     goes with it is more than a file that comes again: so the server is asked
- *     once more which mailboxes have got something.
+ *     once more which mailboxes have got something.  While one that failed has
+ *     new mail, it waits.
  *  9. What has left a mailbox on both sides may have gone to one there that
  *     failed, or that the command line left out, and that has new mail.  A file
  *     with its content, which is new here, is no new message until that one was
  *     looked at (case 26): it waits, and the row stays.  (With direction: pull
  *     the plan has no such files any more, and each of these rows does.)
+ * 10. Nor is it known of a mailbox that failed, or was left out, what has left
+ *     it.  What is new on both sides, in two mailboxes, and has the content of
+ *     one of its rows, may have been moved out of it on both: it waits as well.
  */
 #include "sync/internal.h"
 
@@ -354,8 +358,23 @@ digest_of(const struct op *op)
 	return span_of((const char *)op->row.sha, DIGEST_LEN);
 }
 
+/* A file that goes up for no row's sake. */
+static bool
+is_new_here(const struct op *op)
+{
+	return op->kind == OP_RCOPY ||
+	       (op->kind == OP_PUSH && op->why == CASE_L_NEW);
+}
+
+/* A UID of which it is known what it is, and that no row was moved to. */
+static bool
+is_known_there(const struct op *op)
+{
+	return op->kind == OP_LCOPY || (op->kind == OP_PULL && op->known);
+}
+
 /* Rule 9. */
-void
+static void
 putoff_unmatched(struct run *r)
 {
 	bool any = false, stays = r->a->direction == CONFIG_PULL;
@@ -373,9 +392,7 @@ putoff_unmatched(struct run *r)
 	for (size_t i = 0; i < r->plan.n && left.n > 0; i++) {
 		struct op *op = &r->plan.op[i];
 
-		if ((op->kind == OP_RCOPY ||
-			(op->kind == OP_PUSH && op->why == CASE_L_NEW)) &&
-		    map_get(&left, digest_of(op), &one)) {
+		if (is_new_here(op) && map_get(&left, digest_of(op), &one)) {
 			map_add(&met, digest_of(op), 1);
 			putoff_op(r, op);
 		}
@@ -386,6 +403,42 @@ putoff_unmatched(struct run *r)
 			putoff_op(r, &r->plan.op[i]);
 	map_release(&left);
 	map_release(&met);
+}
+
+/* Rule 10. */
+static void
+putoff_unsourced(struct run *r, const struct map *unseen)
+{
+	struct map there, met; /* digests */
+	uint64_t one;
+
+	map_init(&there);
+	map_init(&met);
+	for (size_t i = 0; i < r->plan.n && unseen->n > 0; i++)
+		if (is_known_there(&r->plan.op[i]) &&
+		    map_get(unseen, digest_of(&r->plan.op[i]), &one))
+			map_add(&there, digest_of(&r->plan.op[i]), 1);
+	for (size_t i = 0; i < r->plan.n && there.n > 0; i++) {
+		struct op *op = &r->plan.op[i];
+
+		if (is_new_here(op) && map_get(&there, digest_of(op), &one)) {
+			map_add(&met, digest_of(op), 1);
+			putoff_op(r, op);
+		}
+	}
+	for (size_t i = 0; i < r->plan.n && met.n > 0; i++)
+		if (is_known_there(&r->plan.op[i]) &&
+		    map_get(&met, digest_of(&r->plan.op[i]), &one))
+			putoff_op(r, &r->plan.op[i]);
+	map_release(&there);
+	map_release(&met);
+}
+
+void
+putoff_unseen(struct run *r, const struct map *unseen)
+{
+	putoff_unmatched(r);
+	putoff_unsourced(r, unseen);
 }
 
 /*
@@ -530,23 +583,27 @@ int
 putoff_gone_there(struct run *r, struct err *e)
 {
 	struct imap_listing now;
-	bool any = false;
+	bool any = false, unseen = false;
 
-	for (size_t i = 0; i < r->plan.n && !r->o->dry_run; i++)
+	for (size_t i = 0; i < r->plan.n; i++)
 		any |= takes_change_along(&r->plan.op[i]);
-	if (!any)
+	for (size_t i = 0; i < r->nbox; i++)
+		unseen |= !r->box[i].left_out && has_got_unseen(&r->box[i]);
+	if (!any || (r->o->dry_run && !unseen))
 		return 0;
-	r->selected_wire = SPAN_NONE; /* it may open others */
-	if (imap_list(r->imap, &r->pass, &now, e) < 0)
-		return e->code;
-	if (!have_got(r, &now))
-		return 0;
+	if (!unseen) {
+		r->selected_wire = SPAN_NONE; /* it may open others */
+		if (imap_list(r->imap, &r->pass, &now, e) < 0)
+			return e->code;
+		if (!have_got(r, &now))
+			return 0;
+	}
 	for (size_t i = 0; i < r->plan.n; i++) {
 		struct op *op = &r->plan.op[i];
 
 		if (!takes_change_along(op))
 			continue;
-		r->box[op->box].rescan = true;
+		r->box[op->box].rescan |= !unseen;
 		putoff_op(r, op);
 	}
 	return 0;

@@ -613,6 +613,57 @@ def test_moves_of_one_that_cannot_be_opened(scripted):
     world.assert_settled()
 
 
+def one_in_work(world):
+    """Synced, and then moved to Xtra there."""
+    for box in "Work", "Xtra":
+        world.server.create(box)
+    world.server.append("Work", message("old"))
+    world.sync()
+    store = world.script.store
+    store.move(store.find("Work"), 1, store.find("Xtra"))
+
+
+def test_flagged_here_and_moved_there_into_one_that_could_not_be_opened(
+        scripted):
+    """It is not deleted before its mailbox was looked at: the flag goes with
+    it."""
+    world = scripted()
+    one_in_work(world)
+    world.set_letters("old", "F", "Work")
+    hang_up_at_opening(world, "Xtra")
+    ends(world)
+    assert world.tokens("Work") == ([], ["old"])
+    world.script.well()
+    world.sync()
+    assert world.tokens("Work") == ([], [])
+    assert world.tokens("Xtra") == (["old"],) * 2
+    assert [m["flags"] for m in world.server.messages("Xtra").values()] == [
+        {"\\Flagged"}]
+    world.assert_settled()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_moved_on_both_sides_out_of_one_that_is_not_looked_at(scripted, cut):
+    """As its connection was CUT, or it was not asked for.  Where it went on
+    either side, it is no new message."""
+    world = scripted()
+    one_in_work(world)
+    path = world.file_of("old", "Work")
+    path.rename(world.root / "INBOX" / "cur" / path.name)
+    if cut:
+        hang_up_at_opening(world, "Work")
+        ends(world)
+        world.script.well()
+    else:
+        world.sync("home:INBOX", "home:Xtra")
+        assert world.tokens() == ([], ["old"])
+        assert world.tokens("Xtra") == (["old"], [])
+    world.sync()
+    assert world.tokens() == world.tokens("Work") == ([], [])
+    assert world.tokens("Xtra") == (["old"],) * 2
+    world.assert_settled()
+
+
 def test_not_measured_where_nothing_comes_down(scripted):
     world = scripted(direction="push")
     world.local.add("INBOX", lf(message("here")), "1.here.host")
