@@ -354,7 +354,8 @@ add_box(struct run *r, const struct lists *ls, const struct tree_op *op,
 		set_out(r, op, b);
 	else if (!skip)
 		r->nbox++;
-	if (!skip && b->j.ended && !b->remote_missing && !b->failed &&
+	/* the first time it may have been the line, and others need its view */
+	if (!skip && b->j.ended > 1 && !b->remote_missing && !b->failed &&
 	    sbox_is_due(b) && !r->o->dry_run)
 		b->last = b->failed = true;
 	return rc;
