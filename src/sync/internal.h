@@ -505,9 +505,10 @@ bool holds_has_kept(const struct sbox *b);
 
 /* Is there a file of B that went up, or may have, and has no row? */
 bool sent_awaits(const struct sbox *b);
-/* The UIDs of SET in the selected mailbox, by Message-ID; 0: of several. */
+/* The UIDs of SET in the selected mailbox, by Message-ID; 0: of several.
+ * *without_r: how many have none, or none is told. */
 int sent_ids_there(struct run *r, const struct uidset *set,
-    struct map *uid_of, struct err *e);
+    struct map *uid_of, uint64_t *without_r, struct err *e);
 /* Those of B that this pass has looked for in vain are named, once. */
 void sent_tell(struct run *r, struct sbox *b, struct journal_batch *batch);
 

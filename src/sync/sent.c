@@ -115,17 +115,21 @@ find_left(struct adoption *a, struct left *v, size_t *n_r, struct err *e)
 
 int
 sent_ids_there(struct run *r, const struct uidset *set, struct map *uid_of,
-    struct err *e)
+    uint64_t *without_r, struct err *e)
 {
 	struct imap_msgid *id = NULL;
 	uint64_t at;
 	size_t n = 0;
 	int rc = imap_fetch_msgids(r->imap, set, &r->pass, &id, &n, e);
 
-	for (size_t i = 0; i < n && rc == 0; i++)
-		if (id[i].id.n > 0)
-			map_set(uid_of, id[i].id,
-			    map_get(uid_of, id[i].id, &at) ? 0 : id[i].uid);
+	*without_r = uidset_count(set);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (id[i].id.n == 0)
+			continue;
+		--*without_r;
+		map_set(uid_of, id[i].id,
+		    map_get(uid_of, id[i].id, &at) ? 0 : id[i].uid);
+	}
 	return rc;
 }
 
@@ -178,6 +182,7 @@ sent_find(struct adoption *a, struct err *e)
 	struct left *v;
 	struct uidset set;
 	struct map uid_of;
+	uint64_t without;
 	size_t n;
 	int rc;
 
@@ -194,7 +199,7 @@ sent_find(struct adoption *a, struct err *e)
 	if (set.n > 0)
 		rc = observe_reopen(a->r, a->b, e);
 	if (rc == 0 && set.n > 0)
-		rc = sent_ids_there(a->r, &set, &uid_of, e);
+		rc = sent_ids_there(a->r, &set, &uid_of, &without, e);
 	if (rc == 0)
 		pair_ids(a, v, n, &uid_of);
 	map_release(&uid_of);

@@ -291,10 +291,11 @@ transfer_message_id(struct run *r, const struct sbox *b, struct span file,
 	return rc;
 }
 
-/* What the server has from UIDNEXT on, by Message-ID; how much that is. */
+/* What B has from UIDNEXT on, by Message-ID, but for what C tells; and how much
+ * of it has none. */
 static int
-ids_there(struct run *r, struct sbox *b, struct map *uid_of, uint64_t *n_r,
-    struct err *e)
+ids_there(struct run *r, struct sbox *b, const struct imap_copied *c,
+    struct map *uid_of, uint64_t *without_r, struct err *e)
 {
 	struct uidset set;
 	bool said;
@@ -306,49 +307,51 @@ ids_there(struct run *r, struct sbox *b, struct map *uid_of, uint64_t *n_r,
 	uidset_init(&set);
 	rc = imap_search_range(
 	    r->imap, b->r.uidnext, UINT32_MAX, &set, &said, e);
+	for (size_t i = 0; i < c->n && rc == 0; i++)
+		uidset_remove_range(&set, c->v[i].to, c->v[i].to);
 	if (rc == 0)
-		rc = sent_ids_there(r, &set, uid_of, e);
-	*n_r = uidset_count(&set);
+		rc = sent_ids_there(r, &set, uid_of, without_r, e);
 	uidset_release(&set);
 	return rc;
 }
 
 /*
- * Invariant 3: the server did it and did not say (all of) what came of it.
- * *more_r: how much has come there that may be what is left in V.
+ * Invariant 3: the server did it and did not say (all of) what came of it; what
+ * it said is in C.  *more_r: how much has come there that may be what is left in
+ * V, as it has no Message-ID, or one that is there twice.
  */
 static int
 find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,
-    struct op **v, size_t *n, uint64_t *more_r, struct err *e)
+    const struct imap_copied *c, struct op **v, size_t *n, uint64_t *more_r,
+    struct err *e)
 {
 	struct map uid_of;
 	size_t left = 0;
-	uint64_t more = 0;
 	int rc;
 
 	if (b->r.uidnext == 0 || *n == 0)
 		return 0;
 	map_init(&uid_of);
-	rc = ids_there(r, b, &uid_of, &more, e);
+	rc = ids_there(r, b, c, &uid_of, more_r, e);
 	for (size_t i = 0; i < *n && rc == 0; i++) {
 		struct err unread = {0};
 		struct span id;
 		uint64_t uid = 0;
+		bool found =
+		    transfer_message_id(r, b, v[i]->file, &id, &unread) == 0 &&
+		    id.n > 0 && map_get(&uid_of, id, &uid);
 
-		if (transfer_message_id(r, b, v[i]->file, &id, &unread) == 0 &&
-		    id.n > 0 &&
-		    map_get(&uid_of, id, &uid) && uid != 0) {
-			map_set(&uid_of, id, 0);
+		if (found && uid != 0) {
+			map_del(&uid_of, id);
 			landed(r, b, batch, v[i], (uint32_t)uid,
 			    (imap_caps(r->imap) & IMAP_CAP_MOVE) != 0);
 		} else {
+			*more_r += found;
 			v[left++] = v[i];
 		}
 	}
-	if (rc == 0) {
-		*more_r = more - (*n - left);
+	if (rc == 0)
 		*n = left;
-	}
 	map_release(&uid_of);
 	return rc;
 }
@@ -413,9 +416,10 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 	late_sending(r);
 	rc = move ? imap_move(r->imap, &set, b->j.wire, &r->pass, &back, &c, e)
 		  : imap_copy(r->imap, &set, b->j.wire, &r->pass, &c, e);
-	if (c.uidvalidity == b->r.uidvalidity)
-		for (size_t i = 0; i < c.n; i++)
-			map_set_u64(&to, c.v[i].from, c.v[i].to);
+	if (c.uidvalidity != b->r.uidvalidity)
+		c.n = 0;
+	for (size_t i = 0; i < c.n; i++)
+		map_set_u64(&to, c.v[i].from, c.v[i].to);
 	for (size_t i = 0; i < *n; i++) {
 		struct op *op = v[i];
 		uint64_t uid = 0;
@@ -433,10 +437,10 @@ copy_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 			untold[nuntold++] = op;
 	}
 	if (rc == 0)
-		rc = find_untold(r, b, batch, untold, &nuntold, &more, e);
+		rc = find_untold(r, b, batch, &c, untold, &nuntold, &more, e);
 	if (rc == 0)
 		rc = hold_untold(r, b, batch, untold, nuntold,
-		    more >= c.n + nuntold, e);
+		    more >= nuntold, e);
 	for (size_t i = 0; i < nuntold; i++)
 		transfer_undone(r, untold[i]);
 	*n = left;

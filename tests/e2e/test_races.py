@@ -64,6 +64,33 @@ def test_modified_is_merged_again(world, meddle):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("off", [None, ["move"], ["move", "uidplus"]])
+@pytest.mark.parametrize("how", ["move", "copy"])
+def test_gone_there_before_it_was_moved_and_another_came(
+        world, meddle, how, off):
+    """The server says OK, and has done nothing; what came to that mailbox
+    meanwhile is another message.  So the file goes up."""
+    world.write_config(disable_extensions=off)
+    world.server.create("work")
+    uids = fill(world, 2)
+    path = next(p for _, _, p in world.local.files("INBOX")
+                if b"message m0" in p.read_bytes())
+    to = world.root / "work" / "cur" / "1.m0.host:2,"
+    (path.rename if how == "move" else lambda to: shutil.copy(path, to))(to)
+
+    def deed():
+        world.server.expunge("INBOX", [uids[0]])
+        world.server.append("work", message("other"))
+
+    meddle(b'SELECT "INBOX"', deed)
+    world.sync()
+    assert {box: sorted(re.search(rb"message (\w+)", m["body"])[1]
+                        for m in world.server.messages(box).values())
+            for box in ("INBOX", "work")} == {
+                "INBOX": [b"m1"], "work": [b"m0", b"other"]}
+    world.assert_settled()
+
+
 def test_no_flag_is_stored_without_its_condition(world):
     """What was agreed on is what the change was made for (RFC 7162, 3.1.3).
     As long as both only add or only remove, nothing else shows it."""

@@ -45,7 +45,9 @@ def unknown(l, s):
         return {one(*s)}
     if l[0] == s[0]:
         return {one(l[0], l[1] | s[1])}
-    return {both(one(*l), one(*s))}
+    # a file that waited, as an answer was lost, counts as a copy by then
+    return {both(one(*l), one(*s)),
+            both(one(l[0], keywords_of(l[1], s[1])), one(*s))}
 
 
 def strict(b, l, s, moves=True):
