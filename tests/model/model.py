@@ -137,7 +137,8 @@ class Trial:
         elif kind in ("renumber", "wipe"):
             c.doubt.add(args[0])
             c.back |= kind == "wipe"
-            c.hidden |= kind == "wipe" and self.is_hidden(args[0])
+            if kind == "wipe":
+                c.wiped.add(self.numbers_of(args[0])[0])
         elif kind == "mkbox":
             c.made.add(args[0])
             if side == "S" and args[0] in c.removed:
@@ -150,11 +151,15 @@ class Trial:
         return number[b"UIDVALIDITY"], (
             int(number[b"UIDNEXT"]), int(number[b"HIGHESTMODSEQ"]))
 
-    def is_hidden(self, box):
-        """Of its mod-sequences, which began again, no number tells it."""
-        validity, (uidnext, modseq) = self.numbers_of(box)
-        agreed = self.numbers.get(validity)
-        return agreed is not None and uidnext == agreed[0] and modseq >= agreed[1]
+    def is_hidden(self):
+        """Of a mailbox whose mod-sequences began again, none tells it."""
+        boxes = self.side["S"].boxes() if self.changes.wiped else ()
+        for validity, (uidnext, modseq) in map(self.numbers_of, boxes):
+            agreed = self.numbers.get(validity, (0, 0))
+            if validity in self.changes.wiped and uidnext == agreed[0] and \
+                    modseq >= agreed[1]:
+                return True
+        return False
 
     def gone(self, tokens):
         tokens = set(tokens)
@@ -198,7 +203,7 @@ class Trial:
             raise Failed("hang", str(e)) from e
 
     def sync(self, full=False, tier=0, fault=None, busy=None):
-        args = ["sync"] + (["--full"] if full or self.changes.hidden else [])
+        args = ["sync"] + (["--full"] if full or self.is_hidden() else [])
         self.world.write_config(disable_extensions=TIERS[tier] or None)
         here, there = self.look()
         self.world.server.close()

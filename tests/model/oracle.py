@@ -94,7 +94,7 @@ class Changes:
         self.lost = False       # the journal is gone
         self.doubt = set()      # mailboxes whose numbers mean less now
         self.back = False       # the numbers of one of them went back
-        self.hidden = False     # and seem to be those that were agreed on
+        self.wiped = set()      # UIDVALIDITY of such mailboxes
         self.renames = set()    # (old, new), on either side
         self.removed = set()    # mailboxes removed on either side
         self.made = set()       # mailboxes made on either side
