@@ -14,7 +14,8 @@
  *     which the new UID is, though its file was moved here, all octets are
  *     compared, or it is fetched; and a draft is fetched wherever it appears.
  *     But one whose file would go up again must not be in two mailboxes: there,
- *     too, all octets are compared.
+ *     too, all octets are compared.  The same where another message of its size
+ *     is not here any more: it may be that which is now elsewhere there.
  *  6. A file that cannot be read at that moment, for a mail reader renamed it,
  *     is neither equal nor different: the next pass knows its name.
  *
@@ -34,11 +35,11 @@ is_draft(const struct moves_file *c, const struct op *op)
 	return c->draft || plan_is_draft(&op->row);
 }
 
-/* Rule 5: may OP's message have taken the place of C's? */
+/* Rule 5: may OP's message be one that C's was made of, or that is made of it? */
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {
-	return c->box == op->box || c->left == op->box ||
+	return c->rival || c->box == op->box || c->left == op->box ||
 	       c->left == MOVES_ANY_BOX || is_draft(c, op);
 }
 

@@ -32,24 +32,6 @@ add_candidate(struct moves_search *s, struct moves_file c)
 	map_set_u64(&s->by_size, c.size, s->n);
 }
 
-/* The message of OP is in its mailbox on neither side any more. */
-static void
-note_left(struct moves_search *s, const struct op *op)
-{
-	uint64_t at = 0;
-
-	map_get_u64(&s->by_size, op->row.size, &at);
-	for (; at; at = s->v[at - 1].next) {
-		struct moves_file *c = &s->v[at - 1];
-
-		if (memcmp(c->sha, op->row.sha, DIGEST_LEN) == 0)
-			c->left = c->left == MOVES_NO_BOX ||
-					  c->left == op->box
-				      ? op->box
-				      : MOVES_ANY_BOX;
-	}
-}
-
 /* What the plan lets go of, or would push anew. */
 static void
 candidates_of_plan(struct moves_search *s)
@@ -74,9 +56,46 @@ candidates_of_plan(struct moves_search *s)
 					     op_goes_up_again(op),
 				.draft = plan_is_draft(&op->row)});
 	}
-	for (size_t i = 0; i < pl->n; i++)
-		if (op_has_left_both(&pl->op[i]))
-			note_left(s, &pl->op[i]);
+}
+
+static void
+add_absent(struct moves_search *s, uint64_t size, struct span sha)
+{
+	s->absent = arena_grow(&s->r->pass, s->absent, s->nabsent,
+	    &s->absentcap, sizeof *s->absent);
+	s->absent[s->nabsent++] =
+	    (struct moves_absent){size, (const uint8_t *)sha.p};
+}
+
+static void
+note_rivals(struct moves_search *s, const struct moves_absent *x)
+{
+	uint64_t at = 0;
+
+	map_get_u64(&s->by_size, x->size, &at);
+	for (; at; at = s->v[at - 1].next)
+		s->v[at - 1].rival |=
+		    memcmp(s->v[at - 1].sha, x->sha, DIGEST_LEN) != 0;
+}
+
+/* The message of OP is in its mailbox on neither side any more. */
+static void
+note_left(struct moves_search *s, const struct op *op)
+{
+	uint64_t at = 0;
+
+	add_absent(s, op->row.size,
+	    span_of((const char *)op->row.sha, DIGEST_LEN));
+	map_get_u64(&s->by_size, op->row.size, &at);
+	for (; at; at = s->v[at - 1].next) {
+		struct moves_file *c = &s->v[at - 1];
+
+		if (memcmp(c->sha, op->row.sha, DIGEST_LEN) == 0)
+			c->left = c->left == MOVES_NO_BOX ||
+					  c->left == op->box
+				      ? op->box
+				      : MOVES_ANY_BOX;
+	}
 }
 
 /*
@@ -210,8 +229,12 @@ add_row(struct moves_search *s, const struct jfound *found, bool pull)
 	s->live = arena_grow(
 	    &r->pass, s->live, s->nlive, &s->livecap, sizeof *s->live);
 	s->live[s->nlive++] = x;
-	if (!pull || !x.local)
+	if (!pull)
 		return;
+	if (!x.local) {
+		add_absent(s, x.row.size, digest_of(s, &x.row));
+		return;
+	}
 	add_candidate(s,
 	    (struct moves_file){.box = x.box,
 		.file = x.row.file,
@@ -307,7 +330,12 @@ moves_find(struct run *r, struct err *e)
 	plan_drop_staying(&r->plan);
 	putoff_unlooked(r);
 	candidates_of_plan(&s);
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (op_has_left_both(&r->plan.op[i]))
+			note_left(&s, &r->plan.op[i]);
 	rc = rows_for_all(&s, e);
+	for (size_t i = 0; i < s.nabsent; i++)
+		note_rivals(&s, &s.absent[i]);
 	putoff_suspects(r);
 	if (rc == 0)
 		rc = renumber_held(r, e);

@@ -22,6 +22,7 @@ struct moves_file {
 	int64_t idate;
 	const uint8_t *sha;
 	bool stays; /* its UID does: the source of a copy */
+	bool rival; /* of its size there is, or was, one without a file here */
 	bool again; /* it would go up again: cases 16 and 18 */
 	bool just_read; /* by this pass, which took its digest */
 	bool unread; /* not any more: whether it is equal is not known */
@@ -31,11 +32,19 @@ struct moves_file {
 	size_t next;	/* 1 + index of the next one of this size; 0 ends */
 };
 
+/* The message of a row that has no file here. */
+struct moves_absent {
+	uint64_t size;
+	const uint8_t *sha;
+};
+
 struct moves_search {
 	struct run *r;
 	struct moves_file *v;
 	size_t n, cap;
 	struct map by_size; /* size -> 1 + index into v */
+	struct moves_absent *absent;
+	size_t nabsent, absentcap;
 	struct plan_live *live;
 	size_t nlive, livecap;
 	struct map unseen; /* digests of rows in mailboxes that failed */

@@ -193,6 +193,28 @@ def test_copied_there(drafts, args, touched):
     drafts.assert_settled()
 
 
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("more", [0, 20000])
+def test_one_of_two_versions_is_elsewhere_there(world, moves, more):
+    """They have one Message-ID, size and date.  The one that is elsewhere is
+    not here any more, so nothing is compared with it."""
+    world.server.create("A")
+    world.server.create("B")
+    one = message("one", size=more)
+    two = one.replace(b"message one", b"message two")
+    for mail in one, two:
+        world.server.append("A", mail)
+    world.sync()
+    world.server.select("A")
+    world.server.do("uid", "MOVE" if moves else "COPY", "2", "B")
+    os.unlink(next(p for _, _, p in world.local.files("A")
+                   if p.read_bytes() == lf(two)))
+    world.sync()
+    assert bodies(world, "A") == [lf(one)]
+    assert bodies(world, "B") == [lf(two)]
+    world.assert_settled()
+
+
 class LostAt(Relay):
     """Ends the connection instead of passing on what WORD is in; or first the
     run, where KILLS."""

@@ -156,8 +156,9 @@ class Trial:
         boxes = self.side["S"].boxes() if self.changes.wiped else ()
         for validity, (uidnext, modseq) in map(self.numbers_of, boxes):
             agreed = self.numbers.get(validity, (0, 0))
-            if validity in self.changes.wiped and uidnext == agreed[0] and \
-                    modseq >= agreed[1]:
+            # new mail has a mod-sequence of its own
+            if validity in self.changes.wiped and uidnext >= agreed[0] and \
+                    modseq >= agreed[1] + (uidnext > agreed[0]):
                 return True
         return False
 
