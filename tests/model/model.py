@@ -127,6 +127,7 @@ class Trial:
             self.gone([args[0]])
         elif kind == "rmbox":
             c.removed.add(args[0])
+            c.deleted_boxes.add(args[0])
             self.gone(x.token for x, _ in self.rows if x.box == args[0])
             self.gone(self.in_removed)
         elif kind == "mvbox":

@@ -97,6 +97,7 @@ class Changes:
         self.wiped = set()      # UIDVALIDITY of such mailboxes
         self.renames = set()    # (old, new), on either side
         self.removed = set()    # mailboxes removed on either side
+        self.deleted_boxes = set()  # of these, not by a rename
         self.made = set()       # mailboxes made on either side
         self.deleted = set()    # tokens that somebody deleted
         self.bases = []         # {token: state} after a run that failed
@@ -141,6 +142,9 @@ class Changes:
                 outcomes |= self.met(l, s)
             if again and s and base:
                 outcomes |= strict(("", base[1]), l, s, moves)
+                if l and l[0] != s[0]:
+                    # of a large one not all octets are compared
+                    outcomes |= unknown(l, s)
             if base and base[0] in self.doubt:
                 outcomes |= unknown(l, s)
                 if s:
@@ -149,6 +153,10 @@ class Changes:
             if base and base[0] in self.removed:
                 # the mailbox went, and a message of it was moved away
                 outcomes.add(NONE)
+                if base[0] in self.deleted_boxes and any(
+                        old == base[0] for old, _ in self.renames):
+                    # deleted on one side and renamed on the other: new there
+                    outcomes |= unknown(l, s)
                 if self.back:
                     # a restored server never knew it: it is made there again
                     outcomes |= unknown(l, s)
