@@ -35,7 +35,7 @@ is_draft(const struct moves_file *c, const struct op *op)
 	return c->draft || plan_is_draft(&op->row);
 }
 
-/* Rule 5: may OP's message be one that C's was made of, or that is made of it? */
+/* Rule 5: may OP's message be another version of C's? */
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {

@@ -317,8 +317,8 @@ ids_there(struct run *r, struct sbox *b, const struct imap_copied *c,
 
 /*
  * Invariant 3: the server did it and did not say (all of) what came of it; what
- * it said is in C.  *more_r: how much has come there that may be what is left in
- * V, as it has no Message-ID, or one that is there twice.
+ * it said is in C.  *more_r: how much has come there that may be what is left
+ * in V, as it has no Message-ID, or one that is there twice.
  */
 static int
 find_untold(struct run *r, struct sbox *b, struct journal_batch *batch,

@@ -531,7 +531,9 @@ class Generator:
             options = {}
             if rng.random() < 0.1:
                 options["full"] = True
-            tier = rng.randrange(len(TIERS)) if rng.random() < 0.2 else self.tier
+            tier = self.tier
+            if rng.random() < 0.2:
+                tier = rng.randrange(len(TIERS))
             if tier:
                 options["tier"] = tier
             if rng.random() < self.faults:
