@@ -15,7 +15,9 @@
  *     compared, or it is fetched; and a draft is fetched wherever it appears.
  *     But one whose file would go up again must not be in two mailboxes: there,
  *     too, all octets are compared.  The same where another message of its size
- *     is not here any more: it may be that which is now elsewhere there.
+ *     is not here any more, which may be what is now elsewhere there; but of a
+ *     large one that moved only both ends are, and one that was copied is
+ *     fetched.
  *  6. A file that cannot be read at that moment, for a mail reader renamed it,
  *     is neither equal nor different: the next pass knows its name.
  *
@@ -39,7 +41,7 @@ is_draft(const struct moves_file *c, const struct op *op)
 static bool
 replaces(const struct moves_file *c, const struct op *op)
 {
-	return c->rival || c->box == op->box || c->left == op->box ||
+	return c->box == op->box || c->left == op->box ||
 	       c->left == MOVES_ANY_BOX || is_draft(c, op);
 }
 
@@ -48,7 +50,8 @@ may_be(const struct moves_file *c, const struct op *op)
 {
 	if ((is_draft(c, op) && !c->again) ||
 	    (c->stays && op->kind == OP_SKIP) ||
-	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)))
+	    (replaces(c, op) && (c->stays || op->row.size > WHOLE_OCTETS)) ||
+	    (c->rival && c->stays && op->row.size > WHOLE_OCTETS))
 		return false;
 	return !c->stays || plan_seconds_near(c->idate, op->row.idate);
 }
@@ -142,14 +145,14 @@ ids_meet(struct moves_search *s, const struct question *q)
 	return false;
 }
 
-/* Rule 5: is a candidate of Q's Message-ID in the mailbox of Q? */
+/* Rule 5: has another version of a candidate Q's Message-ID? */
 static bool
 may_replace(struct moves_search *s, const struct question *q)
 {
 	size_t at = first_of_size(s, q->op->row.size);
 
 	for (; at; at = s->v[at - 1].next)
-		if (replaces(&s->v[at - 1], q->op) &&
+		if ((s->v[at - 1].rival || replaces(&s->v[at - 1], q->op)) &&
 		    may_be(&s->v[at - 1], q->op) &&
 		    may_have_id(s, &s->v[at - 1], q->id))
 			return true;
@@ -183,8 +186,10 @@ choose_windows(struct moves_search *s, struct question *q)
 	uint64_t size = q->op->row.size, end = END_OCTETS;
 
 	if (may_replace(s, q)) {
-		q->n = 1;
-		q->len[0] = WHOLE_OCTETS;
+		end = WHOLE_OCTETS;
+		q->n = size > end ? 2 : 1;
+		q->len[0] = q->len[1] = WHOLE_OCTETS;
+		q->off[1] = size > end ? size - end : 0;
 		return;
 	}
 	if (q->id.n) {

@@ -67,15 +67,18 @@ add_absent(struct moves_search *s, uint64_t size, struct span sha)
 	    (struct moves_absent){size, (const uint8_t *)sha.p};
 }
 
+/* Unless a file has the content of X, which is compared then. */
 static void
 note_rivals(struct moves_search *s, const struct moves_absent *x)
 {
-	uint64_t at = 0;
+	uint64_t first = 0, at;
 
-	map_get_u64(&s->by_size, x->size, &at);
-	for (; at; at = s->v[at - 1].next)
-		s->v[at - 1].rival |=
-		    memcmp(s->v[at - 1].sha, x->sha, DIGEST_LEN) != 0;
+	map_get_u64(&s->by_size, x->size, &first);
+	for (at = first; at; at = s->v[at - 1].next)
+		if (memcmp(s->v[at - 1].sha, x->sha, DIGEST_LEN) == 0)
+			return;
+	for (at = first; at; at = s->v[at - 1].next)
+		s->v[at - 1].rival = true;
 }
 
 /* The message of OP is in its mailbox on neither side any more. */

@@ -215,6 +215,24 @@ def test_one_of_two_versions_is_elsewhere_there(world, moves, more):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("more", [0, 20000])
+def test_moved_there_while_one_of_its_size_was_deleted_here(world, more):
+    """It is moved here, and does not come down."""
+    world.server.create("A")
+    world.server.create("B")
+    for token in "one", "two":
+        world.server.append("A", message(token, size=more))
+    world.sync()
+    world.server.select("A")
+    world.server.do("uid", "MOVE", "2", "B")
+    os.unlink(next(p for _, _, p in world.local.files("A")
+                   if b"message one" in p.read_bytes()))
+    done = world.summary()
+    assert (done["moved"], done["pulled"], done["deleted_remote"]) == (1, 0, 1)
+    assert bodies(world, "B") == [lf(message("two", size=more))]
+    world.assert_settled()
+
+
 class LostAt(Relay):
     """Ends the connection instead of passing on what WORD is in; or first the
     run, where KILLS."""
