@@ -370,14 +370,6 @@ has_no_file(
 		   !map_get(open, h->base, &at));
 }
 
-/* At what waits, in any mailbox, in the next pass. */
-static void
-look_again(struct run *r)
-{
-	for (size_t i = 0; i < r->nbox; i++)
-		r->box[i].rescan |= r->box[i].undone;
-}
-
 void
 holds_drop_old(
     struct run *r, struct sbox *b, struct journal_batch *batch)
@@ -412,8 +404,6 @@ holds_drop_old(
 		/* maybe it made another message wait */
 		if (b->r.renumbered && h->kind == JHOLD_SUSPECT)
 			b->undone = b->rescan = true;
-		if (gone && h->uid && h->kind == JHOLD_SUSPECT && !h->ended)
-			look_again(r);
 		if (gone)
 			holds_drop(r, b, batch, h);
 	}
