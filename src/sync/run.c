@@ -328,9 +328,9 @@ read_holds(struct run *r, struct sbox *b, struct err *e)
 }
 
 /*
- * What was put off until others are known is no reason for one more pass.  But
- * where there is one, it is in that, too: what it is about might be done there,
- * as if it were not here.
+ * What was put off until others are known, or makes others wait, is no reason
+ * for one more pass.  But where there is one, it is in that, too: what it is
+ * about might be done there, as if it were not here.
  */
 static int
 look_with_others(struct run *r, struct err *e)
@@ -340,8 +340,8 @@ look_with_others(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!b->put_off || b->failed || b->gone || b->slice.on ||
-		    sbox_is_due(b))
+		if (!(b->put_off || b->nuntold > 0 || b->unread_once) ||
+		    b->failed || b->gone || b->slice.on || sbox_is_due(b))
 			continue;
 		b->dirty_l = b->dirty_r = true;
 		rc = read_holds(r, b, e);

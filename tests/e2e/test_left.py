@@ -304,6 +304,35 @@ def test_moved_on_both_sides_and_the_file_cannot_be_read(scripted):
     world.assert_settled()
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_moved_while_the_file_cannot_be_read_and_more_is_done(scripted, both):
+    """In none of the passes that this takes is it gone."""
+    world = scripted()
+    as_somebody(world)
+    two_in_work(world)
+    for box in "C", "D":
+        world.server.create(box)
+    for token in "more", "most":
+        world.server.append("C", message(token))
+    world.sync()
+    path = moved_on_both_sides(world) if both else move_here(
+        world, "old", "Work", "INBOX")
+    for token in "more", "most":
+        moved = move_here(world, token, "C", "D")
+        give(moved.rename(moved.with_name(moved.name.split(":")[0] + ":2,F")))
+    shut(path)
+    for _ in range(2):
+        assert path.name in world.sync(status=65).err
+        assert ("old" in world.tokens("Work")[0]) == (not both)
+        assert world.tokens("Xtra")[0] == ["old"] * both
+    path.chmod(0o644)
+    give(path)
+    done = world.summary("--full")
+    assert (done["pushed"], done["pulled"], done["moved"]) == (0, 0, 1)
+    assert all_there(world) == ["more", "most", "old", "other"]
+    world.assert_settled()
+
+
 @pytest.mark.parametrize("direction", [None, "pull"])
 @pytest.mark.parametrize("like", [False, True])
 @pytest.mark.parametrize("why", ["file", "full"])
