@@ -327,6 +327,13 @@ read_holds(struct run *r, struct sbox *b, struct err *e)
 	return holds_read(r, b, e) == 0 ? 0 : report_contain(r, b, e);
 }
 
+/* Something of it was put off until others are known, or makes others wait. */
+static bool
+waits_with_others(const struct sbox *b)
+{
+	return b->put_off || b->nuntold > 0 || b->unread_once;
+}
+
 /*
  * What was put off until others are known, or makes others wait, is no reason
  * for one more pass.  But where there is one, it is in that, too: what it is
@@ -340,8 +347,8 @@ look_with_others(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->nbox && rc == 0; i++) {
 		struct sbox *b = &r->box[i];
 
-		if (!(b->put_off || b->nuntold > 0 || b->unread_once) ||
-		    b->failed || b->gone || b->slice.on || sbox_is_due(b))
+		if (!waits_with_others(b) || b->failed || b->gone ||
+		    b->slice.on || sbox_is_due(b))
 			continue;
 		b->dirty_l = b->dirty_r = true;
 		rc = read_holds(r, b, e);
@@ -376,9 +383,8 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 		b->dirty_r = slice || is_due(b, b->wrote_r, b->dirty_r) ||
 			     b->touched;
 		b->touched = b->changed = false;
-		/* what waits, or was put off, may be of either side */
-		if (!slice &&
-		    (b->put_off || b->nuntold > 0 || b->unread_once))
+		/* it may be of either side */
+		if (!slice && waits_with_others(b))
 			b->dirty_l = b->dirty_r = b->dirty_l || b->dirty_r;
 		/* what comes new may be a file that went up */
 		b->dirty_l |= b->dirty_r && sent_awaits(b);
