@@ -145,6 +145,9 @@ class Changes:
                 if l and l[0] != s[0]:
                     # of a large one not all octets are compared
                     outcomes |= unknown(l, s)
+                if not moves:
+                    # a draft comes as another message, and its old one goes
+                    outcomes.add(one(*s))
             if base and base[0] in self.doubt:
                 outcomes |= unknown(l, s)
                 if s:
