@@ -310,6 +310,9 @@ class Trial:
             if False in (m, now) or False in bases:
                 continue
             allowed = {one(*m) if m else NONE}
+            if others[0] and m and others[0][0] != m[0]:
+                # seen gone before it was seen elsewhere: it comes again
+                allowed.add(NONE)
             for o in others:
                 allowed |= self.changes.allowed(
                     bases, *((m, o) if side == "L" else (o, m)), False)
