@@ -268,25 +268,30 @@ fs_is_temp(struct span name)
 	return span_starts(name, SPAN(TEMP_TAG));
 }
 
-uint32_t
-fs_clean_temp(int dirfd)
+bool
+fs_clean_temp(int dirfd, uint32_t *n)
 {
 	DIR *d = fs_dirstream(fs_open_dir(dirfd, "."));
 	struct buf prefix;
 	struct dirent *x;
-	uint32_t n = 0;
+	bool all = true;
 
 	if (!d)
-		return 0;
+		return false;
 	buf_init(&prefix, NAME_MAX);
 	temp_prefix(&prefix);
-	while ((x = readdir(d)) != NULL)
-		if (is_temp(span_str(x->d_name), buf_span(&prefix)) &&
-		    unlinkat(dirfd, x->d_name, 0) == 0)
-			n++;
+	while ((errno = 0, x = readdir(d)) != NULL) {
+		if (!is_temp(span_str(x->d_name), buf_span(&prefix)))
+			continue;
+		if (unlinkat(dirfd, x->d_name, 0) == 0)
+			++*n;
+		else
+			all = false;
+	}
+	all &= errno == 0;
 	buf_release(&prefix);
 	closedir(d);
-	return n;
+	return all;
 }
 
 static int

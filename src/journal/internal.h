@@ -46,10 +46,10 @@ struct journal {
 	uint64_t format; /* of what is there */
 	bool read_only;
 	bool sound;      /* opened, and no write has failed */
+	bool litter;     /* what a run left there is there still (sound.c) */
 	int64_t written_ns; /* see journal_written_ns() */
 	MDB_dbi dbi[T_N];
 	uint64_t next_box;
-	struct journal_owner owner; /* to be written */
 	uint64_t left_out; /* see journal_left_out() */
 	uint32_t keywords; /* stored */
 	unsigned walks;    /* journal_files: transactions that are open */
@@ -102,6 +102,8 @@ void journal_end_read(const struct journal *j, MDB_txn *txn);
 int journal_check_sound(
     struct journal *j, int dir, uint64_t map, struct err *e);
 void journal_mark_sound(const struct journal *j);
+/* Was what is in DIR sound once, whatever it is now? */
+bool journal_has_mark(int dir);
 
 /* Those of j->format. */
 int journal_open_tables(struct journal *j, MDB_txn *txn, bool create);

@@ -96,16 +96,15 @@ DEFINE_AUTO(journal)
 int64_t journal_written_ns(const struct journal *j);
 
 /*
- * Whose account it is, as the runs until now had it; "" where none has said
- * so.  Copies in MEM.  What is set is written with the next batch that changes
- * anything; borrowed until J is freed.
+ * Whose account it is, and where its mail lies, as the last run had it; ""
+ * where none has said so.  Copies in MEM.
  */
 struct journal_owner {
 	struct span user, host;
+	struct span maildir; /* absolute path */
 };
 int journal_owner(struct journal *j, struct arena *mem,
     struct journal_owner *o_r, struct err *e);
-void journal_set_owner(struct journal *j, struct journal_owner o);
 
 /*
  * What the configuration left undone when the marks (cursors and stamps) were
@@ -282,6 +281,7 @@ void journal_put_hold(struct journal_batch *b, uint64_t box,
 void journal_del_hold(struct journal_batch *b, uint64_t box, uint32_t uid,
     struct span base);
 void journal_put_left_out(struct journal_batch *b, uint64_t bits);
+void journal_put_owner(struct journal_batch *b, struct journal_owner o);
 size_t journal_batch_size(const struct journal_batch *b); /* puts so far */
 /*
  * All or nothing, durable on return.  Frees the batch in every case.

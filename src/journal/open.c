@@ -449,6 +449,8 @@ journal_open_by(const char *state_dir, enum journal_mode mode,
 		rc = refuse_network(j, dir, e);
 	if (rc == 0 && dir >= 0)
 		rc = look(j, dir, &map, &empty, e);
+	if (rc == 0 && dir >= 0 && empty && journal_has_mark(dir))
+		rc = journal_damaged(j, "data.mdb is empty, or not there", e);
 	/* Nothing to read, and nothing is to be made. */
 	if (empty && j->read_only)
 		map = 0;

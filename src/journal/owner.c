@@ -16,7 +16,7 @@ int
 journal_owner(struct journal *j, struct arena *mem,
     struct journal_owner *o_r, struct err *e)
 {
-	struct journal_owner o = {SPAN(""), SPAN("")};
+	struct journal_owner o = {SPAN(""), SPAN(""), SPAN("")};
 	MDB_txn *txn;
 	int rc = journal_begin_read(j, &txn, e);
 
@@ -26,16 +26,13 @@ journal_owner(struct journal *j, struct arena *mem,
 		rc = get_text(j, txn, SPAN("user"), mem, &o.user);
 		if (rc == 0)
 			rc = get_text(j, txn, SPAN("host"), mem, &o.host);
+		if (rc == 0)
+			rc = get_text(j, txn, SPAN("maildir"), mem,
+			    &o.maildir);
 		journal_end_read(j, txn);
 	}
 	if (rc != 0)
 		return journal_mdb_error(j, rc, "read", e);
 	*o_r = o;
 	return 0;
-}
-
-void
-journal_set_owner(struct journal *j, struct journal_owner o)
-{
-	j->owner = o;
 }

@@ -13,7 +13,10 @@
  *     allocates, which the child of a fork() there must not.
  *  3. A journal that is only read gets no mark.
  *  4. A mark that could not be put there leaves its temporary file, and no
- *     mark: the run that looks at the pages removes it.
+ *     mark: the run that looks at the pages removes it.  There is no mark
+ *     before that is done.
+ *  5. Only what has been committed gets a mark, and so is on the disk before
+ *     it: without the file, or with an empty one, a mark means damage.
  */
 #include "journal/internal.h"
 
@@ -65,14 +68,23 @@ is_marked(int dir)
 	return same;
 }
 
+bool
+journal_has_mark(int dir)
+{
+	return faccessat(dir, MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Without it the next run looks again: no reason to fail. */
 void
 journal_mark_sound(const struct journal *j)
 {
-	AUTO_FD dir = fs_open_dir(AT_FDCWD, j->dir);
+	AUTO_FD dir = -1;
 	struct buf mark;
 	struct err e;
 
+	if (!j->tables || j->litter) /* rules 5 and 4 */
+		return;
+	dir = fs_open_dir(AT_FDCWD, j->dir);
 	if (dir < 0 || is_marked(dir))
 		return;
 	buf_init(&mark, MARK_MAX);
@@ -270,6 +282,7 @@ int
 journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e)
 {
 	int status, sys = 0;
+	uint32_t cleaned = 0;
 	pid_t pid;
 
 	if (is_marked(dir)) {
@@ -277,7 +290,7 @@ journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e)
 		return 0;
 	}
 	if (!j->read_only)
-		(void)fs_clean_temp(dir); /* rule 4 */
+		j->litter = !fs_clean_temp(dir, &cleaned); /* rule 4 */
 	if (j->way.exe) {
 		sys = spawn_look(j, map, &pid);
 	} else {

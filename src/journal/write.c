@@ -189,16 +189,43 @@ journal_del_hold(struct journal_batch *b, uint64_t box, uint32_t uid,
 	add(b, DEL, T_HOLD, &key, NULL);
 }
 
+/* VALUE as in add(). */
+static void
+add_meta(struct journal_batch *b, struct span name, struct buf *value)
+{
+	struct buf key;
+
+	buf_init(&key, 16);
+	buf_add_span(&key, name);
+	add(b, PUT, T_META, &key, value);
+}
+
 void
 journal_put_left_out(struct journal_batch *b, uint64_t bits)
 {
-	struct buf key, value;
+	struct buf value;
 
-	buf_init(&key, 16);
-	buf_add_str(&key, "left-out");
 	buf_init(&value, 16);
 	codec_put_u64(&value, bits);
-	add(b, PUT, T_META, &key, &value);
+	add_meta(b, SPAN("left-out"), &value);
+}
+
+static void
+put_text(struct journal_batch *b, struct span name, struct span text)
+{
+	struct buf value;
+
+	buf_init(&value, JOURNAL_VALUE_MAX);
+	buf_add_span(&value, text);
+	add_meta(b, name, &value);
+}
+
+void
+journal_put_owner(struct journal_batch *b, struct journal_owner o)
+{
+	put_text(b, SPAN("user"), o.user);
+	put_text(b, SPAN("host"), o.host);
+	put_text(b, SPAN("maildir"), o.maildir);
 }
 
 static int
@@ -425,19 +452,6 @@ put_meta(struct writing *w, struct span name, uint64_t n)
 	return rc;
 }
 
-static int
-put_owner(struct writing *w)
-{
-	const struct journal_owner *o = &w->j->owner;
-	int rc = 0;
-
-	if (o->user.n > 0)
-		rc = put_one(w, T_META, SPAN("user"), o->user);
-	if (rc == 0 && o->host.n > 0)
-		rc = put_one(w, T_META, SPAN("host"), o->host);
-	return rc;
-}
-
 /* Names before the rows that could use their numbers. */
 static int
 put_keywords(struct writing *w)
@@ -481,8 +495,6 @@ write_all(struct writing *w)
 		if (rc == 0)
 			/* The journal's, not the batch's: others gave some. */
 			rc = put_meta(w, SPAN("next-box"), w->j->next_box);
-		if (rc == 0)
-			rc = put_owner(w);
 	}
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "maildir/internal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -42,44 +43,58 @@ is_our_tmp(struct span name, struct span host)
 	       (base.n >= CUT_LEN && theirs.n > 0 && span_starts(host, theirs));
 }
 
-int
-maildir_clean_tmp(
-    struct maildir *m, struct span path, uint32_t *n_r, struct err *e)
+/* In tmp/, which is DIR. */
+static bool
+clean_deliveries(const struct maildir *m, DIR *dir, uint32_t *n)
 {
-	const struct maildir_box *b;
 	struct arena mem;
 	struct span host;
 	struct dirent *x;
-	uint32_t n = 0;
+	bool all = true;
+
+	arena_init(&mem);
+	/* as it is spelled in names */
+	host = host_of(name_make(&mem, 0, 0, 0, 0, span_str(m->host)));
+	while ((errno = 0, x = readdir(dir)) != NULL) {
+		if (!is_our_tmp(span_str(x->d_name), host))
+			continue;
+		if (unlinkat(dirfd(dir), x->d_name, 0) == 0)
+			++*n;
+		else
+			all = false;
+	}
+	all &= errno == 0;
+	arena_release(&mem);
+	return all;
+}
+
+int
+maildir_clean_tmp(struct maildir *m, struct span path, uint32_t *n_r,
+    bool *all_r, struct err *e)
+{
+	const struct maildir_box *b;
 	DIR *d;
 	int fd;
 
+	*n_r = 0;
 	if (maildir_box(m, path, &b, e) < 0)
 		return e->code;
-	n = fs_clean_temp(b->fd);
+	*all_r = fs_clean_temp(b->fd, n_r);
 	if (m->seen_temp && b->cur >= 0)
-		n += fs_clean_temp(b->cur);
+		*all_r &= fs_clean_temp(b->cur, n_r);
 	if (m->seen_temp && b->new >= 0)
-		n += fs_clean_temp(b->new);
+		*all_r &= fs_clean_temp(b->new, n_r);
 	m->seen_temp = false;
 	fd = fs_open_dir(b->fd, "tmp");
 	d = fs_dirstream(fd);
 	if (!d) {
-		*n_r = n;
-		return 0; /* no tmp/: none there */
+		*all_r &= errno == ENOENT; /* no tmp/: none there */
+		return 0;
 	}
 	/* what was begun (open.c) and has been made by others since */
 	if (b->cur >= 0)
 		(void)unlinkat(fd, MAILDIR_CUR_TO_BE, AT_REMOVEDIR);
-	arena_init(&mem);
-	/* as it is spelled in names */
-	host = host_of(name_make(&mem, 0, 0, 0, 0, span_str(m->host)));
-	while ((x = readdir(d)) != NULL)
-		if (is_our_tmp(span_str(x->d_name), host) &&
-		    unlinkat(dirfd(d), x->d_name, 0) == 0)
-			n++;
-	arena_release(&mem);
+	*all_r &= clean_deliveries(m, d, n_r);
 	closedir(d);
-	*n_r = n;
 	return 0;
 }

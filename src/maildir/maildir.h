@@ -366,9 +366,10 @@ int maildir_letters_save(struct maildir *m, struct span path,
 /*
  * Remove our own leftovers in tmp/ of a crashed run: files whose name marks
  * them as ours (host, "mochila" tag) and that this process does not use;
- * the caller holds the account's lock.  Others' files are left.
+ * the caller holds the account's lock.  Others' files are left.  *all_r: none
+ * of ours is there any more.
  */
 int maildir_clean_tmp(struct maildir *m, struct span path, uint32_t *n_r,
-    struct err *e);
+    bool *all_r, struct err *e);
 
 #endif

@@ -528,6 +528,8 @@ int late_wait(struct run *r, struct err *e);
 
 /* ERR_CONFIG: the journal has its directories in another layout. */
 int whose_layout(struct run *r, struct err *e);
+/* ERR_CONFIG: it is that of another Maildir, which is still there. */
+int whose_maildir(struct run *r, struct err *e);
 /* ERR_CONFIG: it is another account's, as its mail on the server shows. */
 int whose_account(struct run *r, struct err *e);
 /* Without a journal: said when there seem to be mailboxes of another layout. */

@@ -546,12 +546,14 @@ local_untouched(struct run *r, struct sbox *b, struct maildir_stamp *stamp_r)
 int
 local_clean(struct run *r, struct sbox *b, struct err *e)
 {
+	bool all = true;
 	uint32_t n = 0;
 	int rc;
 
 	if (r->o->dry_run || b->local_missing)
 		return 0;
-	rc = maildir_clean_tmp(r->m, b->j.path, &n, e);
+	rc = maildir_clean_tmp(r->m, b->j.path, &n, &all, e);
+	b->littered = !all;
 	/* the directories' times may be others now */
 	b->rescan |= n > 0 && !b->l.same;
 	if (n > 0)

@@ -192,6 +192,8 @@ record_mark(struct run *r, struct sbox *b)
 			/* something is left to do although nothing moved */
 			b->j.stamp = MAILDIR_STAMP_NONE;
 	}
+	if (b->littered)
+		record_look_again(&b->j);
 }
 
 int

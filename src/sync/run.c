@@ -99,6 +99,8 @@ run_open(struct run *r, bool remote, struct err *e)
 		rc = whose_layout(r, e);
 	if (rc == 0)
 		rc = open_maildir(r, e);
+	if (rc == 0)
+		rc = whose_maildir(r, e);
 	if (rc == 0 && r->m)
 		maildir_set_cancel(r->m, r->o->cancel);
 	if (rc == 0 && remote)

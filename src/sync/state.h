@@ -93,6 +93,7 @@ struct sbox {
 	bool wrote_r, wrote_l;
 	bool undurable; /* names here that may not be on disk (invariant 1) */
 	bool keep_cursor, keep_stamp;
+	bool littered; /* by an earlier run of ours: to be looked at again */
 	bool deferred; /* something of it waits (slice.c): the marks stay */
 	bool waits;    /* all of it does, but for what moves from it */
 	bool unread_once; /* a file could not be read (adopt.c, rule 3) */

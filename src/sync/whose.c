@@ -3,7 +3,9 @@
  */
 #include "sync/tree.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Mailboxes that are looked into. */
 #define LOOK_INTO 8
@@ -38,6 +40,66 @@ whose_layout(struct run *r, struct err *e)
 	    "directories to their new places and remove the account's journal "
 	    "'%s/journal'",
 	    word[r->a->layout], word[layout_of(v[0].path)], r->a->state_dir);
+}
+
+/* Is something at PATH that is, or may be, a Maildir with mailboxes? */
+static int
+has_mailboxes(struct run *r, struct span path, bool *is_r, struct err *e)
+{
+	struct maildir_dir *v;
+	AUTO(maildir) m = NULL;
+	size_t n = 0;
+	int rc = maildir_open(&m, path.p, r->a->layout, e);
+
+	*is_r = false;
+	if (rc != 0 && (e->sys == ENOENT || e->sys == ENOTDIR)) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc == 0) {
+		maildir_set_cancel(m, r->o->cancel);
+		rc = maildir_list(m, &r->mem, &v, &n, e);
+	}
+	*is_r = n > 0;
+	return rc;
+}
+
+static bool
+is_one_directory(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/*
+ * Of two Maildirs, of two configurations in which the account has one name,
+ * what has been fetched into one would count as deleted in the other.  One
+ * that was moved is not where it was any more, and a journal that was copied
+ * may be that of the copy.
+ */
+int
+whose_maildir(struct run *r, struct err *e)
+{
+	struct journal_owner was;
+	bool two = false;
+	int rc = journal_owner(r->j, &r->mem, &was, e);
+
+	if (rc != 0 || !r->m || was.maildir.n == 0 ||
+	    journal_written_ns(r->j) == 0 ||
+	    is_one_directory(was.maildir.p, r->a->maildir))
+		return rc;
+	rc = has_mailboxes(r, was.maildir, &two, e);
+	if (rc != 0 || !two)
+		return rc;
+	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
+	    "the journal '%s/journal' is that of the Maildir '%.*s', which is "
+	    "still there, and the configuration says '%s'; nothing is done; a "
+	    "second Maildir needs an account of another name, or a state_dir "
+	    "of its own; if it is to take the place of the first, move that "
+	    "away",
+	    r->a->state_dir, SPAN_ARG(was.maildir), r->a->maildir);
 }
 
 static int
@@ -86,6 +148,21 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 	return 0;
 }
 
+static int
+set_owner(struct run *r, const struct journal_owner *was,
+    struct journal_owner now, struct err *e)
+{
+	struct journal_batch *batch;
+
+	if (r->o->dry_run ||
+	    (span_eq(was->user, now.user) && span_eq(was->host, now.host) &&
+		span_eq(was->maildir, now.maildir)))
+		return 0;
+	batch = journal_begin(r->j, r->kw);
+	journal_put_owner(batch, now);
+	return journal_commit(&batch, e);
+}
+
 /*
  * Of another account all is foreign: its messages would count as ours by their
  * UIDs, and what it lacks as deleted there.  But an account may have another
@@ -94,8 +171,8 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 int
 whose_account(struct run *r, struct err *e)
 {
-	const struct journal_owner now = {
-	    span_str(r->a->user), span_str(r->a->host)};
+	const struct journal_owner now = {span_str(r->a->user),
+	    span_str(r->a->host), span_str(r->a->maildir)};
 	struct journal_owner was;
 	bool is = true;
 	int rc = journal_owner(r->j, &r->mem, &was, e);
@@ -106,10 +183,8 @@ whose_account(struct run *r, struct err *e)
 		rc = borne_out(r, &is, e);
 	if (rc != 0)
 		return rc;
-	if (is) {
-		journal_set_owner(r->j, now);
-		return 0;
-	}
+	if (is)
+		return set_owner(r, &was, now, e);
 	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
 	    "synced until now as '%.*s' at '%.*s', and the mail there is not "
 	    "that of '%s' at '%s'; nothing is done; put that back, or, if both "

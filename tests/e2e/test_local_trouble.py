@@ -871,3 +871,20 @@ def test_another_layout_than_the_journals(world, moved, back):
     assert (s["pulled"], s["pushed"], s["adopted"]) == (0, 0, 3)
     assert s["deleted_remote"] == s["deleted_local"] == 0
     world.assert_idle()
+
+
+def test_what_could_not_be_cleaned_is_cleaned_later(world):
+    """Of a run that was cut off: the next one cannot remove it."""
+    world.server.append("INBOX", message("a"))
+    world.sync()
+    root = world.local.root / "INBOX"
+    ours = root / (".tmp-%s-0123456789abcdef" % socket.gethostname())
+    ours.mkdir()  # what is unlinked is a file
+    world.server.append("INBOX", message("b"))
+    world.sync()
+    world.assert_settled()
+    ours.rmdir()
+    ours.write_bytes(b"half")
+    world.sync()
+    assert not ours.exists()
+    world.assert_settled()

@@ -4,6 +4,7 @@ what it says is believed only where the server's mail bears it out."""
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -116,15 +117,74 @@ def test_another_login_and_nothing_to_record(world):
     old = world.user
     same_as_before(world, old + "also")
     becomes(world, old + "also")
+    # it is recorded that it was borne out
+    assert world.summary()["round_trips"] > 3
+    assert owner(world)[0] == old + "also"
     world.assert_idle()
-    world.assert_idle()
+    assert world.summary()["round_trips"] == 3
     world.server.append("A", message("new"))
     world.server.close()
     world.sync()
-    assert owner(world)[0] == old + "also"
     assert not [c for c in commands_of_a_run(world) if b"FETCH" in c]
 
 
 def commands_of_a_run(w):
     w.sync("--trace", str(w.trace))
     return w.commands()
+
+
+def test_one_name_in_two_configurations(world):
+    """They have one journal: what came into the one Maildir would count as
+    deleted in the other."""
+    filled(world)
+    world.server.append("A", message("for the first"))
+    world.sync()
+    world.server.close()
+    first, second = world.local.root, world.local.root.parent / "second"
+    shutil.copytree(first, second)
+    for direction in ("both", "pull"):
+        world.write_config(maildir=str(second), direction=direction)
+        for args in ([], ["--dry-run"], ["--allow-deletes", "home"]):
+            done = world.sync(*args, status=78)
+            assert len(done.err.splitlines()) == 1
+            assert "'%s'" % first in done.err and "state_dir" in done.err
+    assert len(world.server.messages("A")) == 5
+    world.write_config(maildir=str(first), direction="both")
+    world.assert_settled()
+
+
+def test_a_maildir_that_was_moved(world):
+    filled(world)
+    first, second = world.local.root, world.local.root.parent / "second"
+    first.rename(second)
+    first.mkdir()  # the mount point of what is mounted elsewhere now
+    world.local.root = second
+    # by another name it is the same
+    for path in (str(second), str(second) + "/.", str(second)):
+        world.write_config(maildir=path)
+        world.sync()
+        world.assert_settled()
+    first.rmdir()
+    second.rename(first)
+    second.symlink_to(first)
+    world.local.root = first
+    world.write_config(maildir=str(first))
+    world.sync()
+    world.assert_settled()
+
+
+def test_a_copy_of_both(world):
+    """Maildir and journal, beside the first ones: both are synced."""
+    filled(world)
+    subprocess.run(["cp", "-a", str(world.local.root),
+                    str(world.local.root) + "2"], check=True)
+    subprocess.run(["cp", "-a", str(world.state), str(world.state) + "2"],
+                   check=True)
+    first = world.local.root, world.state
+    for root, state in ((Path(str(first[0]) + "2"), Path(str(first[1]) + "2")),
+                        first):
+        world.local.root, world.state = root, state
+        world.write_config(maildir=str(root))
+        world.server.append("A", message("new in %s" % root.name))
+        world.sync()
+        world.assert_settled()

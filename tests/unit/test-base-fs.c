@@ -194,6 +194,7 @@ test_only_our_leftovers_are_cleaned(void **state)
 {
 	struct fixture *f = *state;
 	char host[HOST_NAME_MAX + 1] = "", name[128];
+	uint32_t n = 0;
 
 	assert_int_equal(0, gethostname(host, sizeof host - 1));
 	snprintf(name, sizeof name, ".tmp-%s-0123456789abcdef", host);
@@ -205,9 +206,17 @@ test_only_our_leftovers_are_cleaned(void **state)
 	snprintf(name, sizeof name, ".tmp-not%s-0123456789abcdef", host);
 	tempdir_write(f->dir, name, "x", 1);
 	tempdir_write(f->dir, "message", "x", 1);
-	assert_int_equal(1, fs_clean_temp(f->fd));
+	assert_true(fs_clean_temp(f->fd, &n));
+	assert_int_equal(n, 1);
 	assert_int_equal(4, tempdir_count(f->dir, "."));
-	assert_int_equal(0, fs_clean_temp(f->fd));
+	assert_true(fs_clean_temp(f->fd, &n));
+	assert_int_equal(n, 1);
+	/* one that cannot be removed */
+	snprintf(name, sizeof name, ".tmp-%s-0123456789abcdef", host);
+	assert_int_equal(0, mkdirat(f->fd, name, 0700));
+	assert_false(fs_clean_temp(f->fd, &n));
+	assert_int_equal(n, 1);
+	assert_false(fs_clean_temp(-1, &n));
 }
 
 static void

@@ -189,8 +189,9 @@ test_a_file_that_was_not_begun_is_begun_again(void **state)
 {
 	static const size_t cut[] = {200, 4096, 8191};
 	struct fixture *f = *state;
-	char *begun;
+	char *begun, mark[512];
 
+	tempdir_join(mark, f->dir, "journal/sound");
 	journal_free(&f->j);
 	assert_int_equal(8192,
 	    tempdir_read(f->dir, "journal/data.mdb", &begun));
@@ -201,6 +202,7 @@ test_a_file_that_was_not_begun_is_begun_again(void **state)
 		reopen(f, JOURNAL_CREATE);
 		assert_sound(f, add_box(f, "a", 10), 10);
 		journal_free(&f->j);
+		assert_int_equal(0, unlink(mark));
 	}
 	free(begun);
 }

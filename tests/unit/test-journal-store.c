@@ -55,27 +55,34 @@ test_what_was_put_is_there_after_reopening(void **state)
 }
 
 static void
-test_the_owner_goes_with_what_is_written_anyway(void **state)
+test_the_owner_is_as_it_was_put(void **state)
 {
-	const struct journal_owner ana = {SPAN("ana"), SPAN("mx")};
+	const struct journal_owner ana = {
+	    SPAN("ana"), SPAN("mx"), SPAN("/home/ana/Mail")};
 	struct fixture *f = *state;
+	struct journal_batch *b;
 	struct journal_owner o;
 	struct err e;
 	uint64_t txn;
 
 	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
-	assert_true(o.user.n == 0 && o.host.n == 0);
+	assert_true(o.user.n == 0 && o.host.n == 0 && o.maildir.n == 0);
 	add_box(f, "a", 1); /* as of a program that knew of no owner */
 	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
-	assert_true(o.user.n == 0 && o.host.n == 0);
-	journal_set_owner(f->j, ana);
+	assert_true(o.user.n == 0 && o.host.n == 0 && o.maildir.n == 0);
+	b = journal_begin(f->j, f->kw);
+	journal_put_owner(b, ana);
+	commit(b);
 	txn = journal_txnid(f->j);
-	commit(journal_begin(f->j, f->kw));
-	assert_int_equal(journal_txnid(f->j), txn);
-	add_box(f, "b", 1);
-	reopen(f, JOURNAL_READ);
+	reopen(f, JOURNAL_CREATE);
 	assert_int_equal(0, journal_owner(f->j, &f->mem, &o, &e));
-	assert_true(span_eq(o.user, ana.user) && span_eq(o.host, ana.host));
+	assert_true(span_eq(o.user, ana.user) && span_eq(o.host, ana.host) &&
+		    span_eq(o.maildir, ana.maildir));
+	/* and once more is no write */
+	b = journal_begin(f->j, f->kw);
+	journal_put_owner(b, ana);
+	commit(b);
+	assert_int_equal(journal_txnid(f->j), txn);
 }
 
 static void
@@ -772,6 +779,58 @@ test_a_cut_at_creation_is_no_damage(void **state)
 }
 
 static void
+test_without_its_file_a_mark_is_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct journal *j = NULL;
+	char path[512];
+	struct err e;
+
+	add_box(f, "a", 20);
+	journal_free(&f->j);
+	tempdir_join(path, f->dir, "journal/data.mdb");
+	tempdir_write(f->dir, "journal/data.mdb", "", 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ERR_JOURNAL,
+		    journal_open(f->dir, JOURNAL_CREATE, &j, &e));
+		assert_null(j);
+		assert_non_null(strstr(e.text, "data.mdb"));
+		assert_int_equal(ERR_JOURNAL,
+		    journal_open(f->dir, JOURNAL_READ, &j, &e));
+		assert_int_equal(unlink(path), i == 0 ? 0 : -1);
+	}
+	unmark(f);
+	reopen(f, JOURNAL_CREATE);
+	assert_int_equal(add_box(f, "a", 1), 1);
+}
+
+/* What cannot be removed now is removed by the next run. */
+static void
+test_leftovers_are_removed_before_there_is_a_mark(void **state)
+{
+	struct fixture *f = *state;
+	char host[HOST_NAME_MAX + 1] = "", name[128], path[512], mark[512];
+
+	assert_int_equal(0, gethostname(host, sizeof host - 1));
+	snprintf(name, sizeof name, "journal/.tmp-%s-0123456789abcdef", host);
+	tempdir_join(path, f->dir, name);
+	tempdir_join(mark, f->dir, "journal/sound");
+	add_box(f, "a", 20);
+	journal_free(&f->j);
+	unmark(f);
+	assert_int_equal(0, mkdir(path, 0700)); /* is not unlinked */
+	reopen(f, JOURNAL_CREATE);
+	journal_free(&f->j);
+	assert_int_equal(access(mark, F_OK), -1);
+	assert_int_equal(0, rmdir(path));
+	tempdir_write(f->dir, name, "x", 1);
+	reopen(f, JOURNAL_CREATE);
+	journal_free(&f->j);
+	assert_int_equal(access(mark, F_OK), 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void
 test_one_run_at_a_time(void **state)
 {
 	struct fixture *f = *state;
@@ -837,7 +896,7 @@ main(int argc, char **argv)
 		journal_look_main(argc, argv);
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_the_owner_goes_with_what_is_written_anyway),
+	    T(test_the_owner_is_as_it_was_put),
 	    T(test_what_was_put_is_there_after_reopening),
 	    T(test_what_was_left_out_is_a_number_of_its_own),
 	    T(test_a_batch_that_changes_nothing_writes_nothing),
@@ -863,6 +922,8 @@ main(int argc, char **argv)
 	    T(test_a_cancel_ends_the_look),
 	    T(test_a_sound_journal_is_not_read_again),
 	    T(test_a_cut_at_creation_is_no_damage),
+	    T(test_without_its_file_a_mark_is_damage),
+	    T(test_leftovers_are_removed_before_there_is_a_mark),
 	    T(test_one_run_at_a_time),
 	    T(test_one_account_at_a_time),
 	};

@@ -162,19 +162,22 @@ test_leftovers_of_ours_are_removed_and_of_nobody_else(void **state)
 	struct fixture *f = *state;
 	struct maildir_delivery *d;
 	char names[512];
+	bool all = false;
 	uint32_t n;
 	struct err e;
 
 	assert_int_equal(0, maildir_deliver_begin(f->m, SPAN("box"), &d, &e));
 	put(f, "box/tmp/1234.M1P2.host", "another program's");
 	put(f, "box/tmp/mochila-1.M2P3Q4R5.other.machine", "not here");
-	assert_int_equal(0, maildir_clean_tmp(f->m, SPAN("box"), &n, &e));
-	assert_int_equal(n, 1);
+	assert_int_equal(
+	    0, maildir_clean_tmp(f->m, SPAN("box"), &n, &all, &e));
+	assert_true(all && n == 1);
 	assert_string_equal(tempdir_list(names, f->dir, "box/tmp"),
 	    "1234.M1P2.host mochila-1.M2P3Q4R5.other.machine");
 	maildir_delivery_free(&d);
-	assert_int_equal(0, maildir_clean_tmp(f->m, SPAN("box"), &n, &e));
-	assert_int_equal(n, 0);
+	assert_int_equal(
+	    0, maildir_clean_tmp(f->m, SPAN("box"), &n, &all, &e));
+	assert_true(all && n == 0);
 }
 
 #define WAITING 100
