@@ -34,10 +34,10 @@ const struct cli_command_info cli_commands[] = {
 	"  --json           one JSON object\n"},
     {CLI_CMD_UNDO, "undo", NULL, 0, 0, 2, "undo [RUN [ACCOUNT]]",
 	"put back what a run removed from the Maildir",
-	"RUN is what sync said, as in 20261123-084559-1a2b, or a directory in\n"
-	"STATE_DIR/ACCOUNT/bin, where the files lie that it removed. Without\n"
-	"ACCOUNT the bins of all accounts are searched. Without RUN, those that\n"
-	"can be put back are listed.\n"},
+	"RUN is what sync said, as in 20261123-084559-1a2b: the name of the\n"
+	"directory in STATE_DIR/ACCOUNT/bin where the files lie that it removed.\n"
+	"Without ACCOUNT the bins of all accounts are searched. Without RUN, those\n"
+	"that can be put back are listed.\n"},
     {CLI_CMD_JOURNAL_DUMP, "journal", "dump", 0, 1, 1, "journal dump ACCOUNT",
 	"print the journal as JSON lines",
 	"One object for each message that both sides have agreed on.\n"},

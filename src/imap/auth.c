@@ -290,9 +290,13 @@ imap_login(struct imap *s, struct err *e)
 	if (!mech)
 		return err_set(e, ERR_AUTH, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER,
-		    "%s offers no way to log in that we may use%s%s",
+		    "%s offers no way to log in that we may use%s%s%s",
 		    s->conf->net.host, s->mechs.n ? "; it has: " : "",
-		    buf_cstr(&s->mechs));
+		    buf_cstr(&s->mechs),
+		    s->conf->net.tls == NET_TLS_NONE &&
+			    (s->caps & IMAP_CAP_STARTTLS)
+			? "; it may with 'tls: starttls'"
+			: "");
 	if (p.n && memchr(p.p, '\0', p.n))
 		return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT,
 		    ERR_RETRY_NEVER, "the password holds a NUL byte");

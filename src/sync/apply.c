@@ -409,7 +409,7 @@ delete_remote(
 			continue;
 		}
 		journal_del_pair(batch, b->j.id, op->uid);
-		report_op(r, b, op);
+		report_delete_there(r, b, op, uidset_has(&trash, op->uid));
 	}
 	uidset_release(&expunge);
 	uidset_release(&trash);

@@ -549,6 +549,9 @@ void left_unmark(const struct run *r, struct jbox *j);
 
 /* report.c */
 void report_op(struct run *r, const struct sbox *b, const struct op *op);
+/* OP_RDELETE. */
+void report_delete_there(
+    struct run *r, const struct sbox *b, const struct op *op, bool to_trash);
 void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,

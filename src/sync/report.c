@@ -11,8 +11,10 @@ send_event(struct run *r, struct sync_event *ev, const struct sbox *b)
 	r->o->sink->event(r->o->sink, ev);
 }
 
-void
-report_op(struct run *r, const struct sbox *b, const struct op *op)
+/* TAIL: of the text, what is known of OP beside the plan. */
+static void
+send_op(struct run *r, const struct sbox *b, const struct op *op,
+    const char *tail)
 {
 	struct buf text;
 	struct sync_event ev = {
@@ -67,9 +69,23 @@ report_op(struct run *r, const struct sbox *b, const struct op *op)
 	}
 	buf_init(&text, 8192);
 	plan_print_op(op, b->j.name, r->box[op->from].j.name, r->kw, &text);
+	buf_add_str(&text, tail);
 	ev.text = buf_cstr(&text);
 	send_event(r, &ev, b);
 	buf_release(&text);
+}
+
+void
+report_op(struct run *r, const struct sbox *b, const struct op *op)
+{
+	send_op(r, b, op, "");
+}
+
+void
+report_delete_there(
+    struct run *r, const struct sbox *b, const struct op *op, bool to_trash)
+{
+	send_op(r, b, op, to_trash ? ", to the trash" : "");
 }
 
 void

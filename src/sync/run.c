@@ -403,10 +403,17 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 static void
 print_plan(struct run *r)
 {
-	for (size_t i = 0; i < r->plan.n; i++)
-		if (!r->plan.op[i].held)
-			report_op(
-			    r, &r->box[r->plan.op[i].box], &r->plan.op[i]);
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		const struct sbox *b = &r->box[op->box];
+
+		if (op->held)
+			continue;
+		if (op->kind == OP_RDELETE)
+			report_delete_there(r, b, op, trash_takes(r, b, op));
+		else
+			report_op(r, b, op);
+	}
 	for (size_t i = 0; i < r->nbox; i++)
 		tree_tell_deleted(r, &r->box[i]);
 }

@@ -492,6 +492,7 @@ static int
 build(struct run *r, struct lists *ls, struct err *e)
 {
 	const struct tree_plan *tp = &ls->plan;
+	const char *why;
 	uint64_t rows = 0;
 	bool go;
 	int rc;
@@ -507,10 +508,13 @@ build(struct run *r, struct lists *ls, struct err *e)
 	r->root_damaged = tp->root_damaged;
 	r->replaced = tp->replaced;
 	if (!go) {
-		report_held(r, NULL, (struct held){.there = rows ? rows : 1},
-		    "the Maildir holds no mailbox at all (not mounted, or "
+		why = arena_printf(&r->mem,
+		    "the Maildir '%s' holds no mailbox at all (not mounted, or "
 		    "another layout?), nothing is done; to fetch everything "
-		    "again, remove the account's journal", true);
+		    "again, remove the account's journal '%s/journal'",
+		    r->a->maildir, r->a->state_dir);
+		report_held(r, NULL, (struct held){.there = rows ? rows : 1},
+		    why, true);
 		return brake_note_all(r, ls->jbox, ls->njbox, e);
 	}
 	if (ls->njbox == 0)

@@ -98,9 +98,9 @@ def test_emptied_maildir_deletes_nothing(world):
     assert os.listdir(world.root) == []
     # whoever is told two ways out is told which is which
     assert "45 deletes on the server held back" in done.err and done.err.endswith(
-        "to fetch everything again, remove the account's journal; if the "
-        "deletes are meant, run mochila -c %s sync --allow-deletes home\n"
-        % world.config)
+        "to fetch everything again, remove the account's journal "
+        "'%s/home/journal'; if the deletes are meant, run mochila -c %s sync "
+        "--allow-deletes home\n" % (world.state, world.config))
     world.server.close()
 
 
@@ -125,7 +125,9 @@ def test_an_empty_maildir_is_meant_only_by_name(world):
     kept = world.server.everything()
     shutil.rmtree(world.root)
     world.root.mkdir()
-    world.sync("--allow-deletes", status=3)
+    done = world.sync("--allow-deletes", status=3)
+    assert "'%s'" % world.root in done.err
+    assert "'%s/home/journal'" % world.state in done.err
     assert world.server.everything() == kept
     world.sync("--allow-deletes", "home")
     assert all(not m for m in world.server.everything().values())

@@ -22,7 +22,11 @@ def test_trash_by_name(world):
     files = {token(p): p for _, _, p in world.local.files("INBOX")}
     files["a"].unlink()
     files["b"].unlink()
-    world.sync()
+    for option in "--dry-run", "-v":
+        said = [line for line in world.sync(option).out.splitlines()
+                if "delete on server" in line]
+        assert len(said) == 2
+        assert all(line.endswith(", to the trash") for line in said)
     assert remote_tokens(world) == list("cdef")
     assert remote_tokens(world, "Papierkorb") == ["a", "b"]
     world.sync()  # of what is made while it runs, a run has no list
@@ -31,7 +35,7 @@ def test_trash_by_name(world):
     # in the trash itself a delete is a delete
     for _, _, path in world.local.files("Papierkorb"):
         path.unlink()
-    world.sync()
+    assert "to the trash" not in world.sync("-v").out
     assert remote_tokens(world, "Papierkorb") == []
     world.assert_settled()
 

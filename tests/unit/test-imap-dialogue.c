@@ -96,6 +96,11 @@ test_no_way_to_log_in(void **state)
 
 	assert_int_equal(e.code, ERR_AUTH);
 	assert_non_null(strstr(e.text, "GSSAPI"));
+	assert_null(strstr(e.text, "starttls"));
+	pthread_join(f->server.thread, NULL);
+	e = START(f, "S * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hi");
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_non_null(strstr(e.text, "tls: starttls"));
 }
 
 static void
