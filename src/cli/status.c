@@ -13,6 +13,7 @@
 #include "plan/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TABLE_MAX_BYTES (64u << 20)
@@ -20,7 +21,9 @@
 struct line {
 	const char *account;
 	const struct jbox *box;
-	uint64_t messages, unread, size, pending;
+	uint64_t messages, unread, size;
+	uint64_t pending;
+	bool untold; /* what is pending: there is no Maildir */
 	const struct jhold *hold; /* in the arena of look_at() */
 	size_t nhold;
 };
@@ -28,7 +31,8 @@ struct line {
 /* What is told of all accounts, and printed at the end. */
 struct told {
 	struct cli_table table;
-	struct buf waits; /* a line for each message that waits */
+	struct buf below; /* a line for each mailbox that is gone on the server,
+			     and for each message that waits */
 };
 
 /* Files that no row names because they are not to be carried over. */
@@ -140,6 +144,7 @@ look_at(struct journal *j, struct maildir *m, struct line *line,
 	    (journal_pairs(j, line->box->id, mem, &p, e) < 0 ||
 		journal_holds(j, line->box->id, mem, &h, &nh, e) < 0))
 		return e->code;
+	line->untold = m == NULL;
 	line->messages = p.n;
 	line->hold = h;
 	line->nhold = nh;
@@ -172,6 +177,23 @@ waits_json(const struct line *l)
 			json_decref(o);
 	}
 	return all;
+}
+
+/* Not on the server any more, and here with all that it had. */
+static bool
+is_gone_there(const struct line *l)
+{
+	return l->box->messages == JBOX_GONE;
+}
+
+static void
+add_gone(struct buf *out, const struct line *l)
+{
+	if (!is_gone_there(l))
+		return;
+	buf_addf(out, "%s: ", l->account);
+	(void)cli_text_add(out, l->box->name, 0);
+	buf_add_str(out, ": gone on the server, kept here\n");
 }
 
 /* "home: INBOX: uid 3: waits until 2026-11-23 08:45:59, 2 tries: why" */
@@ -211,7 +233,9 @@ print_json(const struct line *l)
 	cli_json_add(o, "unread", json_integer((json_int_t)l->unread));
 	cli_json_add(o, "last_sync", json_integer(l->box->synced));
 	cli_json_add(o, "size", json_integer((json_int_t)l->size));
-	cli_json_add(o, "pending", json_integer((json_int_t)l->pending));
+	cli_json_add(o, "pending",
+	    l->untold ? json_null() : json_integer((json_int_t)l->pending));
+	cli_json_add(o, "gone", json_boolean(is_gone_there(l)));
 	cli_json_add(o, "waiting", waits_json(l));
 	cli_json_line(stdout, o);
 }
@@ -246,7 +270,10 @@ add_line(struct cli_table *t, const struct line *l, bool with_account)
 	buf_clear(&text);
 	cli_text_size(&text, l->size);
 	cli_table_cell(t, buf_span(&text));
-	add_number(t, l->pending);
+	if (l->untold)
+		cli_table_cell(t, SPAN("?"));
+	else
+		add_number(t, l->pending);
 	buf_release(&text);
 }
 
@@ -342,7 +369,8 @@ show_line(
 		return;
 	}
 	add_line(&told->table, l, with_account);
-	add_waits(&told->waits, l);
+	add_gone(&told->below, l);
+	add_waits(&told->below, l);
 }
 
 /* An error of one mailbox is told, and the next one shown. */
@@ -396,6 +424,15 @@ print_table(const struct cli_table *t)
 	buf_release(&out);
 }
 
+static bool
+is_named_before(const struct cli *c, size_t n)
+{
+	for (size_t i = 0; i < n && n < c->args.narg; i++)
+		if (strcmp(c->args.arg[i], c->args.arg[n]) == 0)
+			return true;
+	return false;
+}
+
 int
 cli_status(struct cli *c)
 {
@@ -407,12 +444,14 @@ cli_status(struct cli *c)
 	struct err e;
 	int one, status = CLI_OK;
 
-	buf_init(&t.waits, TABLE_MAX_BYTES);
+	buf_init(&t.below, TABLE_MAX_BYTES);
 	cli_table_init(
 	    &t.table, &c->mem, column, sizeof(column) / sizeof(*column));
 	for (size_t i = 0; i < n; i++) {
 		const struct config_account *a;
 
+		if (is_named_before(c, i))
+			continue;
 		if (c->args.narg == 0)
 			one = show_account(c, &c->conf->account[i], &t, n > 1);
 		else if (cli_account(c, span_str(c->args.arg[i]), &a, &e) < 0)
@@ -425,8 +464,8 @@ cli_status(struct cli *c)
 	}
 	if (t.table.n > 0)
 		print_table(&t.table);
-	(void)fputs(buf_cstr(&t.waits), stdout);
-	buf_release(&t.waits);
+	(void)fputs(buf_cstr(&t.below), stdout);
+	buf_release(&t.below);
 	cli_table_release(&t.table);
 	return status;
 }

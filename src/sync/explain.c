@@ -425,6 +425,8 @@ why_nothing(const struct explain *x)
 		    x->hold.kind == JHOLD_KEPT ? CASE_KEPT : CASE_SKIPPED;
 	} else if (!x->is_synced) {
 		s.text = "this mailbox is not synced (mailboxes)";
+	} else if (x->box.messages == JBOX_GONE) {
+		s.text = "its mailbox is gone on the server, kept here";
 	} else if (x->has_row && x->on_disk &&
 		   flags_eq(x->msg.flags, x->row.l)) {
 		s.case_number = CASE_SAME;

@@ -1,5 +1,6 @@
 """deletes: keep, and mailboxes that the server has not got any more."""
 
+import json
 import os
 
 import pytest
@@ -22,6 +23,36 @@ def move_there(world, box, uids, to):
 
 def here(world):
     return {box: local_tokens(world, box) for box in world.local.mailboxes()}
+
+
+def test_it_is_told_that_this_is_the_only_copy(world):
+    world.server.create("X")
+    fill(world, "xy", "X")
+    fill(world, "a", "INBOX")
+    world.write_config(deletes="keep")
+    world.sync()
+    delete_there(world, "X")
+    for _ in range(2):
+        world.sync()
+        gone = {line["mailbox"]: line["gone"] for line in
+                map(json.loads, world.run("status", "--json").out.splitlines())}
+        assert gone == {"INBOX": False, "X": True}
+        said = world.run("status", "home", "home").out.splitlines()
+        assert said[-1] == "home: X: gone on the server, kept here"
+        assert len(said) == 4
+    uid = [row["uid"] for row in world.dump() if row["mailbox"] == "X"][0]
+    assert "gone on the server, kept here" in world.run(
+        "explain", "home:X:%d" % uid).out
+
+
+def test_without_a_maildir_nobody_knows_what_is_pending(world):
+    fill(world, "a", "INBOX")
+    world.sync()
+    world.local.root.rename(world.base / "unmounted")
+    done = world.run("status", "--json")
+    assert json.loads(done.out)["pending"] is None
+    assert "cannot be told" in done.err
+    assert world.run("status").out.splitlines()[-1].split()[-1] == "?"
 
 
 # what was moved out of it before that
