@@ -120,10 +120,20 @@ parser_error(struct walk *w, struct err *e)
 	if (hint)
 		return fail_at(w->file, p->context_mark.line + 1,
 		    p->context_mark.column + 1, e, hint);
+	/* what is unclosed is where it begins, not at the end of the file */
+	if (strstr(problem, "end of stream") && p->context &&
+	    strstr(p->context, "quoted"))
+		return fail_at(w->file, p->context_mark.line + 1,
+		    p->context_mark.column + 1, e, "this quote has no end");
 	if (strstr(problem, "cannot start any token"))
 		(void)snprintf(what, sizeof(what),
 		    "this character cannot begin a value; put the value in "
 		    "quotes");
+	else if (strstr(problem, "mapping values are not allowed"))
+		(void)snprintf(what, sizeof(what),
+		    "a second \": \" in one line, or a line that is not "
+		    "indented as its like; put the value in quotes, or mend the "
+		    "indentation");
 	else if (p->context)
 		(void)snprintf(
 		    what, sizeof(what), "%s (%s)", problem, p->context);

@@ -267,9 +267,10 @@ static void
 test_broken_text_is_an_error_with_its_place(void **state)
 {
 	bad(*state, SPAN("a: [1, 2\n"), "2:1", "");
-	bad(*state, SPAN("a: 'x\n"), "2:1", "quoted");
-	bad(*state, SPAN("a: 1\n b: 2\n"), "2:3", "");
-	bad(*state, SPAN("a: b: c\n"), "1:5", "");
+	bad(*state, SPAN("a: 'x\n"), "1:4", "quote");
+	bad(*state, SPAN("b: 1\na: \"x\nc: 1\n"), "2:4", "quote");
+	bad(*state, SPAN("a: 1\n b: 2\n"), "2:3", "indent");
+	bad(*state, SPAN("a: b: c\n"), "1:5", "quotes");
 	bad(*state, SPAN("a: @x\n"), "1:4", "quotes");
 	bad(*state, SPAN("a: `x`\n"), "1:4", "quotes");
 	bad(*state, SPAN("a: \"\\q\"\n"), "1:5", "escape");
