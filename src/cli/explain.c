@@ -189,7 +189,8 @@ print_text(const struct cli *c, struct explain *x)
 		add_text(&out, "next sync",
 		    c->args.offline
 			? SPAN("not asked for (--offline)")
-			: SPAN("unknown: the server could not be asked"));
+			: span_str(arena_printf(&x->mem,
+			      "unknown, as a run would end: %s", x->err.text)));
 	(void)fputs(buf_cstr(&out), stdout);
 	buf_release(&out);
 }
