@@ -335,6 +335,12 @@ not_found(const struct cli *c, const struct explain *x, const char *word)
 	buf_add_str(&line, c->args.offline || !x->asked
 			       ? "', in the journal or the Maildir"
 			       : "', here or on the server");
+	/* A UID is the server's, which has not got it any more. */
+	if (x->uid && x->nkept)
+		buf_addf(&line,
+		    "; what deletes: keep keeps here alone (in this mailbox "
+		    "%zu message%s) is known by its file, not by its UID",
+		    x->nkept, cli_text_s(x->nkept));
 	log_error(c->log, "%s", buf_cstr(&line));
 	buf_release(&line);
 	return CLI_NO_INPUT;

@@ -138,12 +138,14 @@ find_hold(struct explain *x, const struct look *k, struct err *e)
 	if (x->box.id == 0)
 		return 0;
 	rc = journal_holds(k->j, x->box.id, &x->mem, &v, &n, e);
-	for (size_t i = 0; rc == 0 && i < n; i++)
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		x->nkept += v[i].kind == JHOLD_KEPT;
 		if (v[i].uid ? v[i].uid == x->uid
 			     : x->file.n && span_eq(v[i].base, base_of(x))) {
 			x->hold = v[i];
 			x->has_hold = true;
 		}
+	}
 	return rc;
 }
 

@@ -46,6 +46,7 @@ struct explain {
 	bool has_row, has_hold, on_disk;
 	struct pair row;   /* what both sides agreed on */
 	struct jhold hold; /* why it is not carried over */
+	size_t nkept;      /* files of its mailbox that are kept here alone */
 	struct lmsg msg;   /* the file on disk, with its flags */
 	struct explain_twin *twin;
 	size_t ntwins;

@@ -209,6 +209,8 @@ def test_a_message_that_was_kept(world):
     x = explain(world, path)
     assert x["hold"]["kind"] == "kept" and x["on_disk"]
     assert steps(x) == [("none", 28)] and "uid" not in x
+    err = explain(world, "home:INBOX:%d" % uid, status=66)
+    assert "1 message) is known by its file" in err
     # it waits for nothing, also when the directory has changed
     assert pending(world) == 0
     world.local.add("INBOX", message("new"), "1.new.host")
