@@ -294,7 +294,8 @@ imap_login(struct imap *s, struct err *e)
 		    s->conf->net.host, s->mechs.n ? "; it has: " : "",
 		    buf_cstr(&s->mechs),
 		    s->conf->net.tls == NET_TLS_NONE &&
-			    (s->caps & IMAP_CAP_STARTTLS)
+			    (s->caps & IMAP_CAP_STARTTLS) &&
+			    (s->caps & IMAP_CAP_LOGINDISABLED)
 			? "; it may with 'tls: starttls'"
 			: "");
 	if (p.n && memchr(p.p, '\0', p.n))

@@ -55,7 +55,7 @@ flags_appended(struct run *r, const struct sbox *b, struct flags sent)
 struct told {
 	uint64_t since; /* mod-sequence after which others changed it */
 	struct uidset modified, failed; /* owned */
-	bool all; /* of each message that is there (no mod-sequences) */
+	bool all; /* of each message that is there: nobody tells who is not */
 	bool changed; /* others were at work between the look and the stores */
 	struct rview back; /* .vanished is owned */
 	struct err said;
@@ -105,9 +105,11 @@ stores_release(struct stores *s)
 }
 
 static void
-told_init(struct told *t, uint64_t since)
+told_init(const struct run *r, struct told *t, uint64_t since)
 {
-	*t = (struct told){.since = since, .all = since == 0};
+	bool tells = (imap_caps(r->imap) & IMAP_CAP_QRESYNC) != 0;
+
+	*t = (struct told){.since = since, .all = since == 0 || !tells};
 	uidset_init(&t->modified);
 	uidset_init(&t->failed);
 	uidset_init(&t->back.vanished);
@@ -227,8 +229,8 @@ refused(
 
 /*
  * Rule 3.  Each message that a store changes gets a new mod-sequence, which is
- * told (RFC 7162 section 3.1.3).  Where there are none, the store asks to be
- * told of all.
+ * told (RFC 7162 section 3.1.3).  Where there are none, or what is gone is not
+ * told by its UID (VANISHED, section 3.2.10), the store asks to be told of all.
  */
 static bool
 may_be_gone(const struct told *t, const struct rmsg *m, uint32_t uid)
@@ -313,7 +315,7 @@ flags_there(struct run *r, struct sbox *b, struct journal_batch *batch,
 		leave_all(r, b, batch, v, n);
 		return 0;
 	}
-	told_init(&t, b->r.highestmodseq);
+	told_init(r, &t, b->r.highestmodseq);
 	t.changed = t.since && r->sel.highestmodseq > t.since;
 	rc = store_rounds(
 	    r, b, v, n, apply_next(r, b, OP_RFLAGS), &t, e);

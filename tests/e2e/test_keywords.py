@@ -626,7 +626,8 @@ def test_no_table_is_made_where_none_was(world):
     assert not (world.root / "INBOX" / "dovecot-keywords").exists()
 
 
-@pytest.mark.parametrize("off", [[], ["condstore"]], ids=["", "no CONDSTORE"])
+@pytest.mark.parametrize("off", [[], ["qresync"], ["condstore"]], ids=[
+    "", "no QRESYNC", "no CONDSTORE"])
 @pytest.mark.parametrize("at", ["SELECT", "STORE"])
 @pytest.mark.parametrize("add, drop", [
     ([], ["\\Seen"]), (["\\Flagged"], []), (["two"], []), ([], ["one"]),
