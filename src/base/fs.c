@@ -283,10 +283,10 @@ fs_clean_temp(int dirfd, uint32_t *n)
 	while ((errno = 0, x = readdir(d)) != NULL) {
 		if (!is_temp(span_str(x->d_name), buf_span(&prefix)))
 			continue;
-		if (unlinkat(dirfd, x->d_name, 0) == 0)
-			++*n;
-		else
+		if (unlinkat(dirfd, x->d_name, 0) != 0)
 			all = false;
+		else if (n)
+			++*n;
 	}
 	all &= errno == 0;
 	buf_release(&prefix);

@@ -60,8 +60,8 @@ int fs_replace_seen(int dirfd, const char *path, mode_t mode,
 
 /*
  * Remove the temporary files that a replace or a move of this machine left in
- * the directory DIRFD when it was cut off; *N grows by their number.  False:
- * some may be left.  None may be at work there now.
+ * the directory DIRFD when it was cut off; *N (N may be NULL) grows by their
+ * number.  False: some may be left.  None may be at work there now.
  */
 bool fs_clean_temp(int dirfd, uint32_t *n);
 /* May NAME be such a file, of whatever machine? */

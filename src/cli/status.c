@@ -21,8 +21,7 @@
 struct line {
 	const char *account;
 	const struct jbox *box;
-	uint64_t messages, unread, size;
-	uint64_t pending;
+	uint64_t messages, unread, size, pending;
 	bool untold; /* what is pending: there is no Maildir */
 	const struct jhold *hold; /* in the arena of look_at() */
 	size_t nhold;
@@ -186,17 +185,16 @@ is_gone_there(const struct line *l)
 	return l->box->messages == JBOX_GONE;
 }
 
+/* "home: INBOX: " */
 static void
-add_gone(struct buf *out, const struct line *l)
+add_place(struct buf *out, const struct line *l)
 {
-	if (!is_gone_there(l))
-		return;
 	buf_addf(out, "%s: ", l->account);
 	(void)cli_text_add(out, l->box->name, 0);
-	buf_add_str(out, ": gone on the server, kept here\n");
+	buf_add_str(out, ": ");
 }
 
-/* "home: INBOX: uid 3: waits until 2026-11-23 08:45:59, 2 tries: why" */
+/* "uid 3: waits until 2026-11-23 08:45:59, 2 tries: why" */
 static void
 add_waits(struct buf *out, const struct line *l)
 {
@@ -206,9 +204,7 @@ add_waits(struct buf *out, const struct line *l)
 
 		if (!waits(h))
 			continue;
-		buf_addf(out, "%s: ", l->account);
-		(void)cli_text_add(out, l->box->name, 0);
-		buf_add_str(out, ": ");
+		add_place(out, l);
 		if (h->uid)
 			buf_addf(out, "uid %u", h->uid);
 		else
@@ -369,7 +365,10 @@ show_line(
 		return;
 	}
 	add_line(&told->table, l, with_account);
-	add_gone(&told->below, l);
+	if (is_gone_there(l)) {
+		add_place(&told->below, l);
+		buf_add_str(&told->below, "gone on the server, kept here\n");
+	}
 	add_waits(&told->below, l);
 }
 

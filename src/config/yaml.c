@@ -117,14 +117,13 @@ parser_error(struct walk *w, struct err *e)
 	hint = quote_hint(p->context);
 	if (!hint && strstr(problem, "tag"))
 		hint = quote_hint(problem);
+	/* where it begins, and not at the end of the file */
+	if (!hint && strstr(problem, "end of stream") && p->context &&
+	    strstr(p->context, "quoted"))
+		hint = "this quote has no end";
 	if (hint)
 		return fail_at(w->file, p->context_mark.line + 1,
 		    p->context_mark.column + 1, e, hint);
-	/* what is unclosed is where it begins, not at the end of the file */
-	if (strstr(problem, "end of stream") && p->context &&
-	    strstr(p->context, "quoted"))
-		return fail_at(w->file, p->context_mark.line + 1,
-		    p->context_mark.column + 1, e, "this quote has no end");
 	if (strstr(problem, "cannot start any token"))
 		(void)snprintf(what, sizeof(what),
 		    "this character cannot begin a value; put the value in "

@@ -282,7 +282,6 @@ int
 journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e)
 {
 	int status, sys = 0;
-	uint32_t cleaned = 0;
 	pid_t pid;
 
 	if (is_marked(dir)) {
@@ -290,7 +289,7 @@ journal_check_sound(struct journal *j, int dir, uint64_t map, struct err *e)
 		return 0;
 	}
 	if (!j->read_only)
-		j->litter = !fs_clean_temp(dir, &cleaned); /* rule 4 */
+		j->litter = !fs_clean_temp(dir, NULL); /* rule 4 */
 	if (j->way.exe) {
 		sys = spawn_look(j, map, &pid);
 	} else {

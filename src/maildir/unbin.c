@@ -93,7 +93,6 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	DIR *d = fs_dirstream(from);
 	AUTO_FD to = -1;
 	struct dirent *x;
-	uint32_t cleaned = 0;
 	int rc;
 
 	if (!d) {
@@ -103,7 +102,7 @@ unbin_messages(struct unbin *u, int bin_box, struct span path, const char *sub,
 	}
 	/* of a move into the bin that was cut off: the message is in its place
 	 */
-	(void)fs_clean_temp(from, &cleaned);
+	(void)fs_clean_temp(from, NULL);
 	rc = maildir_make_at(box, span_str(sub), &to, e);
 	while (rc == 0 && (errno = 0, x = readdir(d)) != NULL) {
 		rc = cancel_check(u->m->cancel, e);

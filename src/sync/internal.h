@@ -552,6 +552,8 @@ void report_op(struct run *r, const struct sbox *b, const struct op *op);
 /* OP_RDELETE. */
 void report_delete_there(
     struct run *r, const struct sbox *b, const struct op *op, bool to_trash);
+/* Of a dry run: what is not held back, and mailboxes that would go. */
+void report_plan(struct run *r);
 void report_box(struct run *r, const struct sbox *b, const char *op,
     int case_number, const char *text);
 void report_failed(struct run *r, const struct sbox *b, uint32_t uid,

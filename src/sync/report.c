@@ -89,6 +89,24 @@ report_delete_there(
 }
 
 void
+report_plan(struct run *r)
+{
+	for (size_t i = 0; i < r->plan.n; i++) {
+		const struct op *op = &r->plan.op[i];
+		const struct sbox *b = &r->box[op->box];
+
+		if (op->held)
+			continue;
+		if (op->kind == OP_RDELETE)
+			report_delete_there(r, b, op, trash_takes(r, b, op));
+		else
+			report_op(r, b, op);
+	}
+	for (size_t i = 0; i < r->nbox; i++)
+		tree_tell_deleted(r, &r->box[i]);
+}
+
+void
 report_box(struct run *r, const struct sbox *b, const char *op, int case_number,
     const char *text)
 {

@@ -96,6 +96,8 @@ run_open(struct run *r, bool remote, struct err *e)
 	if (rc == 0)
 		rc = journal_keywords(r->j, r->kw, e);
 	if (rc == 0)
+		rc = journal_owner(r->j, &r->mem, &r->owner, e);
+	if (rc == 0)
 		rc = whose_layout(r, e);
 	if (rc == 0)
 		rc = open_maildir(r, e);
@@ -400,24 +402,6 @@ next_pass(struct run *r, bool *more_r, struct err *e)
 	return rc == 0 && again ? look_with_others(r, e) : rc;
 }
 
-static void
-print_plan(struct run *r)
-{
-	for (size_t i = 0; i < r->plan.n; i++) {
-		const struct op *op = &r->plan.op[i];
-		const struct sbox *b = &r->box[op->box];
-
-		if (op->held)
-			continue;
-		if (op->kind == OP_RDELETE)
-			report_delete_there(r, b, op, trash_takes(r, b, op));
-		else
-			report_op(r, b, op);
-	}
-	for (size_t i = 0; i < r->nbox; i++)
-		tree_tell_deleted(r, &r->box[i]);
-}
-
 /* How often did those that are next end the connection?  0: there are none. */
 static uint32_t
 next_level(const struct run *r)
@@ -499,7 +483,7 @@ settle(struct run *r, struct plan_policy *policy, struct err *e)
 			split_plan(r);
 			brake_report(r);
 			if (r->o->dry_run)
-				print_plan(r);
+				report_plan(r);
 			else
 				rc = brake_note(r, e);
 			if (rc == 0 && !r->o->dry_run)

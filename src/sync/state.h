@@ -113,6 +113,7 @@ struct run {
 	struct journal_lock *lock;
 	int64_t noted_ms; /* late.c: when the note was written; 0: none is */
 	struct journal *j;
+	struct journal_owner owner; /* as the journal has it; in mem */
 	struct maildir *m;	    /* NULL in a dry run without a Maildir */
 	struct imap_conf imap_conf; /* borrowed by the session */
 	struct imap *imap;

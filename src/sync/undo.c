@@ -202,13 +202,12 @@ clean_tree(int dirfd, const char *name, int depth)
 {
 	int fd = depth > BIN_DEPTH ? -1 : fs_open_dir(dirfd, name);
 	DIR *dir = fs_dirstream(fd);
-	uint32_t cleaned = 0;
 	struct dirent *d;
 	struct stat st;
 
 	if (!dir)
 		return;
-	(void)fs_clean_temp(fd, &cleaned);
+	(void)fs_clean_temp(fd, NULL);
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.' &&
 		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* Mailboxes that are looked into. */
@@ -69,6 +70,8 @@ is_one_directory(const char *a, const char *b)
 {
 	struct stat x, y;
 
+	if (strcmp(a, b) == 0)
+		return true;
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
 	       x.st_ino == y.st_ino;
 }
@@ -82,15 +85,14 @@ is_one_directory(const char *a, const char *b)
 int
 whose_maildir(struct run *r, struct err *e)
 {
-	struct journal_owner was;
+	struct span was = r->owner.maildir;
 	bool two = false;
-	int rc = journal_owner(r->j, &r->mem, &was, e);
+	int rc;
 
-	if (rc != 0 || !r->m || was.maildir.n == 0 ||
-	    journal_written_ns(r->j) == 0 ||
-	    is_one_directory(was.maildir.p, r->a->maildir))
-		return rc;
-	rc = has_mailboxes(r, was.maildir, &two, e);
+	if (!r->m || was.n == 0 || journal_written_ns(r->j) == 0 ||
+	    is_one_directory(was.p, r->a->maildir))
+		return 0;
+	rc = has_mailboxes(r, was, &two, e);
 	if (rc != 0 || !two)
 		return rc;
 	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
@@ -99,7 +101,7 @@ whose_maildir(struct run *r, struct err *e)
 	    "second Maildir needs an account of another name, or a state_dir "
 	    "of its own; if it is to take the place of the first, move that "
 	    "away",
-	    r->a->state_dir, SPAN_ARG(was.maildir), r->a->maildir);
+	    r->a->state_dir, SPAN_ARG(was), r->a->maildir);
 }
 
 static int
@@ -149,9 +151,9 @@ borne_out(struct run *r, bool *is_r, struct err *e)
 }
 
 static int
-set_owner(struct run *r, const struct journal_owner *was,
-    struct journal_owner now, struct err *e)
+set_owner(struct run *r, struct journal_owner now, struct err *e)
 {
+	const struct journal_owner *was = &r->owner;
 	struct journal_batch *batch;
 
 	if (r->o->dry_run ||
@@ -173,18 +175,17 @@ whose_account(struct run *r, struct err *e)
 {
 	const struct journal_owner now = {span_str(r->a->user),
 	    span_str(r->a->host), span_str(r->a->maildir)};
-	struct journal_owner was;
+	const struct journal_owner was = r->owner;
 	bool is = true;
-	int rc = journal_owner(r->j, &r->mem, &was, e);
+	int rc = 0;
 
-	if (rc == 0 &&
-	    ((was.user.n > 0 && !span_eq(was.user, now.user)) ||
-		(was.host.n > 0 && !span_eq_case(was.host, now.host))))
+	if ((was.user.n > 0 && !span_eq(was.user, now.user)) ||
+	    (was.host.n > 0 && !span_eq_case(was.host, now.host)))
 		rc = borne_out(r, &is, e);
 	if (rc != 0)
 		return rc;
 	if (is)
-		return set_owner(r, &was, now, e);
+		return set_owner(r, now, e);
 	return err_set(e, ERR_CONFIG, ERR_SCOPE_ACCOUNT, ERR_RETRY_NEVER,
 	    "synced until now as '%.*s' at '%.*s', and the mail there is not "
 	    "that of '%s' at '%s'; nothing is done; put that back, or, if both "
